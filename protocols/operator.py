@@ -1,0 +1,382 @@
+"""Messages between one operator's console and the hub, JSON over one WebSocket.
+
+After signing in the console opens `/ws`; the hub sends `Welcome`, one `Snapshot`,
+then `Delta`s at most ten times a second, each holding the whole view of every
+object that changed. `seq` rises by one with each Snapshot or Delta: a console that
+sees a gap reconnects. Every `*_ns` is the *hub's monotonic clock*; the console maps
+it to its own by `ClockPing`/`ClockPong`.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from protocols.vehicle import (
+    CameraInfo,
+    Counter,
+    Kind,
+    MrmBehaviour,
+    MrmState,
+    Odd,
+    OperationMode,
+    Radio,
+    Token,
+)
+
+
+class Role(enum.StrEnum):
+    """What an account may do; each includes what stands above it in the table of
+    `supervisor.console.access`."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    MAINTAINER = "maintainer"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+class LinkState(enum.StrEnum):
+    """The hub's view of the command link, by the age of the last heartbeat."""
+
+    UNKNOWN = "unknown"
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    LOST = "lost"
+    OFFLINE = "offline"
+
+
+class CameraView(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream as the hub receives it.
+
+    Attributes:
+        live: Packets arrived within the last 300 ms.
+        fps, kbps: Over the last second.
+        last_frame_ns: When the last complete frame arrived at the hub.
+        clock_rtp: An RTP timestamp (video: 90 kHz, audio: 48 kHz) of this stream
+            as watchers see it, and
+        clock_captured_ns: the instant it was captured, mapped to the hub's clock;
+            both None while unknown. For a displayed frame:
+            captured = clock_captured_ns + (rtp - clock_rtp) mod 2^32 as signed / rate.
+        clock_uncertainty_ns: Half-width of that mapping's error bar.
+        loss: Share of packets lost before repair over the last second, 0 to 1.
+    """
+
+    name: str
+    kind: str
+    codec: str
+    live: bool
+    fps: float
+    kbps: float
+    loss: float
+    last_frame_ns: int | None = None
+    clock_rtp: int | None = None
+    clock_captured_ns: int | None = None
+    clock_uncertainty_ns: int | None = None
+
+
+class PoseView(msgspec.Struct, frozen=True, kw_only=True):
+    """The last telemetry, with the hub time at which it arrived."""
+
+    at_ns: int
+    longitude: float
+    latitude: float
+    heading_deg: float
+    speed_mps: float
+    speed_limit_mps: float | None = None
+    progress: float | None = None
+    next_stop: str = ""
+    energy: float | None = None
+    radio: Radio | None = None
+
+
+class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a console shows of one vehicle. Every value has its time.
+
+    Attributes:
+        id: `site/vehicle`.
+        state_at_ns: When mode, mrm, odd were last confirmed by the vehicle.
+        link_at_ns: When the last heartbeat arrived.
+        clock_offset_ns: hub = vehicle + offset; None while untrusted.
+        telemetry_gaps: Messages missed since the hub started.
+        media: A publisher is connected.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    cameras: list[CameraInfo]
+    route: list[tuple[float, float]]
+    commands: list[str]
+    link: LinkState
+    link_at_ns: int | None
+    mode: OperationMode | None
+    mrm: MrmState | None
+    behaviour: MrmBehaviour | None
+    odd: Odd | None
+    fallback: MrmBehaviour | None
+    reason: str
+    state_at_ns: int | None
+    pose: PoseView | None
+    media: bool
+    streams: list[CameraView]
+    clock_offset_ns: int | None
+    clock_uncertainty_ns: int | None
+    telemetry_gaps: int
+
+
+class AlarmState(enum.StrEnum):
+    """ISA-18.2 states."""
+
+    NORMAL = "normal"
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    RETURNED_UNACKNOWLEDGED = "returned_unacknowledged"
+    SHELVED = "shelved"
+    SUPPRESSED_BY_DESIGN = "suppressed_by_design"
+    OUT_OF_SERVICE = "out_of_service"
+
+
+class AlarmView(msgspec.Struct, frozen=True, kw_only=True):
+    """One alarm instance. `normal` means: remove it from the list.
+
+    Attributes:
+        id: `key` + `@` + vehicle id; one instance per key and vehicle.
+        key: Row of the alarm catalogue; texts and runbook come from there.
+        priority: 1 urgent, 2 high, 3 low.
+    """
+
+    id: str
+    key: str
+    vehicle: str
+    priority: int
+    state: AlarmState
+    raised_ns: int
+    changed_ns: int
+    acknowledged_by: str = ""
+    detail: str = ""
+
+
+class RequestState(enum.StrEnum):
+    """Where a take-over request stands."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    CLEARED = "cleared"
+    UNANSWERED = "unanswered"
+
+
+class RequestView(msgspec.Struct, frozen=True, kw_only=True):
+    """A vehicle asks for a person: one card of the attention queue.
+
+    Attributes:
+        id: Event id, unique together with `vehicle`.
+        deadline_ns: The vehicle acts by itself after this; None without limit.
+        command_id: The command that answered it.
+    """
+
+    id: str
+    vehicle: str
+    reason: str
+    text: str
+    raised_ns: int
+    deadline_ns: int | None
+    state: RequestState
+    answered_by: str = ""
+    command_id: str = ""
+
+
+class CommandState(enum.StrEnum):
+    """How far a command has come, as far as it is *known*."""
+
+    RECORDING = "recording"
+    SENT = "sent"
+    RECEIVED = "received"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+class CommandView(msgspec.Struct, frozen=True, kw_only=True):
+    """One command and its progress. `unconfirmed`: no answer within its time.
+
+    Attributes:
+        type: `stop`, `resume`, ...
+        *_ns: When each step became known to the hub; None while it has not.
+    """
+
+    id: str
+    vehicle: str
+    type: str
+    operator: str
+    state: CommandState
+    asked_ns: int
+    sent_ns: int | None = None
+    received_ns: int | None = None
+    applied_ns: int | None = None
+    reason: str = ""
+
+
+class AlarmText(msgspec.Struct, frozen=True):
+    """Words of one alarm in one language."""
+
+    title: str
+    cause: str
+    consequence: str
+    action: str
+
+
+class AlarmSpecView(msgspec.Struct, frozen=True):
+    """One catalogue row as the console needs it."""
+
+    key: str
+    priority: int
+    respond_within_s: float
+    runbook: str
+    ja: AlarmText
+    en: AlarmText
+
+
+# ---------------------------------------------------------------- hub → console
+
+
+class Welcome(msgspec.Struct, frozen=True, tag="welcome", kw_only=True):
+    """First message: who you are, what this hub is."""
+
+    protocol_version: int
+    hub_version: str
+    site_name: str
+    account: str
+    role: Role
+    demo: bool
+    hub_now_ns: int
+    hub_utc_ns: int
+    alarm_catalogue: list[AlarmSpecView]
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
+    """The whole state."""
+
+    seq: int
+    hub_now_ns: int
+    vehicles: list[VehicleView]
+    alarms: list[AlarmView]
+    requests: list[RequestView]
+    commands: list[CommandView]
+
+
+class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_only=True):
+    """What changed since the last message; each entry replaces the older one."""
+
+    seq: int
+    hub_now_ns: int
+    vehicles: list[VehicleView] = []
+    alarms: list[AlarmView] = []
+    requests: list[RequestView] = []
+    commands: list[CommandView] = []
+
+
+class ClockPong(msgspec.Struct, frozen=True, tag="clock_pong"):
+    """Answer to a ClockPing: the four-timestamp exchange of RFC 5905 §8.
+
+    Attributes:
+        t1_ms: `t1_ms` of the ping, untouched.
+        received_ns, sent_ns: Hub monotonic clock.
+    """
+
+    t1_ms: float
+    received_ns: int
+    sent_ns: int
+
+
+class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
+    """The hub did not do what this console asked; `ref` names the message."""
+
+    ref: str
+    reason: str
+    detail: str = ""
+
+
+class Goodbye(msgspec.Struct, frozen=True, tag="goodbye"):
+    """The hub ends this socket: `shutdown`, `signed_out`, `too_slow`, `protocol`."""
+
+    reason: str
+
+
+ToConsole = Welcome | Snapshot | Delta | ClockPong | Refusal | Goodbye
+
+
+# ---------------------------------------------------------------- console → hub
+
+
+class ClockPing(
+    msgspec.Struct, frozen=True, tag="clock_ping", forbid_unknown_fields=True
+):
+    """Ask for the hub's clock. `t1_ms` is the browser's performance clock."""
+
+    t1_ms: float
+
+
+class AskStop(msgspec.Struct, frozen=True, tag="ask_stop", forbid_unknown_fields=True):
+    """Stop a vehicle. `command_id` is made by the console (a UUID)."""
+
+    command_id: Token
+    vehicle: Annotated[str, Meta(max_length=80)]
+
+
+class AskResume(
+    msgspec.Struct, frozen=True, tag="ask_resume", forbid_unknown_fields=True
+):
+    """Let a vehicle go on; `request_id` when it answers a take-over request.
+
+    Attributes:
+        picture_age_ms: Age of the picture that the operator was shown when
+            deciding; None if it was unknown. The hub refuses an old or unknown one.
+    """
+
+    command_id: Token
+    vehicle: Annotated[str, Meta(max_length=80)]
+    request_id: Annotated[str, Meta(max_length=64)] = ""
+    picture_age_ms: float | None = None
+
+
+class AcknowledgeAlarm(
+    msgspec.Struct, frozen=True, tag="acknowledge_alarm", forbid_unknown_fields=True
+):
+    """An operator has seen an alarm."""
+
+    alarm_id: Annotated[str, Meta(max_length=160)]
+
+
+class Presented(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one tile showed during the last second.
+
+    Attributes:
+        frames: Frames displayed.
+        age_ms: Capture to display of the newest frame; None while unknown.
+        uncertainty_ms: Half-width of its error bar.
+        still_ms: Time since the last new frame was displayed.
+    """
+
+    vehicle: Annotated[str, Meta(max_length=80)]
+    camera: Annotated[str, Meta(max_length=32)]
+    frames: Counter
+    still_ms: float
+    age_ms: float | None = None
+    uncertainty_ms: float | None = None
+
+
+class PresentationReport(
+    msgspec.Struct, frozen=True, tag="presentation", forbid_unknown_fields=True
+):
+    """Once a second: what this operator really saw."""
+
+    visible: bool
+    tiles: Annotated[list[Presented], Meta(max_length=64)]
+
+
+FromConsole = ClockPing | AskStop | AskResume | AcknowledgeAlarm | PresentationReport

@@ -1,0 +1,109 @@
+"""What the core wants done. The shell carries effects out in the order given.
+
+A command that has to wait for its record is emitted only after `AuditWritten`
+came back as an event: the order is in the core, where it can be tested, and not
+in the shell's scheduling.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocols import operator, vehicle
+from protocols.topics import VehicleId
+
+
+class Effect(msgspec.Struct, frozen=True, tag=True):
+    """Base of all effects."""
+
+
+class SendCommand(Effect, frozen=True):
+    """Publish a command; the telemetry shell adds the tag and answers `CommandSent`."""
+
+    vehicle_id: VehicleId
+    command: vehicle.Command
+
+
+class SendEventAck(Effect, frozen=True):
+    """Tell the vehicle that its event is recorded."""
+
+    vehicle_id: VehicleId
+    ack: vehicle.EventAck
+
+
+class Record(Effect, frozen=True):
+    """Write one audit record; the shell answers `AuditWritten` once it is durable.
+
+    Attributes:
+        record_id: Unique; given back in `AuditWritten`.
+        kind: "command.asked", "command.result", "alarm", "request", ...
+        actor: Account name, vehicle id or "hub".
+        subject: What it is about, usually a vehicle id.
+        data: JSON-able facts. Holds no secret.
+    """
+
+    record_id: str
+    kind: str
+    actor: str
+    subject: str
+    data: dict[str, str | int | float | bool | None]
+
+
+class ShowVehicle(Effect, frozen=True):
+    """This vehicle's view changed; the console shell reads it when it sends next."""
+
+    vehicle_id: VehicleId
+
+
+class ShowAlarm(Effect, frozen=True):
+    """An alarm changed; never dropped on the way to a console."""
+
+    alarm: operator.AlarmView
+
+
+class ShowRequest(Effect, frozen=True):
+    """A take-over request changed; never dropped on the way to a console."""
+
+    request: operator.RequestView
+
+
+class ShowCommand(Effect, frozen=True):
+    """A command made progress; never dropped on the way to a console."""
+
+    command: operator.CommandView
+
+
+class Refuse(Effect, frozen=True):
+    """Tell one console that what it asked was not done, and why."""
+
+    session: str
+    refusal: operator.Refusal
+
+
+class Count(Effect, frozen=True):
+    """Count something by reason (a row of the metrics catalogue)."""
+
+    name: str
+    reason: str = ""
+
+
+class Observe(Effect, frozen=True):
+    """Add one observation to a histogram of the metrics catalogue, in seconds."""
+
+    name: str
+    seconds: float
+    labels: tuple[str, ...] = ()
+
+
+AnyEffect = (
+    SendCommand
+    | SendEventAck
+    | Record
+    | ShowVehicle
+    | ShowAlarm
+    | ShowRequest
+    | ShowCommand
+    | Refuse
+    | Count
+    | Observe
+)

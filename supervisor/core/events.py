@@ -1,0 +1,221 @@
+"""What can happen to the fleet. Every `*_ns` is the hub's monotonic clock unless
+its name says otherwise; the shells stamp events when they arrive."""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocols import operator, vehicle
+from protocols.topics import VehicleId
+
+
+class Event(msgspec.Struct, frozen=True, tag=True):
+    """Base of all events."""
+
+
+# ------------------------------------------------------------------- vehicle
+
+
+class ConnectionReceived(Event, frozen=True):
+    """A retained `connection` message (also after each reconnect to the broker)."""
+
+    vehicle_id: VehicleId
+    message: vehicle.Connection
+
+
+class FactsheetReceived(Event, frozen=True):
+    """A vehicle said what it is."""
+
+    vehicle_id: VehicleId
+    message: vehicle.Factsheet
+
+
+class StateReceived(Event, frozen=True):
+    """A vehicle said what it does. `retained`: old news from the broker's store."""
+
+    vehicle_id: VehicleId
+    message: vehicle.State
+    retained: bool = False
+
+
+class TelemetryReceived(Event, frozen=True):
+    """Ten times a second from each vehicle."""
+
+    vehicle_id: VehicleId
+    message: vehicle.Telemetry
+
+
+class HeartbeatReceived(Event, frozen=True):
+    """The command link is alive."""
+
+    vehicle_id: VehicleId
+    message: vehicle.Heartbeat
+
+
+class VehicleEventReceived(Event, frozen=True):
+    """A vehicle asks or reports; may be a repetition."""
+
+    vehicle_id: VehicleId
+    message: vehicle.VehicleEvent
+
+
+class CommandResultReceived(Event, frozen=True):
+    """A vehicle answered a command."""
+
+    vehicle_id: VehicleId
+    message: vehicle.CommandResult
+
+
+# --------------------------------------------------------------------- media
+
+
+class StreamSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream at the media worker, ten times a second.
+
+    Attributes:
+        camera: Name of the camera, or "audio".
+        kind: "video" or "audio".
+        packets, lost, bytes: Totals of this publisher session; `lost` is before repair.
+        frames, keyframes: Totals; a frame counts when its last packet arrived.
+        last_frame_ns: When the newest complete frame arrived; None before the first.
+        jitter_ms: RFC 3550 §6.4.1.
+        sender_rtp, sender_ntp: Newest RTCP sender report, in the timeline watchers
+            see: RTP timestamp, and NTP time (64-bit fixed point, *vehicle* wall clock).
+    """
+
+    camera: str
+    kind: str
+    codec: str
+    clock_rate: int
+    packets: int
+    lost: int
+    bytes: int
+    frames: int
+    keyframes: int
+    jitter_ms: float
+    last_frame_ns: int | None = None
+    sender_rtp: int | None = None
+    sender_ntp: int | None = None
+
+
+class LinkSampled(Event, frozen=True):
+    """The media worker's report about one publisher."""
+
+    vehicle_id: VehicleId
+    session: str
+    streams: list[StreamSample]
+
+
+class PublisherChanged(Event, frozen=True):
+    """A vehicle's media session became connected or ended."""
+
+    vehicle_id: VehicleId
+    session: str
+    connected: bool
+
+
+# ------------------------------------------------------------------ operators
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """Who acts, as the console shell authenticated them."""
+
+    session: str
+    account: str
+    role: operator.Role
+
+
+class OperatorConnected(Event, frozen=True):
+    """A console opened its socket."""
+
+    operator: Operator
+
+
+class OperatorDisconnected(Event, frozen=True):
+    """A console's socket is gone."""
+
+    operator: Operator
+
+
+class CommandAsked(Event, frozen=True):
+    """An operator pressed a button or a key. `picture_age_ms` only for resume."""
+
+    operator: Operator
+    command_id: str
+    vehicle_id: VehicleId
+    body: vehicle.Body
+    picture_age_ms: float | None = None
+
+
+class AlarmAcknowledged(Event, frozen=True):
+    """An operator has seen an alarm."""
+
+    operator: Operator
+    alarm_id: str
+
+
+class PresentationReported(Event, frozen=True):
+    """What one operator really saw during the last second."""
+
+    operator: Operator
+    report: operator.PresentationReport
+
+
+# --------------------------------------------------------------------- itself
+
+
+class AuditWritten(Event, frozen=True):
+    """The durable record `record_id` is on disk (`ok`) or could not be written."""
+
+    record_id: str
+    ok: bool
+
+
+class CommandSent(Event, frozen=True):
+    """The broker took the command (`ok`), or it could not be handed over."""
+
+    vehicle_id: VehicleId
+    command_id: str
+    ok: bool
+
+
+class BrokerChanged(Event, frozen=True):
+    """The hub's own connection to the broker."""
+
+    connected: bool
+
+
+class VehicleConfigured(Event, frozen=True):
+    """At start: a vehicle of the configuration, with its freshly raised epoch."""
+
+    vehicle_id: VehicleId
+    kind: vehicle.Kind
+    name: str
+    epoch: int
+
+
+class Tick(Event, frozen=True):
+    """Time passed; sent at least every 100 ms."""
+
+
+AnyEvent = (
+    ConnectionReceived
+    | FactsheetReceived
+    | StateReceived
+    | TelemetryReceived
+    | HeartbeatReceived
+    | VehicleEventReceived
+    | CommandResultReceived
+    | LinkSampled
+    | PublisherChanged
+    | OperatorConnected
+    | OperatorDisconnected
+    | CommandAsked
+    | AlarmAcknowledged
+    | PresentationReported
+    | AuditWritten
+    | CommandSent
+    | BrokerChanged
+    | VehicleConfigured
+    | Tick
+)
