@@ -313,9 +313,7 @@ ToConsole = Welcome | Snapshot | Delta | ClockPong | Refusal | Goodbye
 # ---------------------------------------------------------------- console → hub
 
 
-class ClockPing(
-    msgspec.Struct, frozen=True, tag="clock_ping", forbid_unknown_fields=True
-):
+class ClockPing(msgspec.Struct, frozen=True, tag="clock_ping", forbid_unknown_fields=True):
     """Ask for the hub's clock. `t1_ms` is the browser's performance clock."""
 
     t1_ms: float
@@ -328,9 +326,7 @@ class AskStop(msgspec.Struct, frozen=True, tag="ask_stop", forbid_unknown_fields
     vehicle: Annotated[str, Meta(max_length=80)]
 
 
-class AskResume(
-    msgspec.Struct, frozen=True, tag="ask_resume", forbid_unknown_fields=True
-):
+class AskResume(msgspec.Struct, frozen=True, tag="ask_resume", forbid_unknown_fields=True):
     """Let a vehicle go on; `request_id` when it answers a take-over request.
 
     Attributes:

@@ -1,1 +1,209 @@
-def main(): ...
+"""The command line: `enkan …`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console as Terminal
+
+from protocols.codec import ProtocolError
+from protocols.operator import Role
+from protocols.topics import VehicleId
+from supervisor import __version__, demo
+from supervisor.app import Hub
+from supervisor.config import ROOT, ConfigError, load
+from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
+from supervisor.observability import logs
+
+log = logging.getLogger("enkan.cli")
+
+EXIT_USAGE = 2
+EXIT_CANNOT_START = 4
+
+terminal = Terminal(stderr=True, highlight=False)
+app = typer.Typer(
+    name="enkan",
+    help="Enkan (遠監): remote supervision of Level-4 buses and tractors.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+credentials_app = typer.Typer(
+    help="Accounts of operators and secrets of vehicles.", no_args_is_help=True
+)
+app.add_typer(credentials_app, name="credentials")
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", help="Configuration file (see `enkan sample-config`).")
+]
+CredentialsOption = Annotated[
+    Path, typer.Option("--file", help="The credentials file in the hub's state directory.")
+]
+
+
+def main() -> None:
+    """Run the command line; a refusal ends in one clear line and an exit code."""
+    try:
+        app()
+    except (ConfigError, CredentialsError, ProtocolError, demo.DemoError) as error:
+        terminal.print(f"enkan: {error}", style="red", markup=False)
+        raise SystemExit(EXIT_CANNOT_START) from error
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command("demo")
+def demo_command(
+    port: Annotated[int, typer.Option(help="Port of the console; another if taken.")] = 8080,
+    state: Annotated[Path, typer.Option(help="Where the demo keeps its state.")] = ROOT / ".demo",
+    vehicles: Annotated[int, typer.Option(min=1, max=3, help="How many of the fleet.")] = 3,
+) -> None:
+    """Start everything with a synthetic fleet, on loopback; Ctrl-C ends it."""
+    logs.configure("text", level=logging.WARNING)
+    raise SystemExit(uvloop.run(demo.run(port=port, state_dir=state, vehicles=vehicles)))
+
+
+@app.command()
+def hub(
+    config: ConfigOption,
+    broker: Annotated[
+        str, typer.Option(help="Another broker: mqtt://user:password@host:port")
+    ] = "",
+) -> None:
+    """Run a hub."""
+    environment = dict(os.environ)
+    if broker:
+        environment["ENKAN_TELEMETRY__BROKER"] = broker
+    loaded = load(config, environment)
+    logs.configure(loaded.hub.log_format, level=logging.INFO)
+    part_ready = lambda part, text: typer.echo(f"{part:<8} {text}")  # noqa: E731
+    raise SystemExit(uvloop.run(_run_hub(Hub(loaded, config.resolve(), announce=part_ready))))
+
+
+async def _run_hub(built: Hub) -> int:
+    task = asyncio.create_task(built.run(), name="hub")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("hub ended on request")
+        return 0
+    except BaseExceptionGroup as group:  # the boundary of the process: one line each, a code
+        for error in _leaves(group):
+            log.error("hub ended: %s: %s", type(error).__name__, error, exc_info=error)
+            terminal.print(f"enkan: {error}", style="red", markup=False)
+        return EXIT_CANNOT_START
+    return 0
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found
+
+
+@app.command("sample-config")
+def sample_config(
+    which: Annotated[str, typer.Argument(help="hub or vehicle")] = "hub",
+) -> None:
+    """Print a commented configuration with every key and its default."""
+    names = {"hub": "enkan.sample.toml", "vehicle": "vehicle.sample.toml"}
+    if which not in names:
+        raise ConfigError(f"there is no sample for {which!r}: say hub or vehicle")
+    typer.echo((ROOT / "deploy" / names[which]).read_text(encoding="utf-8"), nl=False)
+
+
+# ------------------------------------------------------------------ credentials
+
+
+@credentials_app.command("add-account")
+def add_account(
+    name: str,
+    role: Annotated[Role, typer.Option(help="What the account may do.")] = Role.OPERATOR,
+    file: CredentialsOption = Path("state/credentials.json"),
+) -> None:
+    """Add an account; asks for its password, or reads it from standard input."""
+    password = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline().rstrip("\n")
+    )
+    credentials = _open_or_create(file)
+    credentials.add_account(name, role, password)
+    credentials.save()
+    typer.echo(f"account {name} ({role.value}) is in {file}")
+
+
+@credentials_app.command("add-vehicle")
+def add_vehicle(
+    vehicle: Annotated[str, typer.Argument(help="site/vehicle")],
+    out: Annotated[Path, typer.Option(help="Folder for the file the vehicle is given.")] = Path(),
+    file: CredentialsOption = Path("state/credentials.json"),
+) -> None:
+    """Make the secrets of one vehicle and the file that is copied to it."""
+    vehicle_id = VehicleId.parse(vehicle)
+    credentials = _open_or_create(file)
+    secret = credentials.add_vehicle(vehicle_id)
+    credentials.save()
+    given = out / f"{vehicle_id.vehicle}.credentials.json"
+    write_vehicle_file(given, vehicle_id, secret)
+    typer.echo(f"copy {given} to the vehicle, then delete it here")
+
+
+def _open_or_create(file: Path) -> Credentials:
+    return Credentials.load(file) if file.exists() else Credentials.create(file)
+
+
+# --------------------------------------------- other programs of the same checkout
+
+
+@app.command("vehicle", context_settings=PASS_ON)
+def vehicle_command(context: typer.Context) -> None:
+    """Run a vehicle client (see `enkan vehicle --help`)."""
+    _become("vehicle_stub", context.args)
+
+
+@app.command("bench", context_settings=PASS_ON)
+def bench_command(context: typer.Context) -> None:
+    """Measure; prints figures beside their targets (see `enkan bench --help`)."""
+    _become("loadtests", context.args)
+
+
+@app.command("test", context_settings=PASS_ON)
+def test_command(context: typer.Context) -> None:
+    """Check the whole project: style, types, contracts, tests, browser tests."""
+    raise SystemExit(
+        subprocess.run([sys.executable, str(ROOT / "tests" / "run.py"), *context.args], check=False
+        ).returncode
+    )
+
+
+@app.command("check")
+def check_command() -> None:
+    """Check style, types and import contracts only (seconds)."""
+    raise SystemExit(
+        subprocess.run([sys.executable, str(ROOT / "tests" / "run.py"), "--static"], check=False).returncode
+    )
+
+
+def _become(module: str, arguments: list[str]) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])

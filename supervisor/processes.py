@@ -100,5 +100,7 @@ async def keep_running(
             on_exit(code)
         lived = loop.time() - started_at
         delay = first_delay_s if lived >= healthy_after_s else min(delay * 2, longest_delay_s)
-        log.warning("%s ended with code %s after %.1f s; restart in %.2f s", name, code, lived, delay)
+        log.warning(
+            "%s ended with code %s after %.1f s; restart in %.2f s", name, code, lived, delay
+        )
         await asyncio.sleep(delay)

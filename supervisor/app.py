@@ -1,0 +1,285 @@
+"""The hub: feeds events to the core and carries its effects out, in order.
+
+Everything that happens arrives as an event in one bounded queue and is decided in
+one place, `core.step`; the rooms around it never decide. One loop, one order, one
+fleet: no lock is needed, and a journal of the events is the whole history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, assert_never
+
+from starlette.requests import Request
+
+from protocols.operator import AlarmSpecView, AlarmView, CommandView, RequestView, VehicleView
+from protocols.topics import VehicleId
+from supervisor import __version__, clock
+from supervisor.config import ROOT, ConfigError, HubConfig
+from supervisor.console.access import Access
+from supervisor.console.credentials import Credentials
+from supervisor.console.server import Console
+from supervisor.core import effects, events, views
+from supervisor.core.fleet import Fleet
+from supervisor.core.step import step
+from supervisor.counters import Counters
+from supervisor.evidence.audit import AuditStore, AuditWriter
+from supervisor.media.plane import MediaPlane
+from supervisor.observability.exporter import Exporter
+from supervisor.observability.health import LoopLag
+from supervisor.observability.metrics_server import MetricsServer
+from supervisor.telemetry.broker import EmbeddedBroker
+from supervisor.telemetry.link import TelemetryLink
+
+log = logging.getLogger("enkan.hub")
+
+TICK_S: Final = 0.1
+EVENT_QUEUE: Final = 20_000
+"""Events waiting for the core: 10 s of 200 vehicles at 10 Hz. A full queue drops
+telemetry and samples (newer ones follow) and never anything else."""
+
+REPLACEABLE: Final = (
+    events.TelemetryReceived,
+    events.LinkSampled,
+    events.PresentationReported,
+    events.Tick,
+)
+
+
+class FleetView:
+    """Read access of the console to the fleet, as `console.server.FleetReader`."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
+        """Return one vehicle as consoles see it."""
+        return views.vehicle_view(self._fleet, vehicle_id, now_ns)
+
+    def vehicles(self, now_ns: int) -> list[VehicleView]:
+        """Return all vehicles as consoles see them."""
+        return views.all_vehicles(self._fleet, now_ns)
+
+    def alarms(self) -> list[AlarmView]:
+        """Return all alarms that are not normal."""
+        return views.open_alarms(self._fleet)
+
+    def requests(self) -> list[RequestView]:
+        """Return the take-over requests that still matter."""
+        return views.requests(self._fleet)
+
+    def commands(self) -> list[CommandView]:
+        """Return the recent commands."""
+        return views.commands(self._fleet)
+
+    def catalogue(self) -> list[AlarmSpecView]:
+        """Return the alarm catalogue."""
+        return views.catalogue_view()
+
+
+class Hub:
+    """One hub process: built from a configuration, run until cancelled.
+
+    Args:
+        config: The checked configuration.
+        config_file: Where it came from; relative paths are resolved against it.
+        announce: Called with one line for each part that became ready.
+
+    Raises:
+        ConfigError: Credentials are missing for a configured vehicle.
+        CredentialsError: The credentials file is missing, readable by others or broken.
+    """
+
+    def __init__(
+        self,
+        config: HubConfig,
+        config_file: Path,
+        *,
+        announce: Callable[[str, str], None] = lambda part, text: None,
+    ) -> None:
+        self._config = config
+        self._announce = announce
+        self._state_dir = config.state_dir(config_file)
+        self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.counters = Counters()
+        self._fleet = Fleet()
+        self._queue: asyncio.Queue[events.AnyEvent] = asyncio.Queue(EVENT_QUEUE)
+        self._broker_connected = False
+
+        credentials = Credentials.load(self._state_dir / config.hub.credentials)
+        secrets = credentials.vehicles()
+        configured = [entry.vehicle_id for entry in config.vehicle]
+        for vehicle_id in configured:
+            if vehicle_id not in secrets:
+                raise ConfigError(
+                    f"vehicle {vehicle_id} has no credentials; "
+                    f"make them: enkan credentials add-vehicle {vehicle_id}"
+                )
+        known = set(configured)
+        self._access = Access(credentials, counters=self.counters)
+        self._audit = AuditWriter(
+            AuditStore.open(self._state_dir / "audit.sqlite"),
+            counters=self.counters,
+            on_written=self.submit,
+        )
+        self._broker: EmbeddedBroker | None = None
+        if config.telemetry.broker == "embedded":
+            self._broker = EmbeddedBroker(
+                config.telemetry,
+                state_dir=self._state_dir / "broker",
+                users={vehicle_id: secrets[vehicle_id].token for vehicle_id in configured},
+            )
+        self._link = TelemetryLink(
+            config.telemetry,
+            broker=self._broker,
+            hub_id=config.hub.id,
+            command_keys={vehicle_id: secrets[vehicle_id].command_key for vehicle_id in configured},
+            counters=self.counters,
+            on_event=self.submit,
+        )
+        self._media = MediaPlane(
+            config.media,
+            counters=self.counters,
+            on_event=self.submit,
+            authorise_publisher=lambda vehicle_id, token: (
+                vehicle_id in known and credentials.vehicle_token_ok(vehicle_id, token)
+            ),
+            authorise_watcher=self._authorise_watcher,
+        )
+        self._console = Console(
+            config.console,
+            access=self._access,
+            fleet=FleetView(self._fleet),
+            counters=self.counters,
+            on_event=self.submit,
+            hub_version=__version__,
+            site_name=config.hub.name,
+            demo=config.hub.demo,
+            ui_dir=ROOT / "ui",
+            scenarios_dir=ROOT / "scenarios",
+            extra_routes=self._media.routes(),
+            readiness=self.readiness,
+        )
+        self._exporter = Exporter(self.counters)
+        self._lag = LoopLag(self._exporter)
+        self._metrics = MetricsServer(
+            config.metrics, exporter=self._exporter, state_dir=self._state_dir
+        )
+
+    async def run(self) -> None:
+        """Run every room until cancelled; a room that fails ends the hub."""
+        configured = self._config.vehicle
+        epochs = await asyncio.to_thread(
+            self._audit.store.raise_epochs, [entry.vehicle_id for entry in configured]
+        )
+        for entry in configured:
+            self.submit(
+                events.VehicleConfigured(
+                    entry.vehicle_id,
+                    entry.kind,
+                    entry.name or entry.id,
+                    epochs[entry.vehicle_id],
+                )
+            )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._decide(), name="core")
+            group.create_task(self._tick(), name="tick")
+            group.create_task(self._audit.run(), name="audit")
+            if self._broker is not None:
+                group.create_task(self._broker.run(), name="broker")
+            group.create_task(self._link.run(), name="telemetry")
+            group.create_task(self._media.run(), name="media")
+            group.create_task(self._console.run(), name="console")
+            group.create_task(self._metrics.run(), name="metrics")
+            group.create_task(self._lag.run(), name="loop lag")
+            group.create_task(self._tell_ready(), name="ready")
+
+    def submit(self, event: events.AnyEvent) -> None:
+        """Take one event; called by every room on the hub's loop."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            if not isinstance(event, REPLACEABLE):
+                raise
+            self.counters.add("events_dropped", type(event).__name__)
+
+    def readiness(self) -> dict[str, str | bool]:
+        """Return which parts are ready, for `/readyz`."""
+        return {
+            "broker": self._broker_connected,
+            "media": self._media.ready.is_set(),
+            "audit": self._audit.healthy,
+        }
+
+    # ------------------------------------------------------------------ tasks
+
+    async def _decide(self) -> None:
+        while True:
+            event = await self._queue.get()
+            now_ns = clock.monotonic_ns()
+            if isinstance(event, events.BrokerChanged):
+                self._broker_connected = event.connected
+            elif isinstance(event, events.PublisherChanged) and event.connected:
+                self._announce("video", f"{event.vehicle_id} is live")
+            for effect in step(self._fleet, event, now_ns):
+                self._execute(effect)
+
+    def _execute(self, effect: effects.AnyEffect) -> None:
+        match effect:
+            case effects.SendCommand() | effects.SendEventAck():
+                self._link.execute(effect)
+            case effects.Record():
+                self._audit.submit(effect)
+            case (
+                effects.ShowVehicle()
+                | effects.ShowAlarm()
+                | effects.ShowRequest()
+                | effects.ShowCommand()
+                | effects.Refuse()
+            ):
+                self._console.show(effect)
+            case effects.Count():
+                self.counters.add(effect.name, effect.reason)
+            case effects.Observe():
+                self._exporter.observe(effect)
+            case _:
+                assert_never(effect)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.submit(events.Tick())
+
+    async def _tell_ready(self) -> None:
+        if self._broker is not None:
+            await self._broker.ready.wait()
+            self._announce("broker", f"nats-server, MQTT on port {self._broker.port}")
+        await self._media.ready.wait()
+        self._announce("media", f"UDP port {', '.join(map(str, self._media.udp_ports()))}")
+        await self._console.started.wait()
+        await self._metrics.started.wait()
+        _write_endpoints(
+            self._state_dir / "hub.json",
+            {
+                "console": self._console.url,
+                "mqtt": self._link.public_url,
+                "metrics": self._metrics.url,
+            },
+        )
+        self._announce("metrics", self._metrics.url)
+        self._announce("console", self._console.url)
+
+    async def _authorise_watcher(self, request: Request) -> str | None:
+        operator = await self._access.account_of(request)
+        return operator.account if operator is not None else None
+
+
+def _write_endpoints(path: Path, endpoints: dict[str, str]) -> None:
+    """Write where this hub listens, for tools on the same machine."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(endpoints), encoding="utf-8")
+    partial.replace(path)

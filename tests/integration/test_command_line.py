@@ -1,0 +1,98 @@
+"""Refusals of the command line: one clear line, an exit code, no traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.fleet import prepare_hub
+from support.processes import ROOT
+
+pytestmark = pytest.mark.integration
+
+
+def enkan(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "supervisor", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 4, result
+    assert "Traceback" not in result.stderr + result.stdout
+    for word in words:
+        assert word in result.stderr.replace("\n", " "), result.stderr
+
+
+def test_an_unknown_key_stops_the_start_and_is_named_with_its_path(tmp_path: Path) -> None:
+    config, _ = prepare_hub(tmp_path)
+    config.write_text(config.read_text().replace("port = 0", "prot = 0"))
+    assert_refused(enkan("hub", "--config", str(config)), "prot", "console")
+
+
+def test_a_wrong_type_names_its_path(tmp_path: Path) -> None:
+    config, _ = prepare_hub(tmp_path)
+    config.write_text(config.read_text().replace("port = 0", 'port = "many"'))
+    assert_refused(enkan("hub", "--config", str(config)), "console.port")
+
+
+def test_an_override_from_the_environment_is_checked_like_the_file(tmp_path: Path) -> None:
+    config, _ = prepare_hub(tmp_path)
+    result = enkan("hub", "--config", str(config), ENKAN_CONSOLE__PORT="many")
+    assert_refused(result, "console.port")
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    assert_refused(enkan("hub", "--config", str(tmp_path / "no.toml")), "sample-config")
+
+
+def test_a_vehicle_without_credentials_says_which_command_makes_them(tmp_path: Path) -> None:
+    config, _ = prepare_hub(tmp_path)
+    config.write_text(
+        config.read_text() + '\n[[vehicle]]\nsite = "maebashi"\nid = "bus-99"\nkind = "bus"\n'
+    )
+    assert_refused(enkan("hub", "--config", str(config)), "credentials add-vehicle maebashi/bus-99")
+
+
+def test_demo_mode_with_its_published_password_refuses_any_other_address(tmp_path: Path) -> None:
+    config, _ = prepare_hub(tmp_path)
+    text = config.read_text().replace("[console]", '[console]\nlisten = "0.0.0.0"')
+    config.write_text(text.replace("[hub]", "[hub]\ndemo = true"))
+    assert_refused(enkan("hub", "--config", str(config)), "demo", "loopback")
+
+
+def test_a_taken_port_without_fallback_is_named(tmp_path: Path) -> None:
+    config, _ = prepare_hub(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = config.read_text().replace("port = 0", f"port = {port}")
+        config.write_text(text.replace("fallback_ports = true", "fallback_ports = false"))
+        assert_refused(enkan("hub", "--config", str(config)), str(port))
+
+
+def test_help_of_every_program_is_reached_through_one_command_line() -> None:
+    for arguments, word in (
+        (("--help",), "demo"),
+        (("vehicle", "--help"), "--config"),
+        (("bench", "--help"), "media"),
+    ):
+        result = enkan(*arguments)
+        assert result.returncode == 0, result
+        assert word in result.stdout
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    from supervisor import __version__
+
+    assert enkan("version").stdout.strip() == __version__

@@ -1,0 +1,104 @@
+"""Everything that checks the project, in one command: `./enkan test`.
+
+    ./enkan test              style, types, contracts, then every test
+    ./enkan test --static     style, types, contracts only (also: ./enkan check)
+    ./enkan test -k words     further arguments go to pytest
+
+Browser and broker tests need Debian packages. As root they are installed; otherwise
+one line says what is missing, and the tests that need it are left out and counted
+as such. With CI=true anything missing is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+PACKAGES = {
+    "chromium": "chromium",
+    "mosquitto": "mosquitto",
+    "mosquitto_sub": "mosquitto-clients",
+}
+FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+"""Japanese glyphs for the screenshots."""
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    static_only = "--static" in arguments
+    arguments = [argument for argument in arguments if argument != "--static"]
+    checks = [
+        ("style", [BIN / "ruff", "check", "."]),
+        ("format", [BIN / "ruff", "format", "--check", "."]),
+        ("types", [BIN / "mypy"]),
+        ("contracts", [BIN / "lint-imports"]),
+    ]
+    node = shutil.which("node")
+    modules = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "ui").glob("**/*.test.mjs"))
+    if node is None:
+        print(
+            "-- ui modules: not run, `node` is not installed (they also run in the browser tests)"
+        )
+    elif modules:
+        checks.append(("ui modules", [Path(node), "--test", *map(Path, modules)]))
+    if not arguments or static_only:
+        for name, command in checks:
+            print(f"-- {name}", flush=True)
+            result = subprocess.run([str(part) for part in command], cwd=ROOT, check=False)
+            if result.returncode != 0:
+                print(f"-- {name} failed", flush=True)
+                return 1
+    if static_only:
+        return 0
+    missing = provide_packages()
+    if missing and os.environ.get("CI") == "true":
+        print(f"-- missing: {', '.join(missing)}. Install: apt-get install {' '.join(missing)}")
+        return 1
+    print("-- tests", flush=True)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False
+    ).returncode
+
+
+def provide_packages() -> list[str]:
+    """Install what is missing if that is possible; return what still is."""
+    missing = _missing()
+    if not missing:
+        return []
+    names = " ".join(missing)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        print(f"-- missing for browser and broker tests: {names} (apt-get install {names})")
+        return missing
+    print(f"-- installing {names}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing],
+    ):
+        done = subprocess.run(
+            command, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        if done.returncode != 0:
+            sys.stdout.buffer.write(done.stdout)
+            print(f"-- `{' '.join(command)}` failed")
+    return _missing()
+
+
+def _missing() -> list[str]:
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = [
+        name for program, name in PACKAGES.items() if shutil.which(program, path=path) is None
+    ]
+    if not FONT.exists():
+        missing.append("fonts-noto-cjk")
+    return missing
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
