@@ -1,0 +1,140 @@
+"""What changed since the last message, and what one console still has to be sent.
+
+Ten times a second the changes of all vehicles become one text, encoded once. A
+console that keeps up is sent that text. One that does not collects: the changes of
+the ticks it missed are folded together, newer views over older ones by id, and become
+one text of its own when it reads again. So the outbox of a console never holds more
+than one view of each object, however long it sleeps, and no alarm, request or command
+is ever left out.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Final
+
+import msgspec
+
+from protocols.codec import encode
+from protocols.operator import (
+    AlarmView,
+    CommandView,
+    Delta,
+    Refusal,
+    RequestView,
+    Snapshot,
+    VehicleView,
+    Welcome,
+)
+
+MAX_KEPT: Final = 5_000
+"""Alarms, requests and commands waiting for one console. More cannot be worked off
+by a person: the console is closed as too slow and begins again from a snapshot."""
+
+MAX_REFUSALS: Final = 64
+
+_HEAD: Final = b'{"type":"delta","seq":0,'
+
+
+class Changes:
+    """The newest view of everything that changed, by id."""
+
+    def __init__(self) -> None:
+        self.vehicles: dict[str, VehicleView] = {}
+        self.alarms: dict[str, AlarmView] = {}
+        self.requests: dict[tuple[str, str], RequestView] = {}
+        self.commands: dict[str, CommandView] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.vehicles or self.alarms or self.requests or self.commands)
+
+    @property
+    def kept(self) -> int:
+        """How many entries may not be dropped."""
+        return len(self.alarms) + len(self.requests) + len(self.commands)
+
+    def merged(self, newer: Changes) -> Changes:
+        """Return both, `newer` over this."""
+        both = Changes()
+        both.vehicles = self.vehicles | newer.vehicles
+        both.alarms = self.alarms | newer.alarms
+        both.requests = self.requests | newer.requests
+        both.commands = self.commands | newer.commands
+        return both
+
+
+class Tick:
+    """The changes of one tick; `text` is encoded once and shared by all consoles.
+
+    Attributes:
+        changes: What changed.
+        now_ns: Hub monotonic clock when the views were taken.
+    """
+
+    def __init__(self, changes: Changes, now_ns: int) -> None:
+        self.changes = changes
+        self.now_ns = now_ns
+        self._tail: str | None = None
+
+    def text(self, seq: int) -> str:
+        """Return the Delta of this tick with a console's own `seq`."""
+        if self._tail is None:
+            data = encode(
+                Delta(
+                    seq=0,
+                    hub_now_ns=self.now_ns,
+                    vehicles=list(self.changes.vehicles.values()),
+                    alarms=list(self.changes.alarms.values()),
+                    requests=list(self.changes.requests.values()),
+                    commands=list(self.changes.commands.values()),
+                )
+            )
+            assert data.startswith(_HEAD), "Delta no longer begins with its type and seq"
+            self._tail = data[len(_HEAD) :].decode()
+        return f'{{"type":"delta","seq":{seq},{self._tail}'
+
+    def merged(self, newer: Tick) -> Tick:
+        """Return one tick with the changes of both."""
+        return Tick(self.changes.merged(newer.changes), newer.now_ns)
+
+
+class Outbox:
+    """What one console still has to be sent, the most urgent first.
+
+    Bounded: one Tick, `MAX_REFUSALS` refusals, one ping to answer. `full` says that
+    something would have to be dropped which may not be.
+    """
+
+    def __init__(self, welcome: Welcome, snapshot: Snapshot) -> None:
+        self._first: collections.deque[msgspec.Struct] = collections.deque((welcome, snapshot))
+        self._refusals: collections.deque[Refusal] = collections.deque()
+        self._tick: Tick | None = None
+        self._seq = snapshot.seq
+        self.ping: tuple[float, int] | None = None
+        """(t1_ms, received_ns) of the newest ping; older ones are no use any more."""
+        self.full = False
+
+    def offer(self, tick: Tick) -> None:
+        """Take the changes of one tick."""
+        self._tick = tick if self._tick is None else self._tick.merged(tick)
+        if self._tick.changes.kept > MAX_KEPT:
+            self.full = True
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Take a refusal."""
+        if len(self._refusals) >= MAX_REFUSALS:
+            self.full = True
+        else:
+            self._refusals.append(refusal)
+
+    def next_text(self) -> str | None:
+        """Return the next message to send, or None."""
+        if self._first:
+            return encode(self._first.popleft()).decode()
+        if self._refusals:
+            return encode(self._refusals.popleft()).decode()
+        if self._tick is not None:
+            tick, self._tick = self._tick, None
+            self._seq += 1
+            return tick.text(self._seq)
+        return None

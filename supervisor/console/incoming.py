@@ -1,0 +1,98 @@
+"""One console message to one core event, or a refusal. Pure."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from protocols import vehicle
+from protocols.codec import MAX_WEBSOCKET_MESSAGE, ProtocolError, decode, finite
+from protocols.operator import (
+    AcknowledgeAlarm,
+    AskResume,
+    AskStop,
+    ClockPing,
+    FromConsole,
+    PresentationReport,
+    Refusal,
+)
+from protocols.topics import VehicleId
+from supervisor.console.access import MESSAGES, allowed
+from supervisor.core import events
+from supervisor.core.events import Operator
+
+LONGEST_MS = 1e12
+"""Milliseconds; no browser has been open longer."""
+
+
+def parse(text: str) -> FromConsole:
+    """Return the message in `text`.
+
+    Raises:
+        ProtocolError: `oversize`, `malformed`, `not_finite`, `out_of_range`.
+    """
+    message: FromConsole = decode(text.encode(), FromConsole, limit=MAX_WEBSOCKET_MESSAGE)
+    match message:
+        case ClockPing():
+            finite(message.t1_ms, -LONGEST_MS, LONGEST_MS, "t1_ms")
+        case AskResume():
+            if message.picture_age_ms is not None:
+                finite(message.picture_age_ms, -1e6, LONGEST_MS, "picture_age_ms")
+        case PresentationReport():
+            for tile in message.tiles:
+                finite(tile.still_ms, 0.0, LONGEST_MS, "still_ms")
+                if tile.age_ms is not None:
+                    finite(tile.age_ms, -LONGEST_MS, LONGEST_MS, "age_ms")
+                if tile.uncertainty_ms is not None:
+                    finite(tile.uncertainty_ms, 0.0, LONGEST_MS, "uncertainty_ms")
+        case AskStop() | AcknowledgeAlarm():
+            pass
+        case _:
+            assert_never(message)
+    return message
+
+
+def reference(message: FromConsole) -> str:
+    """Return what a refusal calls this message."""
+    match message:
+        case AskStop() | AskResume():
+            return message.command_id
+        case AcknowledgeAlarm():
+            return message.alarm_id
+        case ClockPing():
+            return "clock_ping"
+        case PresentationReport():
+            return "presentation"
+        case _:
+            assert_never(message)
+
+
+def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refusal | None:
+    """Return the event of a message, a refusal, or None for one without an event."""
+    if not allowed(operator.role, MESSAGES[type(message)]):
+        return Refusal(
+            reference(message), "not_allowed", f"the role {operator.role.value} may not do this"
+        )
+    try:
+        match message:
+            case ClockPing():
+                return None
+            case AskStop():
+                return events.CommandAsked(
+                    operator, message.command_id, VehicleId.parse(message.vehicle), vehicle.Stop()
+                )
+            case AskResume():
+                return events.CommandAsked(
+                    operator,
+                    message.command_id,
+                    VehicleId.parse(message.vehicle),
+                    vehicle.Resume(message.request_id),
+                    message.picture_age_ms,
+                )
+            case AcknowledgeAlarm():
+                return events.AlarmAcknowledged(operator, message.alarm_id)
+            case PresentationReport():
+                return events.PresentationReported(operator, message)
+            case _:
+                assert_never(message)
+    except ProtocolError as error:
+        return Refusal(reference(message), error.reason, error.detail)

@@ -1,0 +1,66 @@
+"""Files for the browser: the console's program, and the base maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".geojson": "application/geo+json",
+    ".map": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".wasm": "application/wasm",
+    ".pmtiles": "application/vnd.pmtiles",
+    ".pbf": "application/x-protobuf",
+    ".webmanifest": "application/manifest+json",
+    ".txt": "text/plain; charset=utf-8",
+}
+"""What is served, and as what. Written out, because the machine's own table of types
+differs from host to host, and a script of the wrong type does not run (`nosniff`)."""
+
+
+class Pages(StaticFiles):
+    """Read-only files below one directory; anything unusual is 404.
+
+    Answers carry an ETag and `no-cache`: a browser asks each time, and a new version
+    of the console is never mixed with an old one.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory, check_dir=False)
+
+    async def check_config(self) -> None:
+        """A missing directory is 404 for its files, not an error of the server."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer one request for a file."""
+        if path == ".":
+            path = "index.html"
+        if any(part.startswith(".") for part in Path(path).parts):
+            raise HTTPException(404)
+        media_type = _TYPES.get(Path(path).suffix.lower())
+        if media_type is None:
+            raise HTTPException(404)
+        try:
+            response = await super().get_response(path, scope)
+        except OSError as error:  # names that the file system refuses
+            raise HTTPException(404) from error
+        if response.status_code != 304:
+            response.headers["Content-Type"] = media_type
+        response.headers["Cache-Control"] = "no-cache"
+        return response

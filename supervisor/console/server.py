@@ -1,0 +1,547 @@
+"""The console's server: its routes, its sockets, and the ten-per-second tick."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final, Protocol, TypeVar, assert_never
+
+import msgspec
+from msgspec import Meta
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from protocols.codec import ProtocolError, decode
+from protocols.operator import (
+    AlarmSpecView,
+    AlarmView,
+    CommandView,
+    RequestView,
+    Snapshot,
+    VehicleView,
+    Welcome,
+)
+from protocols.topics import VehicleId
+from protocols.vehicle import PROTOCOL_VERSION, Stop, Token
+from supervisor import clock
+from supervisor.console.access import (
+    MEDIA_PREFIXES,
+    PLAIN_COOKIE,
+    ROUTES,
+    SECURE_COOKIE,
+    Access,
+    Operation,
+    Rule,
+    SignInError,
+    allowed,
+    cookie_of,
+)
+from supervisor.console.changes import Changes, Tick
+from supervisor.console.guard import BODY_LIMIT, Guard, Origins, import_map_hashes, problem
+from supervisor.console.listening import ListenError, bind, is_loopback, serve
+from supervisor.console.operator_socket import OperatorSocket
+from supervisor.console.pages import Pages
+from supervisor.core import effects, events
+from supervisor.core.events import Operator
+from supervisor.counters import Counters
+
+log = logging.getLogger("enkan.console")
+
+TICK_S: Final = 0.1
+QUIET_NS: Final = 1_000_000_000
+"""After this long without a change consoles get an empty Delta: the hub is there."""
+
+MAX_CONSOLES: Final = 100
+MAX_CONSOLES_PER_SIGN_IN: Final = 8
+
+DEMO_ACCOUNT: Final = ("demo", "enkan-demo")
+"""Name and password shown on the sign-in page in demo mode, which is loopback only."""
+
+
+class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the console is served.
+
+    Attributes:
+        listen: IP address. Anything but loopback needs a certificate.
+        port: TCP port; 0 lets the system choose.
+        fallback_ports: Take another port if this one is in use.
+        tls_certificate, tls_key: PEM files, absolute paths.
+        public_origins: Names under which browsers reach it, as `https://name[:port]`;
+            needed behind a proxy or for a name that is not an address.
+        insecure_http: Serve plain http on an address that is not loopback. Passwords
+            and pictures are then readable on the network, and browsers refuse
+            microphone and gamepad.
+    """
+
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    fallback_ports: bool = False
+    tls_certificate: str = ""
+    tls_key: str = ""
+    public_origins: list[str] = []
+    insecure_http: bool = False
+
+
+class FleetReader(Protocol):
+    """What the console reads of the fleet; every call returns the present state."""
+
+    def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
+        """Return one vehicle, None if there is none of that name."""
+
+    def vehicles(self, now_ns: int) -> list[VehicleView]:
+        """Return all vehicles."""
+
+    def alarms(self) -> list[AlarmView]:
+        """Return all alarms that are not normal."""
+
+    def requests(self) -> list[RequestView]:
+        """Return the take-over requests that still matter."""
+
+    def commands(self) -> list[CommandView]:
+        """Return the recent commands."""
+
+    def catalogue(self) -> list[AlarmSpecView]:
+        """Return the alarm catalogue."""
+
+
+class _SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class _StopBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    command_id: Token
+
+
+T = TypeVar("T")
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Console:
+    """The console of one hub, served until cancelled.
+
+    Args:
+        config: Where it listens.
+        access: Sessions and accounts.
+        fleet: What it shows.
+        counters: Totals by reason.
+        on_event: Takes what operators do; called on the loop, must not wait.
+        hub_version: Shown to who signed in.
+        site_name: Shown on every screen.
+        demo: Names the demo account on the sign-in page.
+        ui_dir: The static console.
+        scenarios_dir: Its `basemaps/` is served to who signed in.
+        extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
+        readiness: Parts of the hub; True is ready, False or a text is not.
+
+    Attributes:
+        started: Set once connections are answered.
+        url: Where; valid after `started`.
+
+    Raises:
+        ListenError: The configuration is not safe or not usable.
+    """
+
+    def __init__(
+        self,
+        config: ConsoleConfig,
+        *,
+        access: Access,
+        fleet: FleetReader,
+        counters: Counters,
+        on_event: Callable[[events.AnyEvent], None],
+        hub_version: str,
+        site_name: str,
+        demo: bool,
+        ui_dir: Path,
+        scenarios_dir: Path,
+        extra_routes: Sequence[BaseRoute],
+        readiness: Callable[[], dict[str, str | bool]],
+    ) -> None:
+        _check(config)
+        self._config = config
+        self._access = access
+        self._fleet = fleet
+        self._counters = counters
+        self._on_event = on_event
+        self._hub_version = hub_version
+        self._site_name = site_name
+        self._demo = demo
+        self._readiness = readiness
+        self._sockets: dict[str, OperatorSocket] = {}
+        self._numbers = itertools.count(1)
+        self._changes = Changes()
+        self._dirty: set[VehicleId] = set()
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.started = asyncio.Event()
+        self.url = ""
+        try:
+            self._origins = Origins(config.public_origins)
+        except ValueError as error:
+            raise ListenError(f"[console] public_origins: {error}") from error
+        access.on_end(self._sign_in_ended)
+        self.app = Guard(
+            self._routes(extra_routes, ui_dir, scenarios_dir),
+            origins=self._origins,
+            script_hashes=import_map_hashes(ui_dir / "index.html"),
+            counters=counters,
+        )
+
+    # ---------------------------------------------------------------- its life
+
+    async def run(self) -> None:
+        """Serve until cancelled; consoles are told `shutdown` before the end.
+
+        Raises:
+            ListenError: The port is taken or the address is not ours.
+        """
+        config = self._config
+        bound = bind("console", config.listen, config.port, fallback=config.fallback_ports)
+        self.url = self._url(bound.getsockname()[1])
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(), name="console tick")
+            await serve(
+                self.app,
+                bound,
+                name="console",
+                started=self.started,
+                certificate=config.tls_certificate,
+                key=config.tls_key,
+                before_end=self._drain,
+            )
+
+    def show(
+        self,
+        effect: (
+            effects.ShowVehicle
+            | effects.ShowAlarm
+            | effects.ShowRequest
+            | effects.ShowCommand
+            | effects.Refuse
+        ),
+    ) -> None:
+        """Take one effect of the core; sent with the next tick, a refusal at once."""
+        match effect:
+            case effects.ShowVehicle():
+                self._dirty.add(effect.vehicle_id)
+            case effects.ShowAlarm():
+                self._changes.alarms[effect.alarm.id] = effect.alarm
+            case effects.ShowRequest():
+                request = effect.request
+                self._changes.requests[request.vehicle, request.id] = request
+            case effects.ShowCommand():
+                self._changes.commands[effect.command.id] = effect.command
+            case effects.Refuse():
+                for socket in self._sockets.values():
+                    if effect.session in (socket.operator.session, socket.sign_in):
+                        socket.refuse(effect.refusal)
+            case _:
+                assert_never(effect)
+
+    async def _tick(self) -> None:
+        last_ns = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._access.sweep()
+            now_ns = clock.monotonic_ns()
+            changes, self._changes = self._changes, Changes()
+            dirty, self._dirty = self._dirty, set()
+            if not self._sockets:
+                continue
+            for vehicle_id in dirty:
+                view = self._fleet.vehicle(vehicle_id, now_ns)
+                if view is not None:
+                    changes.vehicles[view.id] = view
+            if changes or now_ns - last_ns >= QUIET_NS:
+                last_ns = now_ns
+                tick = Tick(changes, now_ns)
+                for socket in self._sockets.values():
+                    socket.offer(tick)
+
+    async def _drain(self) -> None:
+        self._draining = True
+        for socket in list(self._sockets.values()):
+            socket.close("shutdown")
+        await self._empty.wait()  # each ends within operator_socket.CLOSE_WITHIN_S
+
+    def _sign_in_ended(self, session: str, reason: str) -> None:
+        for socket in list(self._sockets.values()):
+            if socket.sign_in == session:
+                socket.close("signed_out")
+
+    def _url(self, port: int) -> str:
+        if self._config.public_origins:
+            return self._config.public_origins[0]
+        host = self._config.listen
+        if host in ("0.0.0.0", "::"):
+            host = "localhost"
+        if ":" in host:
+            host = f"[{host}]"
+        return f"{'https' if self._config.tls_certificate else 'http'}://{host}:{port}"
+
+    # ------------------------------------------------------------------ routes
+
+    def _routes(
+        self, extra_routes: Sequence[BaseRoute], ui_dir: Path, scenarios_dir: Path
+    ) -> Starlette:
+        for route in extra_routes:
+            path = getattr(route, "path", "")
+            if not f"{path}/".startswith(MEDIA_PREFIXES):
+                raise ValueError(f"route {path!r} has no entry in supervisor.console.access")
+        return Starlette(
+            routes=[
+                self._route("GET", "/healthz", self._healthz),
+                self._route("GET", "/readyz", self._readyz),
+                self._route("GET", "/version", self._version),
+                self._route("GET", "/api/info", self._info),
+                self._route("GET", "/api/session", self._who),
+                self._route("POST", "/api/session", self._sign_in),
+                self._route("DELETE", "/api/session", self._sign_out),
+                self._route("POST", "/api/vehicles/{site}/{vehicle}/stop", self._stop),
+                WebSocketRoute("/ws", self._ws),
+                *extra_routes,
+                self._files("/basemaps/{path:path}", scenarios_dir / "basemaps"),
+                self._files("/{path:path}", ui_dir),
+            ],
+            exception_handlers={HTTPException: _http_problem},
+        )
+
+    def _route(self, method: str, path: str, endpoint: _Endpoint) -> Route:
+        rule = ROUTES[method, path]
+
+        async def checked(request: Request) -> Response:
+            refusal = await self._may(request, rule)
+            return refusal if refusal is not None else await endpoint(request)
+
+        return Route(path, checked, methods=[method])
+
+    def _files(self, path: str, directory: Path) -> Route:
+        pages = Pages(directory)
+
+        async def file(request: Request) -> Response:
+            relative = pages.get_path({**request.scope, "path": "/" + request.path_params["path"]})
+            return await pages.get_response(relative, request.scope)
+
+        return self._route("GET", path, file)
+
+    async def _may(self, request: Request, rule: Operation | Rule) -> Response | None:
+        if isinstance(rule, Rule):
+            return None
+        operator = await self._access.account_of(request)
+        if operator is None:
+            self._counters.add("http_refused", "not_signed_in")
+            return problem(401, "not_signed_in", "sign in first: POST /api/session")
+        if not allowed(operator.role, rule):
+            self._counters.add("http_refused", "not_allowed")
+            return problem(
+                403, "not_allowed", f"the role {operator.role.value} may not {rule.value}"
+            )
+        return None
+
+    async def _healthz(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def _readyz(self, request: Request) -> Response:
+        parts = {name: state is True for name, state in self._readiness().items()}
+        return JSONResponse(parts, 200 if all(parts.values()) else 503)
+
+    async def _version(self, request: Request) -> Response:
+        return JSONResponse({"hub": self._hub_version, "protocol": PROTOCOL_VERSION})
+
+    async def _info(self, request: Request) -> Response:
+        info: dict[str, object] = {"name": self._site_name, "demo": self._demo}
+        if self._demo or await self._access.account_of(request) is not None:
+            info["version"] = self._hub_version
+        if self._demo:
+            info["demo_account"] = {"name": DEMO_ACCOUNT[0], "password": DEMO_ACCOUNT[1]}
+        return JSONResponse(info)
+
+    # ----------------------------------------------------------------- session
+
+    async def _who(self, request: Request) -> Response:
+        operator = await self._signed_in(request)
+        return JSONResponse({"account": operator.account, "role": operator.role.value})
+
+    async def _sign_in(self, request: Request) -> Response:
+        form = await _body(request, _SignIn)
+        try:
+            signed_in = await self._access.sign_in(form.name, form.password)
+        except SignInError as refused:
+            status, detail = _SIGN_IN_PROBLEMS[refused.reason]
+            log.warning("sign-in refused: %s", refused.reason)
+            return problem(status, refused.reason, detail, refused.retry_after_s)
+        self._access.sign_out(cookie_of(request))  # a new sign-in never inherits a session
+        operator = signed_in.operator
+        log.info("%s signed in as %s", operator.account, operator.role.value)
+        response = JSONResponse({"account": operator.account, "role": operator.role.value})
+        secure = self._origins.secure(request.url.scheme, request.headers.get("host", ""))
+        response.set_cookie(
+            SECURE_COOKIE if secure else PLAIN_COOKIE,
+            signed_in.cookie,
+            path="/",
+            secure=secure,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    async def _sign_out(self, request: Request) -> Response:
+        self._access.sign_out(cookie_of(request))
+        response = Response(status_code=204)
+        response.delete_cookie(SECURE_COOKIE, secure=True, httponly=True, samesite="strict")
+        response.delete_cookie(PLAIN_COOKIE, httponly=True, samesite="strict")
+        return response
+
+    async def _signed_in(self, request: Request) -> Operator:
+        operator = await self._access.account_of(request)
+        if operator is None:  # it ended between the check and now
+            raise HTTPException(401, "sign in first")
+        return operator
+
+    # ---------------------------------------------------------------- vehicles
+
+    async def _stop(self, request: Request) -> Response:
+        """The emergency path by REST; the same event as from the WebSocket."""
+        operator = await self._signed_in(request)
+        body = await _body(request, _StopBody)
+        try:
+            vehicle_id = VehicleId.parse(
+                f"{request.path_params['site']}/{request.path_params['vehicle']}"
+            )
+        except ProtocolError as error:
+            return problem(404, error.reason, error.detail)
+        if self._fleet.vehicle(vehicle_id, clock.monotonic_ns()) is None:
+            return problem(404, "unknown_vehicle", f"this hub has no vehicle {vehicle_id}")
+        self._counters.add("console_message", "rest_stop")
+        self._on_event(events.CommandAsked(operator, body.command_id, vehicle_id, Stop()))
+        return JSONResponse({"command_id": body.command_id}, 202)
+
+    async def _ws(self, websocket: WebSocket) -> None:
+        cookie = cookie_of(websocket)
+        signed_in = self._access.operator(cookie)
+        refusal = None
+        if signed_in is None:
+            refusal = problem(401, "not_signed_in", "sign in first: POST /api/session")
+        elif not allowed(signed_in.role, Operation.WATCH):
+            refusal = problem(403, "not_allowed", "this role may not watch")
+        elif self._draining or len(self._sockets) >= MAX_CONSOLES:
+            refusal = problem(503, "full", "this hub takes no more consoles now", 5)
+        elif (
+            sum(s.sign_in == signed_in.session for s in self._sockets.values())
+            >= MAX_CONSOLES_PER_SIGN_IN
+        ):
+            refusal = problem(503, "full", "too many windows of this sign-in are open", 5)
+        if refusal is not None:
+            self._counters.add("http_refused", "websocket")
+            await websocket.send_denial_response(refusal)
+            return
+        assert signed_in is not None
+        await websocket.accept()
+        if self._access.operator(cookie) is None or self._draining:
+            await websocket.close(1008)
+            return
+        operator = Operator(
+            f"{signed_in.session}.{next(self._numbers)}", signed_in.account, signed_in.role
+        )
+        socket = OperatorSocket(
+            websocket,
+            operator=operator,
+            sign_in=signed_in.session,
+            welcome=self._welcome(operator),
+            snapshot=self._snapshot(),
+            on_event=self._on_event,
+            on_activity=lambda: self._access.operator(cookie),
+            counters=self._counters,
+        )
+        self._sockets[operator.session] = socket
+        self._empty.clear()
+        self._on_event(events.OperatorConnected(operator))
+        try:
+            await socket.run()
+        finally:
+            del self._sockets[operator.session]
+            if not self._sockets:
+                self._empty.set()
+            self._on_event(events.OperatorDisconnected(operator))
+
+    def _welcome(self, operator: Operator) -> Welcome:
+        return Welcome(
+            protocol_version=PROTOCOL_VERSION,
+            hub_version=self._hub_version,
+            site_name=self._site_name,
+            account=operator.account,
+            role=operator.role,
+            demo=self._demo,
+            hub_now_ns=clock.monotonic_ns(),
+            hub_utc_ns=clock.utc_ns(),
+            alarm_catalogue=self._fleet.catalogue(),
+        )
+
+    def _snapshot(self) -> Snapshot:
+        now_ns = clock.monotonic_ns()
+        return Snapshot(
+            seq=1,
+            hub_now_ns=now_ns,
+            vehicles=self._fleet.vehicles(now_ns),
+            alarms=self._fleet.alarms(),
+            requests=self._fleet.requests(),
+            commands=self._fleet.commands(),
+        )
+
+
+_SIGN_IN_PROBLEMS: Final = {
+    "wrong": (401, "account or password is wrong"),
+    "too_many_tries": (429, "too many failed sign-ins; wait and try again"),
+    "busy": (503, "too many sign-ins at this moment; try again"),
+    "full": (503, "too many sessions are open; sign out somewhere else"),
+}
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    try:
+        body: T = decode(await request.body(), kind, limit=BODY_LIMIT)
+    except ProtocolError as error:
+        raise HTTPException(400, f"{error.reason}: {error.detail}") from error
+    return body
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reasons = {400: "malformed", 401: "not_signed_in", 404: "not_found", 405: "method_not_allowed"}
+    reasons |= {408: "slow_body", 413: "oversize"}
+    response = problem(error.status_code, reasons.get(error.status_code, "refused"), error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _check(config: ConsoleConfig) -> None:
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        raise ListenError("[console] tls_certificate and tls_key belong together: set both or none")
+    if config.tls_certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                config.tls_certificate, config.tls_key
+            )
+        except (OSError, ssl.SSLError) as error:
+            raise ListenError(
+                f"[console] tls_certificate {config.tls_certificate} with tls_key "
+                f"{config.tls_key}: cannot be used ({error}). Both are PEM files that the hub's "
+                "user can read, and the key belongs to the certificate."
+            ) from error
+    elif not is_loopback(config.listen) and not config.insecure_http:
+        raise ListenError(
+            f"[console] listen = {config.listen!r} is reachable from the network, but without TLS "
+            "everyone there could read passwords and pictures. Set tls_certificate and tls_key "
+            "(docs/lan-https.md), listen on 127.0.0.1 behind a proxy, or, on a closed test "
+            "network only, set insecure_http = true."
+        )
