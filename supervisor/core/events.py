@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import msgspec
 
-from protocols import operator, vehicle
+from protocols import vehicle
+from protocols.operator import PresentationReport, Role
 from protocols.topics import VehicleId
 
 
@@ -122,7 +123,7 @@ class Operator(msgspec.Struct, frozen=True):
 
     session: str
     account: str
-    role: operator.Role
+    role: Role
 
 
 class OperatorConnected(Event, frozen=True):
@@ -158,7 +159,7 @@ class PresentationReported(Event, frozen=True):
     """What one operator really saw during the last second."""
 
     operator: Operator
-    report: operator.PresentationReport
+    report: PresentationReport
 
 
 # --------------------------------------------------------------------- itself

@@ -1,0 +1,359 @@
+"""From an operator's key to the vehicle's *applied*, and never more than is known.
+
+    RECORDING ──sent──▶ SENT ──▶ RECEIVED ──▶ APPLIED
+        │                 └─────────┴───────▶ REFUSED (by the vehicle, with its reason)
+        │                 └─────────┴───────▶ UNCONFIRMED (no result in time; a late
+        └──▶ REFUSED (by the hub: audit, broker, superseded)    result still counts)
+
+`stop` is the safe direction: it is sent in the same step in which it is asked for,
+its record first in the list but not waited for, with the link lost, without a
+factsheet, without a known session. Everything else is sent only when its record is
+durable, and is withdrawn by a stop that comes in between.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from protocols.operator import CommandState, CommandView, Refusal, Role
+from protocols.vehicle import Command, CommandResult, ResultState, Resume, Stop
+from supervisor.core.effects import (
+    AnyEffect,
+    Count,
+    Observe,
+    Refuse,
+    SendCommand,
+    ShowCommand,
+)
+from supervisor.core.events import CommandAsked, Operator
+from supervisor.core.fleet import CommandRecord, Fleet, VehicleRecord
+from supervisor.core.ledger import Purpose, Waiting
+from supervisor.core.requests import answered
+
+MAY_ACT: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.MAINTAINER, Role.ADMIN})
+KEPT_FINISHED: Final = 100
+KEPT_IDS: Final = 10_000
+MAX_IN_FLIGHT: Final = 16
+"""Commands other than stop that one vehicle may have under way."""
+MAX_STOPS_IN_FLIGHT: Final = 256
+"""Stops are never refused; beyond this the oldest ends as unconfirmed to make room."""
+SHOWN_AFTER_END_NS: Final = 600_000_000_000
+
+
+def on_asked(
+    fleet: Fleet, record: VehicleRecord | None, asked: CommandAsked, now_ns: int
+) -> list[AnyEffect]:
+    """An operator asks for a command; `record` is None for an unknown vehicle."""
+    if asked.operator.role not in MAY_ACT:
+        return _refuse(fleet, asked, "role", f"a {asked.operator.role} may not give commands")
+    if record is None:
+        return _refuse(fleet, asked, "unknown_vehicle", str(asked.vehicle_id))
+    if asked.command_id in fleet.asked:
+        earlier = record.commands.get(asked.command_id)
+        if earlier is None or type(earlier.body) is not type(asked.body):
+            # Never swallow a stop because of an id that meant something else.
+            return _refuse(fleet, asked, "duplicate_id", "this id was used for another command")
+        return [Count("command", "duplicate"), ShowCommand(earlier.view)]
+    match asked.body:
+        case Stop():
+            return _stop(fleet, record, asked, now_ns)
+        case Resume():
+            return _resume(fleet, record, asked, asked.body, now_ns)
+
+
+def on_recorded(
+    fleet: Fleet, record: VehicleRecord, command_id: str, ok: bool, now_ns: int
+) -> list[AnyEffect]:
+    """The record of a command that waits for it is durable, or could not be written."""
+    command = record.in_flight.get(command_id)
+    if command is None or command.sent or command.view.state is not CommandState.RECORDING:
+        return []
+    if not ok:
+        return _end(fleet, record, command, CommandState.REFUSED, now_ns, "audit")
+    if now_ns - command.view.asked_ns > int(fleet.config.decision_limit_s * 1e9):
+        return _end(fleet, record, command, CommandState.REFUSED, now_ns, "audit")
+    if not record.link.is_fresh(now_ns) or record.session_id != command.session_id:
+        return _end(fleet, record, command, CommandState.REFUSED, now_ns, "link")
+    request_id = command.body.request_id if isinstance(command.body, Resume) else ""
+    if request_id and request_id not in record.open_requests:
+        return _end(fleet, record, command, CommandState.REFUSED, now_ns, "unknown_request")
+    return _send(fleet, record, command, int(fleet.config.resume_ttl_s * 1_000), now_ns)
+
+
+def on_sent(
+    fleet: Fleet, record: VehicleRecord, command_id: str, ok: bool, now_ns: int
+) -> list[AnyEffect]:
+    """The broker took the command, or it could not be handed over."""
+    command = record.in_flight.get(command_id)
+    if command is None or command.view.state is not CommandState.RECORDING:
+        return []
+    if not ok:
+        return _end(fleet, record, command, CommandState.REFUSED, now_ns, "broker")
+    command.view = msgspec.structs.replace(command.view, state=CommandState.SENT, sent_ns=now_ns)
+    return [ShowCommand(command.view), Count("command", "sent")]
+
+
+def on_result(
+    fleet: Fleet, record: VehicleRecord, result: CommandResult, now_ns: int
+) -> list[AnyEffect]:
+    """The vehicle answered. Steps forward only; what it refused or applied is final."""
+    command = record.commands.get(result.command_id)
+    if command is None or not command.sent:
+        return [Count("command_result", "unknown_id")]
+    if result.session_id not in (command.session_id, record.session_id):
+        return [Count("command_result", "wrong_session")]
+    view = command.view
+    if view.state is CommandState.APPLIED or (
+        view.state is CommandState.REFUSED and view.reason != "broker"
+    ):
+        return [Count("command_result", "after_end")]
+    if result.state is ResultState.RECEIVED:
+        if view.received_ns is not None:
+            return []
+        state = view.state
+        if state is not CommandState.UNCONFIRMED:
+            state = CommandState.RECEIVED
+        command.view = msgspec.structs.replace(view, state=state, received_ns=now_ns, reason="")
+        return [_result_record(fleet, record, command, result, now_ns), ShowCommand(command.view)]
+    effects: list[AnyEffect] = [_result_record(fleet, record, command, result, now_ns)]
+    if result.state is ResultState.REFUSED:
+        reason = str(result.reason) or "vehicle"
+        return effects + _end(fleet, record, command, CommandState.REFUSED, now_ns, reason)
+    effects += _end(fleet, record, command, CommandState.APPLIED, now_ns, "")
+    effects.append(Observe("command_applied", (now_ns - view.asked_ns) / 1e9, (view.type,)))
+    if isinstance(command.body, Resume) and command.body.request_id:
+        effects += answered(fleet, record, command.body.request_id, view.operator, view.id, now_ns)
+    return effects
+
+
+def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
+    """End what got no answer in time and forget what ended long ago."""
+    effects: list[AnyEffect] = []
+    if record.in_flight:
+        for command in [c for c in record.in_flight.values() if now_ns >= c.deadline_ns]:
+            if command.sent:
+                effects += _end(fleet, record, command, CommandState.UNCONFIRMED, now_ns, "")
+            else:
+                effects += _end(fleet, record, command, CommandState.REFUSED, now_ns, "audit")
+    finished = record.finished
+    while finished and (
+        len(finished) > KEPT_FINISHED or now_ns - finished[0][0] >= SHOWN_AFTER_END_NS
+    ):
+        _forget(record, finished.popleft()[1])
+    return effects
+
+
+def _stop(fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int) -> list[AnyEffect]:
+    effects: list[AnyEffect] = []
+    for other in [c for c in record.in_flight.values() if not c.sent]:
+        effects += _end(fleet, record, other, CommandState.REFUSED, now_ns, "superseded")
+    if len(record.in_flight) >= MAX_STOPS_IN_FLIGHT:
+        oldest = next(iter(record.in_flight.values()))
+        effects += _end(fleet, record, oldest, CommandState.UNCONFIRMED, now_ns, "")
+    command = _begin(fleet, record, asked, now_ns)
+    first = _asked_record(fleet, record, asked, now_ns, waits=False)
+    sent = _send(fleet, record, command, int(fleet.config.stop_ttl_s * 1_000), now_ns)
+    return [first, *sent, ShowCommand(command.view), Count("command", "asked"), *effects]
+
+
+def _resume(
+    fleet: Fleet, record: VehicleRecord, asked: CommandAsked, body: Resume, now_ns: int
+) -> list[AnyEffect]:
+    if record.factsheet is None or "resume" not in record.factsheet.commands:
+        return _refuse(fleet, asked, "not_supported", "the vehicle does not list this command")
+    if not record.link.is_fresh(now_ns) or record.beat_at_ns is None:
+        return _refuse(fleet, asked, "link", f"the link is {record.link.state}, not fresh")
+    age = asked.picture_age_ms
+    if age is None or not 0.0 <= age <= fleet.config.picture_limit_ms:
+        return _refuse(
+            fleet,
+            asked,
+            "picture",
+            "the age of the picture is unknown"
+            if age is None
+            else f"the picture was {age:.0f} ms old, "
+            f"at most {fleet.config.picture_limit_ms:.0f} ms",
+        )
+    if body.request_id and body.request_id not in record.open_requests:
+        past = record.requests.get(body.request_id)
+        state = "unknown" if past is None else str(past.state)
+        return _refuse(fleet, asked, "unknown_request", f"the request is {state}")
+    if len(record.in_flight) >= MAX_IN_FLIGHT:
+        return _refuse(fleet, asked, "busy", "too many commands are under way")
+    command = _begin(fleet, record, asked, now_ns)
+    command.session_id = record.session_id
+    return [
+        _asked_record(fleet, record, asked, now_ns, waits=True),
+        ShowCommand(command.view),
+        Count("command", "asked"),
+    ]
+
+
+def _begin(fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int) -> CommandRecord:
+    view = CommandView(
+        id=asked.command_id,
+        vehicle=record.name_text,
+        type=_type(asked),
+        operator=asked.operator.account,
+        state=CommandState.RECORDING,
+        asked_ns=now_ns,
+    )
+    deadline_ns = now_ns + int((fleet.config.decision_limit_s + 1.0) * 1e9)
+    command = CommandRecord(view, asked.body, deadline_ns)
+    record.commands[view.id] = record.in_flight[view.id] = command
+    fleet.asked[view.id] = None
+    while len(fleet.asked) > KEPT_IDS:
+        fleet.asked.popitem(last=False)
+    return command
+
+
+def _send(
+    fleet: Fleet, record: VehicleRecord, command: CommandRecord, ttl_ms: int, now_ns: int
+) -> list[AnyEffect]:
+    """Hand the command to the shell. Its vehicle clock is estimated at this instant."""
+    record.command_seq += 1
+    heard = record.beat_at_ns is not None
+    command.sent = True
+    command.session_id = record.session_id if heard else ""
+    command.deadline_ns = now_ns + ttl_ms * 1_000_000 + int(fleet.config.confirm_grace_s * 1e9)
+    return [
+        SendCommand(
+            record.vehicle_id,
+            Command(
+                command_id=command.view.id,
+                session_id=command.session_id,
+                epoch=record.epoch,
+                seq=record.command_seq,
+                issued_ns=record.vehicle_clock_ns(now_ns),
+                ttl_ms=ttl_ms,
+                body=command.body,
+                operator=command.view.operator[:64],
+            ),
+        )
+    ]
+
+
+def _end(
+    fleet: Fleet,
+    record: VehicleRecord,
+    command: CommandRecord,
+    state: CommandState,
+    now_ns: int,
+    reason: str,
+) -> list[AnyEffect]:
+    was_open = record.in_flight.pop(command.view.id, None) is not None
+    if was_open:
+        record.finished.append((now_ns, command.view.id))
+    applied = state is CommandState.APPLIED
+    command.view = msgspec.structs.replace(
+        command.view,
+        state=state,
+        reason=reason,
+        applied_ns=now_ns if applied else None,
+    )
+    effects: list[AnyEffect] = []
+    if not applied and not (state is CommandState.REFUSED and command.sent and reason != "broker"):
+        # What the vehicle says is recorded where it is heard; this is the hub's own word.
+        effects.append(
+            fleet.ledger.record(
+                "command.ended",
+                "hub",
+                record.name_text,
+                {
+                    "command_id": command.view.id,
+                    "state": str(state),
+                    "reason": reason,
+                    "at_ns": now_ns,
+                },
+            )
+        )
+    effects.append(ShowCommand(command.view))
+    effects.append(Count("command", str(state)))
+    if state is CommandState.REFUSED:
+        counted = reason if reason in _HUB_REASONS else "vehicle"
+        effects.append(Count("command_refused", counted))
+    return effects
+
+
+_HUB_REASONS: Final = frozenset({"audit", "superseded", "broker", "link", "unknown_request"})
+
+
+def _forget(record: VehicleRecord, command_id: str) -> None:
+    record.commands.pop(command_id, None)
+
+
+def _type(asked: CommandAsked) -> str:
+    return str(asked.body.__struct_config__.tag)
+
+
+def _asked_record(
+    fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int, *, waits: bool
+) -> AnyEffect:
+    age: float | None = None
+    request_id = ""
+    if isinstance(asked.body, Resume):
+        age, request_id = asked.picture_age_ms, asked.body.request_id
+    return fleet.ledger.record(
+        "command.asked",
+        asked.operator.account,
+        record.name_text,
+        {
+            "command_id": asked.command_id,
+            "type": _type(asked),
+            "role": str(asked.operator.role),
+            "request_id": request_id,
+            "picture_age_ms": age,
+            "link": str(record.link.state),
+            "session_id": record.session_id,
+            "epoch": record.epoch,
+            "at_ns": now_ns,
+        },
+        Waiting(Purpose.SEND_COMMAND, record.vehicle_id, asked.command_id) if waits else None,
+    )
+
+
+def _result_record(
+    fleet: Fleet,
+    record: VehicleRecord,
+    command: CommandRecord,
+    result: CommandResult,
+    now_ns: int,
+) -> AnyEffect:
+    return fleet.ledger.record(
+        "command.result",
+        record.name_text,
+        record.name_text,
+        {
+            "command_id": command.view.id,
+            "state": str(result.state),
+            "reason": str(result.reason),
+            "text": result.text,
+            "vehicle_at_ns": result.at_ns,
+            "at_ns": now_ns,
+        },
+    )
+
+
+def _refuse(fleet: Fleet, asked: CommandAsked, reason: str, detail: str) -> list[AnyEffect]:
+    return [
+        fleet.ledger.record(
+            "command.refused",
+            asked.operator.account,
+            str(asked.vehicle_id),
+            {
+                "command_id": asked.command_id,
+                "type": _type(asked),
+                "role": str(asked.operator.role),
+                "reason": reason,
+            },
+        ),
+        refuse(asked.operator, asked.command_id, reason, detail),
+        Count("command_refused", reason),
+    ]
+
+
+def refuse(who: Operator, ref: str, reason: str, detail: str) -> AnyEffect:
+    """Return the answer to an operator whose wish was not carried out."""
+    return Refuse(who.session, Refusal(ref, reason, detail))

@@ -1,0 +1,42 @@
+"""Limits of the core, with units. `supervisor.config` puts them in the hub's file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
+
+
+class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a value counts as old, and how long a decision may take.
+
+    Attributes:
+        link_degraded_s: Heartbeat silence after which the link is *degraded*. At 2 Hz
+            two beats in a row are missing.
+        link_lost_s: Heartbeat silence after which the link is *lost*.
+        telemetry_stale_s: Age above which telemetry is *stale*.
+        frame_frozen_ms: Age of the last frame above which the picture is *frozen*.
+        stream_live_ms: Silence above which a stream is no longer *live*.
+        clock_trusted_ms: Clock uncertainty above which mapped times are *unknown*.
+        picture_limit_ms: Oldest picture on which a `resume` may be decided.
+        decision_limit_s: Longest time from an operator's `resume` to its sending; a
+            slower audit store makes it refused.
+        stop_ttl_s, resume_ttl_s: For how long the vehicle may still obey.
+        confirm_grace_s: Beyond the ttl, until a command without result is `unconfirmed`.
+    """
+
+    link_degraded_s: Seconds = 1.2
+    link_lost_s: Seconds = 3.0
+    telemetry_stale_s: Seconds = 1.0
+    frame_frozen_ms: Milliseconds = 300.0
+    stream_live_ms: Milliseconds = 300.0
+    clock_trusted_ms: Milliseconds = 20.0
+    picture_limit_ms: Milliseconds = 1_000.0
+    decision_limit_s: Seconds = 1.0
+    stop_ttl_s: Seconds = 5.0
+    resume_ttl_s: Seconds = 2.0
+    confirm_grace_s: Seconds = 1.0

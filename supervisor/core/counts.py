@@ -1,0 +1,43 @@
+"""Names and reasons of everything the core counts or observes.
+
+The metrics catalogue has one row for each name; reasons are a closed set, so that
+a label can never grow with what a peer sends.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+COUNTS: Final[dict[str, tuple[str, ...]]] = {
+    "unknown_vehicle": ("",),
+    "session": ("new", "old"),
+    "telemetry": ("gap", "duplicate", "late"),
+    "state": ("gap", "duplicate", "late", "retained_old_session"),
+    "heartbeat": ("gap", "duplicate", "late", "after_offline"),
+    "connection": ("old_session",),
+    "clock": ("exchange_implausible", "step", "wall_step", "report_implausible"),
+    "vehicle_event": ("new", "repeated", "unknown_subject"),
+    "command": ("asked", "duplicate", "sent", "applied", "refused", "unconfirmed"),
+    "command_refused": (
+        "role",
+        "unknown_vehicle",
+        "duplicate_id",
+        "not_supported",
+        "link",
+        "picture",
+        "unknown_request",
+        "busy",
+        "audit",
+        "superseded",
+        "broker",
+        "vehicle",
+    ),
+    "command_result": ("wrong_session", "unknown_id", "after_end"),
+    "media": ("other_session",),
+    "presentation": ("accepted", "implausible", "unknown_vehicle"),
+    "alarm": ("raised", "returned", "acknowledged", "suppressed", "refused"),
+    "audit": ("failed",),
+}
+
+OBSERVATIONS: Final[tuple[str, ...]] = ("command_applied", "picture_age")
+"""Histograms, seconds: operator's key to `applied`; capture to display."""

@@ -1,0 +1,146 @@
+"""What the hub knows. Owned and changed by the core alone; each value with its time.
+
+Handlers change a `VehicleRecord` in place and return effects. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final
+
+from protocols import operator, vehicle
+from protocols.topics import VehicleId
+from supervisor.core.alarms import AlarmBoard
+from supervisor.core.catalogue import CATALOGUE
+from supervisor.core.clocksync import ClockSync
+from supervisor.core.config import CoreConfig
+from supervisor.core.effects import ShowVehicle
+from supervisor.core.events import Operator
+from supervisor.core.ledger import Ledger
+from supervisor.core.links import Link
+from supervisor.core.sequences import Sequence
+from supervisor.core.streams import StreamTrack
+
+PAST_SESSIONS: Final = 16
+KEPT_EVENT_IDS: Final = 512
+
+
+class CommandRecord:
+    """One command under way or done.
+
+    Attributes:
+        deadline_ns: When it ends as unconfirmed (or, unsent, as refused).
+        sent: Handed to the shell; from then on the vehicle may have it.
+        session_id: The vehicle session it was made for.
+    """
+
+    __slots__ = ("body", "deadline_ns", "sent", "session_id", "view")
+
+    def __init__(self, view: operator.CommandView, body: vehicle.Body, deadline_ns: int) -> None:
+        self.view = view
+        self.body = body
+        self.deadline_ns = deadline_ns
+        self.sent = False
+        self.session_id = ""
+
+
+class EventMemory:
+    """An event id that has been seen: is its record still being written, or durable."""
+
+    __slots__ = ("recorded", "writing")
+
+    def __init__(self) -> None:
+        self.writing = True
+        self.recorded = False
+
+
+class VehicleRecord:
+    """One configured vehicle.
+
+    Attributes:
+        name_text: `site/vehicle`, as views and alarms name it.
+        session_id: The vehicle's present session; "" before the first.
+        beat_sent_ns, beat_at_ns: Last heartbeat of that session, on the vehicle's and
+            on the hub's clock: the base of the estimated vehicle clock.
+        telemetry_expected_ns: From when telemetry is due (the link came up).
+        state_at_ns: When the vehicle itself confirmed `state`; None for old news.
+        epoch, command_seq: Fencing of commands; seq rises within the epoch.
+        media_session: Publisher session; "" while none.
+        in_flight: Commands without an end; `commands` holds these and the finished.
+        show: The effect that tells consoles to look again.
+    """
+
+    def __init__(
+        self, vehicle_id: VehicleId, kind: vehicle.Kind, name: str, epoch: int, config: CoreConfig
+    ) -> None:
+        self.vehicle_id = vehicle_id
+        self.name_text = str(vehicle_id)
+        self.kind = kind
+        self.name = name
+        self.epoch = epoch
+        self.command_seq = 0
+        self.show = ShowVehicle(vehicle_id)
+
+        self.session_id = ""
+        self.past_sessions: deque[str] = deque(maxlen=PAST_SESSIONS)
+        self.link = Link(int(config.link_degraded_s * 1e9), int(config.link_lost_s * 1e9))
+        self.clock = ClockSync(int(config.clock_trusted_ms * 1e6))
+        self.beats = Sequence()
+        self.beat_sent_ns: int | None = None
+        self.beat_at_ns: int | None = None
+
+        self.factsheet: vehicle.Factsheet | None = None
+        self.telemetry: vehicle.Telemetry | None = None
+        self.telemetry_at_ns: int | None = None
+        self.telemetry_expected_ns: int | None = None
+        self.telemetry_order = Sequence()
+        self.stale = False
+        self.state: vehicle.State | None = None
+        self.state_at_ns: int | None = None
+        self.state_order = Sequence()
+
+        self.media_session = ""
+        self.media_expected_ns: int | None = None
+        self.streams: dict[str, StreamTrack] = {}
+        self.live_shown: tuple[str, ...] = ()
+
+        self.events: OrderedDict[str, EventMemory] = OrderedDict()
+        self.requests: dict[str, operator.RequestView] = {}
+        self.open_requests: dict[str, operator.RequestView] = {}
+        self.ended_requests: deque[tuple[int, str]] = deque()
+        self.commands: dict[str, CommandRecord] = {}
+        self.in_flight: dict[str, CommandRecord] = {}
+        self.finished: deque[tuple[int, str]] = deque()
+
+    def remember_event(self, event_id: str) -> EventMemory:
+        """Return a fresh memory of an event id; the oldest beyond the bound is forgotten."""
+        memory = self.events[event_id] = EventMemory()
+        while len(self.events) > KEPT_EVENT_IDS:
+            self.events.popitem(last=False)
+        return memory
+
+    def vehicle_clock_ns(self, now_ns: int) -> int:
+        """Return the vehicle's monotonic clock as far as the last beat tells; 0: unknown."""
+        if self.beat_sent_ns is None or self.beat_at_ns is None:
+            return 0
+        return self.beat_sent_ns + now_ns - self.beat_at_ns
+
+
+class Fleet:
+    """Everything `step` reads and changes.
+
+    Attributes:
+        asked: Ids of the commands asked for, newest last; an id has one effect, ever.
+        last_tick_ns: When time was last looked at.
+    """
+
+    def __init__(self, config: CoreConfig | None = None) -> None:
+        self.config = CoreConfig() if config is None else config
+        self.vehicles: dict[VehicleId, VehicleRecord] = {}
+        self.operators: dict[str, Operator] = {}
+        self.presentations: dict[str, operator.PresentationReport] = {}
+        self.ledger = Ledger()
+        self.alarms = AlarmBoard(CATALOGUE, self.ledger)
+        self.asked: OrderedDict[str, None] = OrderedDict()
+        self.broker_connected: bool | None = None
+        self.last_tick_ns: int | None = None

@@ -1,0 +1,54 @@
+"""What the hub learns about itself: time, its audit store, its broker."""
+
+from __future__ import annotations
+
+from supervisor.core import commands, requests
+from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN
+from supervisor.core.effects import AnyEffect, Count
+from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
+from supervisor.core.fleet import Fleet
+from supervisor.core.ledger import Purpose
+from supervisor.core.watch import watch_vehicle
+
+
+def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
+    """Every deadline is looked at here; the broker's first, it explains the others."""
+    fleet.last_tick_ns = now_ns
+    effects = fleet.alarms.on_time(now_ns)
+    for record in fleet.vehicles.values():
+        effects += watch_vehicle(fleet, record, now_ns)
+        if record.open_requests or record.ended_requests:
+            effects += requests.on_time(fleet, record, now_ns)
+        if record.in_flight or record.finished:
+            effects += commands.on_time(fleet, record, now_ns)
+    return effects
+
+
+def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[AnyEffect]:
+    """A record is durable or not; what waited for it goes on or is refused."""
+    waiting = fleet.ledger.written(event.record_id)
+    effects: list[AnyEffect] = []
+    if not event.ok:
+        effects.append(Count("audit", "failed"))
+    if waiting is not None:
+        record = fleet.vehicles[waiting.vehicle_id]
+        match waiting.purpose:
+            case Purpose.SEND_COMMAND:
+                effects += commands.on_recorded(fleet, record, waiting.item_id, event.ok, now_ns)
+            case Purpose.ACKNOWLEDGE_EVENT:
+                effects += requests.on_recorded(record, waiting.item_id, event.ok)
+    return effects + fleet.alarms.set(AUDIT_FAILED, "", not event.ok, now_ns)
+
+
+def on_command_sent(fleet: Fleet, event: CommandSent, now_ns: int) -> list[AnyEffect]:
+    """The broker took a command, or not."""
+    record = fleet.vehicles.get(event.vehicle_id)
+    if record is None:
+        return [Count("unknown_vehicle")]
+    return commands.on_sent(fleet, record, event.command_id, event.ok, now_ns)
+
+
+def on_broker(fleet: Fleet, event: BrokerChanged, now_ns: int) -> list[AnyEffect]:
+    """The hub's own connection to the broker."""
+    fleet.broker_connected = event.connected
+    return fleet.alarms.set(BROKER_DOWN, "", not event.connected, now_ns)

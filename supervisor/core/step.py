@@ -1,0 +1,48 @@
+"""The whole interface of the core: `step(fleet, event, now_ns) -> effects`.
+
+Dispatch by a dict of event types (a lookup costs about 50 ns; a `match` over
+nineteen classes several times that). A handler module holds one mechanism.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from supervisor.core import events as e
+from supervisor.core import itself, media, operators, vehicles
+from supervisor.core.effects import AnyEffect
+from supervisor.core.fleet import Fleet
+
+HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]]] = {
+    e.ConnectionReceived: vehicles.on_connection,
+    e.FactsheetReceived: vehicles.on_factsheet,
+    e.StateReceived: vehicles.on_state,
+    e.TelemetryReceived: vehicles.on_telemetry,
+    e.HeartbeatReceived: vehicles.on_heartbeat,
+    e.VehicleEventReceived: vehicles.on_event,
+    e.CommandResultReceived: vehicles.on_command_result,
+    e.VehicleConfigured: vehicles.on_configured,
+    e.LinkSampled: media.on_sampled,
+    e.PublisherChanged: media.on_publisher,
+    e.OperatorConnected: operators.on_connected,
+    e.OperatorDisconnected: operators.on_disconnected,
+    e.CommandAsked: operators.on_command_asked,
+    e.AlarmAcknowledged: operators.on_acknowledged,
+    e.PresentationReported: operators.on_presented,
+    e.AuditWritten: itself.on_audit_written,
+    e.CommandSent: itself.on_command_sent,
+    e.BrokerChanged: itself.on_broker,
+    e.Tick: itself.on_tick,
+}
+
+
+def step(fleet: Fleet, event: e.AnyEvent, now_ns: int) -> list[AnyEffect]:
+    """Take in one event and return what is to be done, in this order.
+
+    Args:
+        fleet: Changed in place.
+        event: What happened.
+        now_ns: Hub monotonic clock; never before the `now_ns` of an earlier step.
+    """
+    return HANDLERS[type(event)](fleet, event, now_ns)

@@ -1,0 +1,96 @@
+"""What consoles show of the fleet; pure reading."""
+
+from __future__ import annotations
+
+from protocols.operator import (
+    AlarmSpecView,
+    AlarmView,
+    CommandView,
+    PoseView,
+    RequestView,
+    VehicleView,
+)
+from protocols.topics import VehicleId
+from supervisor.core.catalogue import CATALOGUE
+from supervisor.core.fleet import Fleet, VehicleRecord
+
+
+def vehicle_view(fleet: Fleet, vehicle_id: VehicleId, now_ns: int) -> VehicleView:
+    """Return the whole view of one vehicle.
+
+    Raises:
+        KeyError: No such vehicle is configured.
+    """
+    return _view(fleet, fleet.vehicles[vehicle_id], now_ns)
+
+
+def all_vehicles(fleet: Fleet, now_ns: int) -> list[VehicleView]:
+    """Return every configured vehicle, in the order of the configuration."""
+    return [_view(fleet, record, now_ns) for record in fleet.vehicles.values()]
+
+
+def open_alarms(fleet: Fleet) -> list[AlarmView]:
+    """Return every alarm that is not normal, urgent first, then oldest."""
+    return fleet.alarms.open()
+
+
+def requests(fleet: Fleet) -> list[RequestView]:
+    """Return open requests and those that ended within the last ten minutes."""
+    return [view for record in fleet.vehicles.values() for view in record.requests.values()]
+
+
+def commands(fleet: Fleet) -> list[CommandView]:
+    """Return commands under way and those that ended within the last ten minutes."""
+    return [item.view for record in fleet.vehicles.values() for item in record.commands.values()]
+
+
+def catalogue_view() -> list[AlarmSpecView]:
+    """Return the alarm catalogue as consoles need it."""
+    return [spec.view() for spec in CATALOGUE]
+
+
+def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:
+    factsheet, state = record.factsheet, record.state
+    live_ns = int(fleet.config.stream_live_ms * 1e6)
+    offset = record.clock.offset(now_ns)
+    return VehicleView(
+        id=record.name_text,
+        kind=record.kind,
+        name=record.name,
+        cameras=[] if factsheet is None else factsheet.cameras,
+        route=[] if factsheet is None else factsheet.route,
+        commands=[] if factsheet is None else factsheet.commands,
+        link=record.link.state,
+        link_at_ns=record.link.last_beat_ns,
+        mode=None if state is None else state.mode,
+        mrm=None if state is None else state.mrm,
+        behaviour=None if state is None else state.behaviour,
+        odd=None if state is None else state.odd,
+        fallback=None if state is None else state.fallback,
+        reason="" if state is None else state.reason,
+        state_at_ns=record.state_at_ns,
+        pose=_pose(record),
+        media=bool(record.media_session),
+        streams=[stream.view(now_ns, live_ns) for stream in record.streams.values()],
+        clock_offset_ns=None if offset is None else offset.at_ns,
+        clock_uncertainty_ns=record.clock.uncertainty_ns(now_ns),
+        telemetry_gaps=record.telemetry_order.missed,
+    )
+
+
+def _pose(record: VehicleRecord) -> PoseView | None:
+    message, at_ns = record.telemetry, record.telemetry_at_ns
+    if message is None or at_ns is None:
+        return None
+    return PoseView(
+        at_ns=at_ns,
+        longitude=message.longitude,
+        latitude=message.latitude,
+        heading_deg=message.heading_deg,
+        speed_mps=message.speed_mps,
+        speed_limit_mps=message.speed_limit_mps,
+        progress=message.progress,
+        next_stop=message.next_stop,
+        energy=message.energy,
+        radio=message.radio,
+    )

@@ -1,0 +1,78 @@
+"""What silence means: looks at one vehicle and says which alarm conditions hold.
+
+While a link is *degraded* nobody can tell yet whether the vehicle or the link is
+silent: alarms about its data do not start then, and none that stands goes away. One
+tick later the link is either back, and they count, or lost, and they are its
+consequence.
+"""
+
+from __future__ import annotations
+
+from protocols.operator import LinkState
+from supervisor.core.catalogue import LINK_LOST, TELEMETRY_STALE, VIDEO_FROZEN
+from supervisor.core.effects import AnyEffect
+from supervisor.core.fleet import Fleet, VehicleRecord
+
+
+def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
+    """Bring link, staleness and their alarms up to date. Safe early, late or twice."""
+    effects: list[AnyEffect] = []
+    if record.link.on_time(now_ns):
+        effects.append(record.show)
+    link = record.link.state
+    alarms = fleet.alarms
+    name = record.name_text
+    effects += alarms.set(LINK_LOST, name, link is LinkState.LOST, now_ns)
+    stale = is_stale(fleet, record, now_ns)
+    if stale is not record.stale:
+        record.stale = stale
+        effects.append(record.show)
+    if link is LinkState.DEGRADED:
+        alarms.hold(TELEMETRY_STALE, name)
+        alarms.hold(VIDEO_FROZEN, name)
+    else:
+        effects += alarms.set(TELEMETRY_STALE, name, stale, now_ns)
+        frozen = frozen_cameras(fleet, record, now_ns)
+        effects += alarms.set(VIDEO_FROZEN, name, bool(frozen), now_ns, ", ".join(frozen))
+    live_ns = int(fleet.config.stream_live_ms * 1e6)
+    live = tuple(n for n, stream in record.streams.items() if stream.is_live(now_ns, live_ns))
+    if live != record.live_shown:
+        record.live_shown = live
+        effects.append(record.show)
+    return effects
+
+
+def is_stale(fleet: Fleet, record: VehicleRecord, now_ns: int) -> bool:
+    """Return whether telemetry is due and old. A vehicle that is off owes none."""
+    if record.link.state is LinkState.OFFLINE or record.link.state is LinkState.UNKNOWN:
+        return False
+    due_ns = record.telemetry_expected_ns
+    if due_ns is None:
+        return False
+    at_ns = record.telemetry_at_ns
+    if at_ns is not None and at_ns > due_ns:
+        due_ns = at_ns
+    return now_ns - due_ns > int(fleet.config.telemetry_stale_s * 1e9)
+
+
+def frozen_cameras(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[str]:
+    """Return the cameras whose picture has stopped although it is expected.
+
+    Expected is a picture from when the vehicle first published until it says goodbye;
+    a publisher that went away while its link lives counts as stopped.
+    """
+    if record.media_expected_ns is None or record.link.state is LinkState.OFFLINE:
+        return []
+    limit_ns = int(fleet.config.frame_frozen_ms * 1e6)
+    frozen = []
+    videos = [s for s in record.streams.values() if s.sample.kind == "video"]
+    has_cameras = record.factsheet is not None and bool(record.factsheet.cameras)
+    if not videos and has_cameras and now_ns - record.media_expected_ns > limit_ns:
+        return ["*"]
+    for stream in videos:
+        at_ns = stream.last_frame_ns
+        if at_ns is None:
+            at_ns = record.media_expected_ns
+        if now_ns - at_ns > limit_ns:
+            frozen.append(stream.sample.camera)
+    return frozen

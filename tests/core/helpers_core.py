@@ -1,0 +1,169 @@
+"""A fleet of one bus on a hand-moved clock."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TypeVar
+
+from protocols import operator, vehicle
+from protocols.topics import VehicleId
+from supervisor.core import events as e
+from supervisor.core.effects import AnyEffect
+from supervisor.core.fleet import Fleet
+from supervisor.core.step import step
+
+BUS = VehicleId("maebashi", "bus-01")
+SECOND = 1_000_000_000
+MS = 1_000_000
+T = TypeVar("T")
+
+OPERATOR = e.Operator("s1", "hanako", operator.Role.OPERATOR)
+VIEWER = e.Operator("s2", "taro", operator.Role.VIEWER)
+
+FACTSHEET = vehicle.Factsheet(
+    kind=vehicle.Kind.BUS,
+    name="Bus 1",
+    cameras=[vehicle.CameraInfo("front", 1280, 720, 30.0, 3000)],
+    audio=True,
+    commands=["stop", "resume"],
+    max_speed_mps=5.5,
+)
+
+
+def of(effects: Iterable[AnyEffect], kind: type[T]) -> list[T]:
+    """Return the effects of one type."""
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+class World:
+    """Feeds a fleet; the vehicle's clock runs 1000 s behind the hub's."""
+
+    def __init__(self, *, audit: bool = True) -> None:
+        self.fleet = Fleet()
+        self.now_ns = 5_000 * SECOND
+        self.audit = audit
+        self.log: list[AnyEffect] = []
+        self._beats = itertools.count()
+        self._telemetry = itertools.count()
+        self.session = "run-1"
+        self.do(e.VehicleConfigured(BUS, vehicle.Kind.BUS, "Bus 1", 7))
+
+    @property
+    def bus(self):
+        return self.fleet.vehicles[BUS]
+
+    @property
+    def vehicle_ns(self) -> int:
+        return self.now_ns - 1_000 * SECOND
+
+    def do(self, event: e.AnyEvent) -> list[AnyEffect]:
+        effects = step(self.fleet, event, self.now_ns)
+        self.log += effects
+        return effects
+
+    def tick(self, ms: float = 100) -> list[AnyEffect]:
+        self.now_ns += int(ms * MS)
+        return self.do(e.Tick())
+
+    def run(self, seconds: float, *, beats: bool = False, telemetry: bool = False):
+        """Let time pass in ticks of 100 ms; return everything that happened."""
+        effects: list[AnyEffect] = []
+        for index in range(round(seconds * 10)):
+            effects += self.tick()
+            if beats and index % 5 == 0:
+                effects += self.beat()
+            if telemetry:
+                effects += self.telemetry()
+        return effects
+
+    def restart_vehicle(self, session: str) -> None:
+        self.session = session
+        self._beats = itertools.count()
+        self._telemetry = itertools.count()
+
+    def beat(self, *, echo: vehicle.Echo | None = None, **changes: object) -> list[AnyEffect]:
+        values = {
+            "session_id": self.session,
+            "seq": next(self._beats),
+            "sent_ns": self.vehicle_ns,
+            "utc_ns": self.vehicle_ns + 1_700_000_000 * SECOND,
+            "echo": echo,
+            **changes,
+        }
+        return self.do(e.HeartbeatReceived(BUS, vehicle.Heartbeat(**values)))
+
+    def exchange(self, rtt_ms: float, asymmetry_ms: float = 0.0) -> list[AnyEffect]:
+        """A heartbeat with the echo of a hub beat; true offset is 1000 s."""
+        up = int((rtt_ms / 2 + asymmetry_ms) * MS)
+        t4 = self.now_ns
+        t3 = t4 - up - 1_000 * SECOND
+        t2 = t3 - 3 * MS
+        t1 = t2 + 1_000 * SECOND - int((rtt_ms / 2 - asymmetry_ms) * MS)
+        return self.beat(
+            echo=vehicle.Echo(t1, t2), sent_ns=t3, utc_ns=t3 + 1_700_000_000 * SECOND
+        )
+
+    def telemetry(self, **changes: object) -> list[AnyEffect]:
+        values = {
+            "session_id": self.session,
+            "seq": next(self._telemetry) if "seq" not in changes else changes["seq"],
+            "sent_ns": self.vehicle_ns,
+            "longitude": 139.06,
+            "latitude": 36.39,
+            "heading_deg": 90.0,
+            "speed_mps": 4.0,
+            "mode": vehicle.OperationMode.AUTONOMOUS,
+            **changes,
+        }
+        return self.do(e.TelemetryReceived(BUS, vehicle.Telemetry(**values)))
+
+    def online(self) -> None:
+        """Factsheet, connection, first beat, first telemetry."""
+        self.do(e.FactsheetReceived(BUS, FACTSHEET))
+        self.connection("ONLINE")
+        self.beat()
+        self.telemetry()
+
+    def connection(self, state: str, session: str | None = None) -> list[AnyEffect]:
+        message = vehicle.Connection(vehicle.ConnectionState(state), session or self.session)
+        return self.do(e.ConnectionReceived(BUS, message))
+
+    def written(self, record_id: str, ok: bool = True) -> list[AnyEffect]:
+        return self.do(e.AuditWritten(record_id, ok))
+
+    def ask(
+        self,
+        body: vehicle.Body,
+        command_id: str = "c1",
+        who: e.Operator = OPERATOR,
+        age_ms: float | None = 100.0,
+        vehicle_id: VehicleId = BUS,
+    ) -> list[AnyEffect]:
+        return self.do(e.CommandAsked(who, command_id, vehicle_id, body, age_ms))
+
+    def result(
+        self, state: str, command_id: str = "c1", session: str | None = None, reason: str = ""
+    ) -> list[AnyEffect]:
+        message = vehicle.CommandResult(
+            session or self.session,
+            command_id,
+            vehicle.ResultState(state),
+            self.vehicle_ns,
+            vehicle.RefusalReason(reason),
+        )
+        return self.do(e.CommandResultReceived(BUS, message))
+
+    def event(self, kind: str, event_id: str = "e1", **changes: object) -> list[AnyEffect]:
+        message = vehicle.VehicleEvent(
+            session_id=changes.pop("session_id", self.session),
+            event_id=event_id,
+            kind=vehicle.EventKind(kind),
+            sent_ns=self.vehicle_ns,
+            **changes,
+        )
+        return self.do(e.VehicleEventReceived(BUS, message))
+
+    def alarm(self, key: str, vehicle_text: str = "maebashi/bus-01") -> str:
+        found = self.fleet.alarms.get(key, vehicle_text)
+        return "normal" if found is None else str(found.state)
