@@ -119,7 +119,7 @@ class Credentials:
         Raises:
             CredentialsError: It is missing, open to other users, or broken.
         """
-        content = _parse(path, _read_private(path))
+        content = _parse(path, read_private(path, "make new secrets for everyone in it"))
         credentials = cls(path, hasher=hasher)
         for account in content.accounts:
             if account.name in credentials._accounts:
@@ -296,7 +296,16 @@ def _vehicle_file(vehicle_id: VehicleId, secret: VehicleSecret) -> VehicleFile:
     return VehicleFile(vehicle_id.site, vehicle_id.vehicle, secret.token, secret.command_key.hex())
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path, if_read: str) -> bytes:
+    """Return the content of a file that only its owner may read.
+
+    Args:
+        path: The file.
+        if_read: What to do if others may have read it, for the error text.
+
+    Raises:
+        CredentialsError: It is missing, open to other users, or too large.
+    """
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -304,7 +313,7 @@ def _read_private(path: Path) -> bytes:
                 raise CredentialsError(
                     f"{path}: holds secrets, but its mode {stat.S_IMODE(status.st_mode):04o} lets "
                     f"other users of this machine in. Run: chmod 600 {path} "
-                    "and, if others may have read it, make new secrets."
+                    f"and, if others may have read it, {if_read}."
                 )
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:

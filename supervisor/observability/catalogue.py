@@ -1,0 +1,232 @@
+"""Every metric of the hub, in one table.
+
+`source` is the name the rooms use: the name given to `Counters.add` or to a `Count`,
+`Observe` or `Exporter.add_gauge`. A test reads the source code and fails for a name
+without a row. Labels are bounded: reasons, kinds and stages are closed sets; no
+session, SSRC, address or account ever is one.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import Final
+
+import msgspec
+
+
+class Type(enum.StrEnum):
+    """Prometheus metric types in use."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One row.
+
+    Attributes:
+        name: As scraped; counters end in `_total`, histograms in their unit.
+        source: As counted inside the hub.
+        labels: Label names, in the order of the values that come with `Observe`.
+            A counter has at most one, filled with the reason.
+        buckets: Upper bounds of a histogram, seconds.
+    """
+
+    name: str
+    type: Type
+    source: str
+    meaning: str
+    unit: str = ""
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _counter(
+    name: str, source: str, meaning: str, *, label: str = "", unit: str = "events"
+) -> Metric:
+    return Metric(
+        name=f"enkan_{name}_total",
+        type=Type.COUNTER,
+        source=source,
+        meaning=meaning,
+        unit=unit,
+        labels=(label,) if label else (),
+    )
+
+
+def _gauge(
+    name: str, source: str, meaning: str, *, unit: str, labels: tuple[str, ...] = ()
+) -> Metric:
+    return Metric(
+        name=f"enkan_{name}",
+        type=Type.GAUGE,
+        source=source,
+        meaning=meaning,
+        unit=unit,
+        labels=labels,
+    )
+
+
+def _histogram(
+    name: str,
+    source: str,
+    meaning: str,
+    buckets: tuple[float, ...],
+    *,
+    labels: tuple[str, ...] = (),
+) -> Metric:
+    return Metric(
+        name=f"enkan_{name}_seconds",
+        type=Type.HISTOGRAM,
+        source=source,
+        meaning=meaning,
+        unit="seconds",
+        labels=labels,
+        buckets=buckets,
+    )
+
+
+_LATENCY: Final = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
+_LAG: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+UNLISTED: Final = "enkan_events_total"
+"""Counts whose name has no row, with labels `name` and `reason`: nothing is lost."""
+
+METRICS: Final[tuple[Metric, ...]] = (
+    # ---------------------------------------------------------------- vehicles
+    _counter("unknown_vehicle", "unknown_vehicle", "Messages of vehicles not in the configuration"),
+    _counter(
+        "vehicle_sessions",
+        "session",
+        "Starts of vehicle clients, and late news of old ones",
+        label="kind",
+    ),
+    _counter("telemetry_faults", "telemetry", "Telemetry missed, repeated or late", label="reason"),
+    _counter(
+        "state_faults",
+        "state",
+        "State messages missed, repeated, late or of an old session",
+        label="reason",
+    ),
+    _counter(
+        "heartbeat_faults",
+        "heartbeat",
+        "Heartbeats missed, repeated, late or after OFFLINE",
+        label="reason",
+    ),
+    _counter(
+        "connection_faults", "connection", "Connection messages of an old session", label="reason"
+    ),
+    _counter(
+        "clock_faults",
+        "clock",
+        "Clock exchanges that were not believed, and clock steps",
+        label="reason",
+    ),
+    _counter("vehicle_events", "vehicle_event", "Events reported by vehicles", label="kind"),
+    # ---------------------------------------------------------------- commands
+    _counter("commands", "command", "Commands by the step they reached", label="step"),
+    _counter(
+        "commands_refused", "command_refused", "Commands not carried out, by cause", label="reason"
+    ),
+    _counter(
+        "command_result_faults",
+        "command_result",
+        "Answers to commands that fit no command",
+        label="reason",
+    ),
+    _histogram(
+        "command_applied",
+        "command_applied",
+        "From the operator's key to `applied`",
+        _LATENCY,
+        labels=("type",),
+    ),
+    # ------------------------------------------------------- alarms, presentation
+    _counter("alarms", "alarm", "Alarm transitions", label="transition"),
+    _counter("presentations", "presentation", "Reports of what operators saw", label="reason"),
+    _histogram(
+        "picture_age", "picture_age", "Capture to display of the newest frame on a tile", _LATENCY
+    ),
+    # --------------------------------------------------------------- the hub itself
+    _counter("audit_failures", "audit", "Audit records that could not be made durable"),
+    _counter(
+        "hub_events_dropped",
+        "events_dropped",
+        "Replaceable events dropped by a full core queue",
+        label="kind",
+    ),
+    _histogram("loop_lag", "loop_lag", "How late the event loop wakes up", _LAG),
+    # ---------------------------------------------------------------- console
+    _gauge("consoles", "consoles", "Open consoles", unit="consoles"),
+    _counter("console_sign_ins", "console_sign_in", "Sign-ins by outcome", label="outcome"),
+    _counter(
+        "console_sessions_ended",
+        "console_session_ended",
+        "Sign-ins that ended, by cause",
+        label="reason",
+    ),
+    _counter(
+        "console_closed", "console_closed", "Console sockets closed, by cause", label="reason"
+    ),
+    _counter("console_messages", "console_message", "Messages from consoles", label="kind"),
+    _counter(
+        "console_faults", "console_fault", "Console messages refused, by cause", label="reason"
+    ),
+    _counter(
+        "http_refused",
+        "http_refused",
+        "Requests refused before any route, by cause",
+        label="reason",
+    ),
+    _counter("metrics_refused", "metrics_refused", "Scrapes without the token"),
+    # ------------------------------------------------------------------ media
+    _counter("media_session_faults", "media", "Media reports that fit no session", label="reason"),
+    _counter(
+        "media_dropped_packets",
+        "media_dropped",
+        "Packets dropped by the media plane, by cause",
+        label="reason",
+        unit="packets",
+    ),
+    _counter(
+        "media_receive_errors",
+        "media_receive_errors",
+        "Errors of the media socket, by errno",
+        label="errno",
+    ),
+)
+
+BY_SOURCE: Final[dict[str, Metric]] = {metric.source: metric for metric in METRICS}
+
+
+def document() -> str:
+    """Return the catalogue as Markdown."""
+    lines = [
+        "# Metrics",
+        "",
+        "Served at `/metrics` on the hub's metrics port (`[metrics]` in the configuration), in the",
+        "Prometheus text and OpenMetrics formats, to who presents the token in the token file:",
+        "`Authorization: Bearer <token>`. The standard `process_*` metrics come with it.",
+        "",
+        "This file is printed by `python -m supervisor.observability.catalogue`.",
+        "",
+        "| metric | type | labels | unit | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        lines.append(
+            f"| `{metric.name}` | {metric.type} | {labels} | {metric.unit} | {metric.meaning} |"
+        )
+    lines.append(
+        f"| `{UNLISTED}` | counter | `name`, `reason` | events | "
+        "Counts that have no row of their own yet |"
+    )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
