@@ -100,9 +100,7 @@ class World:
         t3 = t4 - up - 1_000 * SECOND
         t2 = t3 - 3 * MS
         t1 = t2 + 1_000 * SECOND - int((rtt_ms / 2 - asymmetry_ms) * MS)
-        return self.beat(
-            echo=vehicle.Echo(t1, t2), sent_ns=t3, utc_ns=t3 + 1_700_000_000 * SECOND
-        )
+        return self.beat(echo=vehicle.Echo(t1, t2), sent_ns=t3, utc_ns=t3 + 1_700_000_000 * SECOND)
 
     def telemetry(self, **changes: object) -> list[AnyEffect]:
         values = {
