@@ -1,0 +1,261 @@
+"""From an offer to a session: which m-lines are served, and the answer's text.
+
+ICE-lite, BUNDLE, rtcp-mux, `setup:passive`, one candidate for each announced
+address (RFC 8829 §5.3, RFC 8839 §5). An m-line that cannot be served is refused
+with port 0. Publishers are offered one header extension, MID, to tell m-lines apart;
+watchers none, as nothing is forwarded but header and payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from protocols.codec import ProtocolError
+from protocols.ids import check_name
+from supervisor.media import ipc
+from supervisor.media.sdp import MID_EXTENSION, Media, Offer
+from supervisor.rtp.codec import Codec
+
+AUDIO = "audio"
+"""The name of a vehicle's sound."""
+
+
+class Local(msgspec.Struct, frozen=True):
+    """Our side of one session.
+
+    Attributes:
+        addresses: Put into candidates, the best first.
+        identity: Origin session id, decimal.
+    """
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    addresses: list[str]
+    port: int
+    identity: str
+
+
+class Served(msgspec.Struct, frozen=True):
+    """What one m-line of the offer becomes; `lines` None: refused."""
+
+    media: Media
+    direction: str = "inactive"
+    codecs: list[Codec] = []
+    extra: list[str] | None = None
+
+
+def peer_transport(offer: Offer) -> Media:
+    """Return the m-line whose ICE and DTLS facts hold for all (BUNDLE).
+
+    Raises:
+        ProtocolError: `bad_sdp`: not bundled, or ICE or DTLS facts are missing.
+    """
+    active = [media for media in offer.media if media.port != 0] or offer.media
+    if len(active) > 1:
+        outside = [media.mid for media in active if media.mid not in offer.bundle]
+        if outside or any(not media.mid for media in active):
+            raise ProtocolError("bad_sdp", "all m-lines must be in one BUNDLE group")
+    first = active[0]
+    if not first.ufrag or not first.password:
+        raise ProtocolError("bad_sdp", "a=ice-ufrag or a=ice-pwd is missing")
+    if not first.fingerprints:
+        raise ProtocolError("bad_sdp", "no a=fingerprint with sha-256, sha-384 or sha-512")
+    if first.setup not in ("actpass", "active"):
+        raise ProtocolError("bad_sdp", "a=setup must be actpass or active")
+    return first
+
+
+def _camera_names(offer: Offer, asked: Sequence[str]) -> dict[int, str]:
+    """Return camera names by m-line index: asked for, else by msid, else by number."""
+    videos = [
+        index for index, media in enumerate(offer.media) if media.kind == "video" and media.sends
+    ]
+    names: dict[int, str] = {}
+    for number, index in enumerate(videos):
+        if number < len(asked):
+            names[index] = check_name(asked[number], "camera")
+            continue
+        stream = offer.media[index].stream
+        try:
+            names[index] = check_name(stream, "camera")
+        except ProtocolError:
+            names[index] = "front" if number == 0 else f"camera-{number + 1}"
+    if len(set(names.values())) != len(names):
+        raise ProtocolError("bad_name", "two cameras have the same name")
+    if AUDIO in names.values():
+        raise ProtocolError("bad_name", "a camera cannot be named 'audio'")
+    return names
+
+
+def accept_publisher(
+    offer: Offer, cameras: Sequence[str]
+) -> tuple[list[Served], list[ipc.InboundSpec], int]:
+    """Decide what a vehicle may send: every video and the first sound we know a codec of.
+
+    Returns:
+        What each m-line becomes, what the worker is told, and the MID extension's id.
+
+    Raises:
+        ProtocolError: `bad_sdp`, `bad_name`.
+    """
+    names = _camera_names(offer, cameras)
+    served: list[Served] = []
+    streams: list[ipc.InboundSpec] = []
+    mid_extension = 0
+    sound = False
+    for index, media in enumerate(offer.media):
+        camera = names.get(index, "")
+        if media.kind == AUDIO and media.sends and not sound:
+            camera, sound = AUDIO, bool(media.codecs)
+        codecs = [
+            msgspec.structs.replace(codec, rtx=None, nack=codec.nack and media.kind == "video")
+            for codec in media.codecs
+        ]
+        if not camera or not codecs or not media.rtcp_mux:
+            served.append(Served(media))
+            continue
+        extra: list[str] = []
+        if MID_EXTENSION in media.extensions:
+            mid_extension = media.extensions[MID_EXTENSION]
+            extra.append(f"a=extmap:{mid_extension} {MID_EXTENSION}")
+        served.append(Served(media, "recvonly", codecs, extra))
+        streams.append(ipc.InboundSpec(camera, media.kind, media.mid, codecs, media.ssrcs))
+    if not streams:
+        raise ProtocolError(
+            "bad_sdp",
+            "no m-line that sends H264 (packetization-mode=1), VP8, VP9, AV1 or Opus with rtcp-mux",
+        )
+    return served, streams, mid_extension
+
+
+def accept_watcher(
+    offer: Offer,
+    cameras: Sequence[str],
+    published: Iterable[ipc.InboundSpec],
+    numbers: Sequence[int],
+    cname: str,
+) -> tuple[list[Served], list[ipc.OutboundSpec]]:
+    """Decide what a watcher gets: cameras to video m-lines in order, sound to the first audio.
+
+    Args:
+        cameras: Asked for, by m-line order; empty: the publisher's, in its order.
+        numbers: Random 32-bit numbers, three for each m-line.
+
+    Raises:
+        ProtocolError: `bad_sdp`; `unknown_camera`.
+    """
+    known = {stream.camera: stream for stream in published}
+    wanted = list(cameras) or [name for name, stream in known.items() if stream.kind == "video"]
+    for name in wanted:
+        if name not in known or known[name].kind != "video":
+            raise ProtocolError("unknown_camera", f"the vehicle sends no camera {name[:64]!r}")
+    videos = iter(wanted)
+    sounds = iter([AUDIO] if AUDIO in known else [])
+    served: list[Served] = []
+    streams: list[ipc.OutboundSpec] = []
+    for index, media in enumerate(offer.media):
+        names = {"video": videos, "audio": sounds}.get(media.kind)
+        camera = None
+        if names is not None and media.receives and media.codecs and media.rtcp_mux:
+            camera = next(names, None)
+        if camera is None:
+            served.append(Served(media))
+            continue
+        ssrc, rtx_ssrc, first = numbers[3 * index : 3 * index + 3]
+        has_rtx = media.kind == "video" and any(codec.rtx is not None for codec in media.codecs)
+        extra = [f"a=msid:{camera} {camera}"]
+        if has_rtx:
+            extra.append(f"a=ssrc-group:FID {ssrc} {rtx_ssrc}")
+        for number in (ssrc, rtx_ssrc) if has_rtx else (ssrc,):
+            extra.append(f"a=ssrc:{number} cname:{cname}")
+            extra.append(f"a=ssrc:{number} msid:{camera} {camera}")
+        served.append(Served(media, "sendonly", media.codecs, extra))
+        streams.append(
+            ipc.OutboundSpec(
+                camera,
+                media.kind,
+                ssrc,
+                rtx_ssrc if has_rtx else None,
+                first & 0x7FFF,
+                media.codecs,
+            )
+        )
+    if not streams:
+        raise ProtocolError("bad_sdp", "no m-line receives anything the vehicle sends")
+    return served, streams
+
+
+def _codec_lines(codec: Codec, video: bool) -> list[str]:
+    number = codec.payload_type
+    channels = f"/{codec.channels}" if codec.channels > 1 else ""
+    lines = [f"a=rtpmap:{number} {codec.name}/{codec.clock_rate}{channels}"]
+    if video:
+        feedback = ["ccm fir", "nack pli", "goog-remb"]
+        if codec.nack:
+            feedback.insert(0, "nack")
+        lines.extend(f"a=rtcp-fb:{number} {what}" for what in feedback)
+    if codec.fmtp:
+        lines.append(
+            f"a=fmtp:{number} " + ";".join(f"{key}={value}" for key, value in codec.fmtp.items())
+        )
+    if codec.rtx is not None:
+        lines.append(f"a=rtpmap:{codec.rtx} rtx/{codec.clock_rate}")
+        lines.append(f"a=fmtp:{codec.rtx} apt={number}")
+    return lines
+
+
+def _candidates(local: Local) -> list[str]:
+    lines = []
+    for index, address in enumerate(local.addresses):
+        priority = (126 << 24) + ((65_535 - index) << 8) + 255
+        lines.append(f"a=candidate:{index + 1} 1 udp {priority} {address} {local.port} typ host")
+    lines.append("a=end-of-candidates")
+    return lines
+
+
+def build_answer(offer: Offer, served: Sequence[Served], local: Local) -> str:
+    """Return the SDP of the answer."""
+    host = local.addresses[0]
+    family = "IP6" if ":" in host else "IP4"
+    bundle = [entry.media.mid for entry in served if entry.extra is not None and entry.media.mid]
+    lines = ["v=0", f"o=- {local.identity} 1 IN {family} {host}", "s=-", "t=0 0"]
+    if bundle and offer.bundle:
+        lines.append("a=group:BUNDLE " + " ".join(bundle))
+    lines += ["a=ice-lite", "a=msid-semantic: WMS *"]
+    for entry in served:
+        media = entry.media
+        if entry.extra is None:
+            lines.append(f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}")
+            lines.append(f"c=IN {family} {host}")
+            if media.mid:
+                lines.append(f"a=mid:{media.mid}")
+            lines.append("a=inactive")
+            continue
+        formats = []
+        for codec in entry.codecs:
+            formats.append(codec.payload_type)
+            if codec.rtx is not None:
+                formats.append(codec.rtx)
+        lines.append(
+            f"m={media.kind} {local.port} {media.protocol} "
+            + " ".join(str(number) for number in formats)
+        )
+        lines.append(f"c=IN {family} {host}")
+        lines.append(f"a=rtcp:{local.port} IN {family} {host}")
+        lines += _candidates(local)
+        lines += [
+            f"a=ice-ufrag:{local.ufrag}",
+            f"a=ice-pwd:{local.password}",
+            f"a=fingerprint:sha-256 {local.fingerprint}",
+            "a=setup:passive",
+        ]
+        if media.mid:
+            lines.append(f"a=mid:{media.mid}")
+        lines += entry.extra
+        lines += [f"a={entry.direction}", "a=rtcp-mux", "a=rtcp-rsize"]
+        for codec in entry.codecs:
+            lines += _codec_lines(codec, media.kind == "video")
+    return "\r\n".join(lines) + "\r\n"

@@ -1,0 +1,284 @@
+"""WHIP (RFC 9725) and WHEP over Starlette: who may open and end a media session.
+
+Every refusal is a problem document (RFC 9457) that says what was refused, why, and
+what to do, with a short `reason` for programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from protocols.codec import ProtocolError
+from protocols.ids import check_name
+from protocols.topics import VehicleId
+from supervisor.media.errors import NotPublishingError, UnavailableError
+from supervisor.media.sdp import MAX_SDP
+from supervisor.rtp.packet import MAX_PACKET
+
+if TYPE_CHECKING:
+    from supervisor.media.plane import MediaPlane, Session
+
+MAX_CAMERAS_ASKED: Final = 16
+MAX_FRAGMENT: Final = 8 * MAX_PACKET
+"""Bytes of one trickle fragment."""
+
+_SDP: Final = "application/sdp"
+_FRAGMENT: Final = "application/trickle-ice-sdpfrag"
+_STATUS: Final = {"oversize": 413, "unknown_camera": 404}
+
+
+class _RefusalError(Exception):
+    """An answer other than success."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        title: str,
+        detail: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.response = JSONResponse(
+            {"title": title, "status": status, "detail": detail, "reason": reason},
+            status,
+            headers=headers,
+            media_type="application/problem+json",
+        )
+        self.reason = reason
+
+
+def _refused(error: ProtocolError) -> _RefusalError:
+    return _RefusalError(
+        _STATUS.get(error.reason, 400),
+        error.reason,
+        "The offer cannot be served",
+        f"{error.detail}. Correct the offer and send it again.",
+    )
+
+
+def _vehicle(request: Request) -> VehicleId:
+    return VehicleId(
+        check_name(request.path_params["site"], "site"),
+        check_name(request.path_params["vehicle"], "vehicle"),
+    )
+
+
+def _cameras(request: Request) -> list[str]:
+    text = request.query_params.get("cameras", "")
+    names = [check_name(name, "camera") for name in text.split(",")] if text else []
+    if len(names) > MAX_CAMERAS_ASKED:
+        raise ProtocolError("bad_name", f"more than {MAX_CAMERAS_ASKED} cameras")
+    return names
+
+
+async def _body(request: Request, kind: str, limit: int) -> bytes:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != kind:
+        raise _RefusalError(
+            415,
+            "media_type",
+            "This content type is not taken",
+            f"Content-Type is {content_type[:64]!r}. Send {kind}.",
+            {"Accept-Post": _SDP},
+        )
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise ProtocolError("oversize", f"more than {limit} bytes")
+    return bytes(data)
+
+
+class _Door:
+    """What WHIP and WHEP have in common."""
+
+    def __init__(self, plane: MediaPlane, path: str) -> None:
+        self.plane = plane
+        self.path = path
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes of this door."""
+        base = f"/{self.path}/{{site}}/{{vehicle}}"
+        return [
+            Route(base, self.collection, methods=["POST", "OPTIONS"], name=self.path),
+            Route(
+                base + "/{session}",
+                self.resource,
+                methods=["PATCH", "DELETE", "OPTIONS"],
+                name=f"{self.path}_session",
+            ),
+        ]
+
+    async def collection(self, request: Request) -> Response:
+        """POST an offer, or ask what is possible."""
+        if request.method == "OPTIONS":
+            return Response(
+                status_code=204, headers={"Allow": "OPTIONS, POST", "Accept-Post": _SDP}
+            )
+        return await self._answered(request, self._post)
+
+    async def resource(self, request: Request) -> Response:
+        """PATCH or DELETE a session, or ask what is possible."""
+        if request.method == "OPTIONS":
+            return Response(
+                status_code=204,
+                headers={"Allow": "OPTIONS, PATCH, DELETE", "Accept-Patch": _FRAGMENT},
+            )
+        return await self._answered(
+            request, self._delete if request.method == "DELETE" else self._patch
+        )
+
+    async def _answered(
+        self, request: Request, act: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        try:
+            return await act(request)
+        except _RefusalError as error:
+            refused = error
+        except ProtocolError as error:
+            refused = _refused(error)
+        except NotPublishingError:
+            refused = _RefusalError(
+                404,
+                "not_publishing",
+                "The vehicle sends no video now",
+                "No publisher of this vehicle is connected. Ask again in a second.",
+                {"Retry-After": "1"},
+            )
+        except UnavailableError as error:
+            refused = _RefusalError(
+                503,
+                "unavailable",
+                "No media session can be opened now",
+                f"Because {error}. Ask again in a second.",
+                {"Retry-After": "1"},
+            )
+        self.plane.counters.add("media_signalling_refused", refused.reason)
+        return refused.response
+
+    def _created(self, request: Request, session: Session, answer: str) -> Response:
+        return Response(
+            answer,
+            201,
+            headers={
+                "Location": f"{request.url.path.rstrip('/')}/{session.id}",
+                "ETag": f'"{session.etag}"',
+                "Cache-Control": "no-store",
+            },
+            media_type=_SDP,
+        )
+
+    async def _post(self, request: Request) -> Response:
+        raise NotImplementedError
+
+    async def _mine(self, request: Request) -> Session:
+        raise NotImplementedError
+
+    def _unknown(self) -> _RefusalError:
+        return _RefusalError(
+            404, "unknown_session", "No such session", "It has ended. Open a new one by POST."
+        )
+
+    async def _delete(self, request: Request) -> Response:
+        self.plane.close(await self._mine(request))
+        return Response(status_code=200)
+
+    async def _patch(self, request: Request) -> Response:
+        session = await self._mine(request)
+        fragment = await _body(request, _FRAGMENT, MAX_FRAGMENT)
+        for line in fragment.decode("utf-8", "replace").splitlines():
+            if line.startswith("a=ice-ufrag:") and line[12:].strip() != session.remote_ufrag:
+                raise _RefusalError(
+                    405,
+                    "ice_restart",
+                    "ICE restart is not supported",
+                    "A new address is taken over without one. To begin anew, POST a new offer.",
+                    {"Allow": "OPTIONS, DELETE"},
+                )
+        return Response(status_code=204)
+
+
+class _Whip(_Door):
+    """Vehicles publish."""
+
+    def _authorise(self, request: Request, vehicle_id: VehicleId) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() == "bearer" and token:
+            if self.plane.authorise_publisher(vehicle_id, token):
+                return
+            challenge = 'Bearer realm="enkan", error="invalid_token"'
+            why = "The token is not this vehicle's."
+        else:
+            challenge = 'Bearer realm="enkan"'
+            why = "There is no bearer token."
+        raise _RefusalError(
+            401,
+            "unauthorised",
+            "Not allowed to publish this vehicle",
+            f"{why} Send `Authorization: Bearer` with the token of this vehicle.",
+            {"WWW-Authenticate": challenge},
+        )
+
+    async def _post(self, request: Request) -> Response:
+        vehicle_id = _vehicle(request)
+        self._authorise(request, vehicle_id)
+        offer = await _body(request, _SDP, MAX_SDP)
+        session, answer = await self.plane.open_publisher(vehicle_id, offer, _cameras(request))
+        return self._created(request, session, answer)
+
+    async def _mine(self, request: Request) -> Session:
+        vehicle_id = _vehicle(request)
+        self._authorise(request, vehicle_id)
+        session = self.plane.sessions.get(request.path_params["session"])
+        if session is None or not session.publisher or session.vehicle_id != vehicle_id:
+            raise self._unknown()
+        return session
+
+
+class _Whep(_Door):
+    """Operators watch."""
+
+    async def _account(self, request: Request) -> str:
+        account = await self.plane.authorise_watcher(request)
+        if account is None:
+            raise _RefusalError(
+                401,
+                "unauthorised",
+                "Not allowed to watch",
+                "Nobody is signed in. Sign in and try again.",
+                {"WWW-Authenticate": 'Bearer realm="enkan"'},
+            )
+        return account
+
+    async def _post(self, request: Request) -> Response:
+        account = await self._account(request)
+        vehicle_id = _vehicle(request)
+        offer = await _body(request, _SDP, MAX_SDP)
+        session, answer = await self.plane.open_watcher(
+            vehicle_id, account, offer, _cameras(request)
+        )
+        return self._created(request, session, answer)
+
+    async def _mine(self, request: Request) -> Session:
+        account = await self._account(request)
+        session = self.plane.sessions.get(request.path_params["session"])
+        if (
+            session is None
+            or session.publisher
+            or session.vehicle_id != _vehicle(request)
+            or session.account != account
+        ):
+            raise self._unknown()
+        return session
+
+
+def build_routes(plane: MediaPlane) -> list[BaseRoute]:
+    """Return the routes of WHIP and WHEP."""
+    return [*_Whip(plane, "whip").routes(), *_Whep(plane, "whep").routes()]

@@ -1,0 +1,214 @@
+"""What the hub and a media worker say to each other: msgpack over a Unix socket.
+
+Each message is a 4-byte big-endian length and one tagged Struct. The worker never
+sees SDP or a token: the hub has read and decided both, and tells it plain facts.
+Times are CLOCK_MONOTONIC, which all processes of one machine share on Linux, so a
+worker's times are the hub's times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from struct import Struct
+from typing import Final
+
+import msgspec
+
+from supervisor.rtp.codec import Codec
+
+MAX_MESSAGE: Final = 1 << 20
+"""Bytes of one message; a sample of 20 streams is about 5 kB."""
+
+_LENGTH: Final = Struct(">I")
+
+
+class IpcError(Exception):
+    """The other process broke the schema: it is restarted."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Base of all messages."""
+
+
+# ----------------------------------------------------------------- hub → worker
+
+
+class InboundSpec(msgspec.Struct, frozen=True):
+    """One m-line of a publisher.
+
+    Attributes:
+        ssrcs: Announced in its SDP; may be empty (then MID or payload type decide).
+    """
+
+    camera: str
+    kind: str
+    mid: str
+    codecs: list[Codec]
+    ssrcs: list[int]
+
+
+class OutboundSpec(msgspec.Struct, frozen=True):
+    """One m-line of a watcher. `first_sequence` is random, in the lower half."""
+
+    camera: str
+    kind: str
+    ssrc: int
+    rtx_ssrc: int | None
+    first_sequence: int
+    codecs: list[Codec]
+
+
+class Transport(msgspec.Struct, frozen=True):
+    """ICE and DTLS of one peer: our credentials, its certificate fingerprints."""
+
+    ufrag: str
+    password: str
+    fingerprints: list[tuple[str, str]]
+
+
+class OpenPublisher(_Message, frozen=True):
+    """Let a vehicle in. `mid_extension`: id of the MID header extension, 0 for none."""
+
+    session: str
+    vehicle: str
+    transport: Transport
+    streams: list[InboundSpec]
+    max_kbps: int
+    mid_extension: int = 0
+
+
+class OpenWatcher(_Message, frozen=True):
+    """Let a watcher in."""
+
+    session: str
+    vehicle: str
+    transport: Transport
+    streams: list[OutboundSpec]
+    cname: str
+
+
+class ClosePeer(_Message, frozen=True):
+    """End one session."""
+
+    session: str
+
+
+HubMessage = OpenPublisher | OpenWatcher | ClosePeer
+
+
+# ----------------------------------------------------------------- worker → hub
+
+
+class Ready(_Message, frozen=True):
+    """The worker can take peers; `fingerprint` is its certificate's SHA-256."""
+
+    fingerprint: str
+    gro: bool
+    gso: bool
+
+
+class Opened(_Message, frozen=True):
+    """A session exists: its first STUN check will be answered."""
+
+    session: str
+
+
+class PeerConnected(_Message, frozen=True):
+    """DTLS is done and its certificate is the announced one."""
+
+    session: str
+
+
+class PeerClosed(_Message, frozen=True):
+    """A session ended. `reason`: closed, replaced, half_open, silent, dtls_failed."""
+
+    session: str
+    reason: str
+
+
+class StreamReport(msgspec.Struct, frozen=True):
+    """See `supervisor.core.events.StreamSample`."""
+
+    camera: str
+    kind: str
+    codec: str
+    clock_rate: int
+    packets: int
+    lost: int
+    bytes: int
+    frames: int
+    keyframes: int
+    jitter_ms: float
+    last_frame_ns: int | None
+    sender_rtp: int | None
+    sender_ntp: int | None
+
+
+class PublisherSampled(_Message, frozen=True):
+    """Ten times a second for each connected publisher."""
+
+    session: str
+    streams: list[StreamReport]
+
+
+class Stats(_Message, frozen=True):
+    """Once a second. `drops`: totals of this worker process by reason."""
+
+    pid: int
+    cpu_s: float
+    packets_in: int
+    packets_out: int
+    bytes_in: int
+    bytes_out: int
+    peers: int
+    drops: dict[str, int]
+
+
+WorkerMessage = Ready | Opened | PeerConnected | PeerClosed | PublisherSampled | Stats
+
+
+_encoder = msgspec.msgpack.Encoder()
+_hub_decoder: msgspec.msgpack.Decoder[HubMessage] = msgspec.msgpack.Decoder(HubMessage)
+_worker_decoder: msgspec.msgpack.Decoder[WorkerMessage] = msgspec.msgpack.Decoder(WorkerMessage)
+
+
+def frame(message: HubMessage | WorkerMessage) -> bytes:
+    """Return one message with its length."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+async def _read_body(reader: asyncio.StreamReader) -> bytes | None:
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(4))
+        if length > MAX_MESSAGE:
+            raise IpcError(f"message of {length} bytes, at most {MAX_MESSAGE}")
+        return await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+async def read_hub_message(reader: asyncio.StreamReader) -> HubMessage | None:
+    """Return the hub's next message, None when the hub is gone.
+
+    Raises:
+        IpcError: Not of this schema.
+    """
+    body = await _read_body(reader)
+    try:
+        return None if body is None else _hub_decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise IpcError(str(error)) from error
+
+
+async def read_worker_message(reader: asyncio.StreamReader) -> WorkerMessage | None:
+    """Return the worker's next message, None when the worker is gone.
+
+    Raises:
+        IpcError: Not of this schema.
+    """
+    body = await _read_body(reader)
+    try:
+        return None if body is None else _worker_decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise IpcError(str(error)) from error

@@ -1,0 +1,212 @@
+"""One session of the media worker: a publisher or a watcher, and what it may do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from protocols.codec import ProtocolError
+from supervisor.media import ipc
+from supervisor.media.dtls import Dtls, DtlsError, SrtpSession
+from supervisor.media.udp import Address, UdpPort
+from supervisor.rtp.downtrack import DownTrack
+from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.packet import find_extension, parse_rtp
+
+HALF_OPEN_NS: Final = 10_000_000_000
+"""A session without finished DTLS ends after this."""
+
+SILENT_NS: Final = 15_000_000_000
+"""A bound peer that sends neither STUN nor genuine SRTP ends after this."""
+
+MAX_ADDRESSES: Final = 4
+"""Validated addresses kept for one session; the oldest is forgotten first."""
+
+MAX_TRANSACTIONS: Final = 64
+"""STUN transactions remembered for one session, so that none is used twice."""
+
+EXTRA_SSRCS: Final = 8
+"""Unannounced SSRCs a publisher may use beyond one for each m-line."""
+
+
+class Peer:
+    """What publisher and watcher have in common: addresses and encryption.
+
+    Attributes:
+        address: Where to send; None until a check bound one.
+        addresses: All validated ones, oldest first.
+        heard_ns: When something genuine last came.
+        media_ns: When genuine SRTP or SRTCP last came.
+    """
+
+    def __init__(
+        self, session: str, vehicle: str, transport: ipc.Transport, port: UdpPort, now_ns: int
+    ) -> None:
+        self.session = session
+        self.vehicle = vehicle
+        self.transport = transport
+        self.opened_ns = now_ns
+        self.heard_ns = now_ns
+        self.media_ns = 0
+        self.connected = False
+        self.address: Address | None = None
+        self.addresses: list[Address] = []
+        self.dtls: Dtls | None = None
+        self.rx: SrtpSession | None = None
+        self.tx: SrtpSession | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._port = port
+        self._transactions: deque[tuple[bytes, Address]] = deque(maxlen=MAX_TRANSACTIONS)
+
+    def fresh(self, transaction: bytes, address: Address) -> bool:
+        """Tell whether this check is not a copy of one seen from elsewhere.
+
+        Somebody on the path can repeat a genuine check from his own address; the
+        peer's own retransmissions come from the same one.
+        """
+        for known, origin in self._transactions:
+            if known == transaction:
+                return origin == address
+        self._transactions.append((transaction, address))
+        return True
+
+    def send(self, data: bytes) -> None:
+        """Send one datagram to the bound address, if there is one."""
+        if self.address is not None:
+            self._port.send(data, len(data), self.address)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send one compound RTCP packet; nothing before DTLS is done."""
+        if self.tx is not None:
+            try:
+                self.send(self.tx.protect_rtcp(packet))
+            except DtlsError:
+                self._port.counters.add("media_dropped", "srtp_protect")
+
+    def expired(self, now_ns: int) -> str | None:
+        """Return why this session has to end by now, None if it has not."""
+        if not self.connected and now_ns - self.opened_ns > HALF_OPEN_NS:
+            return "half_open"
+        if now_ns - self.heard_ns > SILENT_NS:
+            return "silent"
+        return None
+
+
+class Publisher(Peer):
+    """A vehicle that sends.
+
+    Attributes:
+        feeds: By m-line, in the order of `spec.streams`.
+        current: The newest SSRC of each m-line.
+        inbound: All SSRCs taken so far.
+    """
+
+    def __init__(
+        self, spec: ipc.OpenPublisher, feeds: list[Feed], port: UdpPort, now_ns: int
+    ) -> None:
+        super().__init__(spec.session, spec.vehicle, spec.transport, port, now_ns)
+        self.spec = spec
+        self.feeds = feeds
+        self.inbound: dict[int, Inbound] = {}
+        self.current: list[Inbound | None] = [None] * len(feeds)
+        self.reported_ns = now_ns
+        self._by_ssrc = {
+            ssrc: index for index, stream in enumerate(spec.streams) for ssrc in stream.ssrcs
+        }
+        self._by_mid = {
+            stream.mid.encode(): index for index, stream in enumerate(spec.streams) if stream.mid
+        }
+        self._limit = len(feeds) + len(self._by_ssrc) + EXTRA_SSRCS
+
+    def route(self, data: bytes) -> Inbound:
+        """Find the m-line of a new SSRC: announced, by MID, or by its payload type alone.
+
+        Raises:
+            ProtocolError: `malformed`, `unknown_ssrc`, `ssrc_cap`.
+        """
+        header = parse_rtp(data)
+        index = self._by_ssrc.get(header.ssrc)
+        if index is None and self.spec.mid_extension:
+            mid = find_extension(data, self.spec.mid_extension)
+            if mid is not None:
+                index = self._by_mid.get(mid)
+        if index is None:
+            fitting = [
+                number
+                for number, stream in enumerate(self.spec.streams)
+                if any(codec.payload_type == header.payload_type for codec in stream.codecs)
+            ]
+            if len(fitting) == 1:
+                index = fitting[0]
+        if index is None:
+            raise ProtocolError("unknown_ssrc", "no m-line fits")
+        if len(self.inbound) >= self._limit:
+            raise ProtocolError("ssrc_cap", f"{len(self.inbound)} SSRCs already")
+        inbound = Inbound(self.feeds[index], header.ssrc, self.spec.streams[index].codecs)
+        self.inbound[header.ssrc] = inbound
+        self.current[index] = inbound
+        return inbound
+
+    def report(self) -> list[ipc.StreamReport]:
+        """Return the state of every m-line that has sent something."""
+        reports: list[ipc.StreamReport] = []
+        for inbound in self.current:
+            if inbound is None:
+                continue
+            stats = inbound.stats
+            sent = inbound.feed.sender_report if inbound.feed.source is inbound else None
+            reports.append(
+                ipc.StreamReport(
+                    camera=inbound.feed.camera,
+                    kind=inbound.feed.kind,
+                    codec=inbound.codec.name,
+                    clock_rate=inbound.clock_rate,
+                    packets=stats.packets,
+                    lost=stats.lost,
+                    bytes=stats.bytes,
+                    frames=stats.frames,
+                    keyframes=stats.keyframes,
+                    jitter_ms=round(stats.jitter_ms, 3),
+                    last_frame_ns=stats.last_frame_ns,
+                    sender_rtp=sent.rtp if sent is not None else None,
+                    sender_ntp=sent.ntp if sent is not None else None,
+                )
+            )
+        return reports
+
+
+class Watcher(Peer):
+    """An operator's browser, or anyone else who may look.
+
+    Attributes:
+        tracks: By the SSRC he was given; he may send feedback for these alone.
+        joined: Whether the tracks are on their feeds.
+    """
+
+    def __init__(
+        self, spec: ipc.OpenWatcher, feeds: list[Feed], port: UdpPort, now_ns: int
+    ) -> None:
+        super().__init__(spec.session, spec.vehicle, spec.transport, port, now_ns)
+        self.cname = spec.cname
+        self.tracks: dict[int, DownTrack] = {
+            stream.ssrc: DownTrack(
+                feed,
+                stream.ssrc,
+                stream.codecs,
+                rtx_ssrc=stream.rtx_ssrc,
+                first_sequence=stream.first_sequence,
+            )
+            for stream, feed in zip(spec.streams, feeds, strict=True)
+        }
+        self.estimate_bps: int | None = None
+
+    def join(self) -> None:
+        """Begin to receive."""
+        for track in self.tracks.values():
+            track.feed.join(track)
+
+    def leave(self) -> None:
+        """Receive no more."""
+        for track in self.tracks.values():
+            track.feed.leave(track)

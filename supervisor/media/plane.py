@@ -1,0 +1,421 @@
+"""The hub's side of the media plane: sessions, placement, and what the core is told.
+
+A vehicle and all its watchers live on one worker, so nothing crosses workers. Each
+worker has a UDP port of its own, bound here, which outlives the worker. The workers'
+clock is the hub's: CLOCK_MONOTONIC is one clock for all processes of a machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+
+from protocols.topics import VehicleId
+from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged, StreamSample
+from supervisor.counters import Counters
+from supervisor.media import ipc
+from supervisor.media.answer import (
+    Local,
+    accept_publisher,
+    accept_watcher,
+    build_answer,
+    peer_transport,
+)
+from supervisor.media.errors import MediaError, NotPublishingError, UnavailableError
+from supervisor.media.http import build_routes
+from supervisor.media.link import WorkerLink
+from supervisor.media.sdp import parse_offer
+from supervisor.media.udp import open_socket
+
+log = logging.getLogger("enkan.media")
+
+OPEN_S: Final = 5.0
+"""How long a worker may take to acknowledge a session."""
+
+
+class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Configuration of the media plane.
+
+    Attributes:
+        listen: Address of the UDP ports.
+        udp_port: First worker's UDP port; each further worker has the next.
+            0: any free ones.
+        announce: Addresses vehicles and browsers reach this machine at, put into
+            ICE candidates; empty: `listen`.
+        workers: Processes that forward; one for each core to spare.
+        max_publisher_kbps: Upper limit told to publishers, kbit/s for each vehicle.
+        max_sessions: Publishers and watchers together.
+    """
+
+    listen: str = "127.0.0.1"
+    udp_port: int = 0
+    announce: list[str] = []
+    workers: int = 1
+    max_publisher_kbps: int = 20_000
+    max_sessions: int = 1_000
+
+
+class Session(msgspec.Struct):
+    """One publisher or watcher.
+
+    Attributes:
+        account: Who watches; "" for a publisher.
+        streams: What a publisher sends.
+        remote_ufrag: The peer's ICE user fragment, to notice an ICE restart.
+    """
+
+    id: str
+    vehicle_id: VehicleId
+    publisher: bool
+    link: WorkerLink
+    etag: str
+    remote_ufrag: str
+    account: str = ""
+    streams: list[ipc.InboundSpec] = []
+    connected: bool = False
+
+
+class WorkerView(msgspec.Struct, frozen=True):
+    """One worker for the metrics: whether it serves, its process, its newest totals."""
+
+    index: int
+    ready: bool
+    pid: int | None
+    udp_port: int
+    stats: ipc.Stats | None
+
+
+class MediaPlane:
+    """Media sessions of this node.
+
+    Args:
+        on_event: Takes `LinkSampled` and `PublisherChanged`.
+        authorise_publisher: May this bearer token publish this vehicle?
+        authorise_watcher: Returns the account that asks, None if nobody is signed in.
+    """
+
+    def __init__(
+        self,
+        config: MediaConfig,
+        *,
+        counters: Counters,
+        on_event: Callable[[AnyEvent], None],
+        authorise_publisher: Callable[[VehicleId, str], bool],
+        authorise_watcher: Callable[[Request], Awaitable[str | None]],
+    ) -> None:
+        self.config = config
+        self.counters = counters
+        self.ready = asyncio.Event()
+        self.authorise_publisher = authorise_publisher
+        self.authorise_watcher = authorise_watcher
+        self.sessions: dict[str, Session] = {}
+        self._on_event = on_event
+        self._links: list[WorkerLink] = []
+        self._publishers: dict[VehicleId, Session] = {}
+        self._opening: dict[str, asyncio.Future[bool]] = {}
+        self._handlers: dict[type, Callable[[WorkerLink, Any], None]] = {
+            ipc.Ready: self._on_ready,
+            ipc.Opened: self._on_opened,
+            ipc.PeerConnected: self._on_connected,
+            ipc.PeerClosed: self._on_closed,
+            ipc.PublisherSampled: self._on_sampled,
+        }
+
+    async def run(self) -> None:
+        """Keep the workers running until cancelled.
+
+        Raises:
+            MediaError: A UDP port is taken or the address is not this machine's.
+        """
+        sockets: list[socket.socket] = []
+        try:
+            for index in range(self.config.workers):
+                sockets.append(self._bind(index))
+            self._links = [
+                WorkerLink(index, udp, self.counters, self._on_message, self._on_gone)
+                for index, udp in enumerate(sockets)
+            ]
+            async with asyncio.TaskGroup() as tasks:
+                for link in self._links:
+                    tasks.create_task(link.run(), name=f"media worker {link.index}")
+        finally:
+            self.ready.clear()
+            for udp in sockets:
+                udp.close()
+
+    def _bind(self, index: int) -> socket.socket:
+        port = self.config.udp_port + index if self.config.udp_port else 0
+        try:
+            return open_socket(self.config.listen, port)
+        except (OSError, OverflowError) as error:
+            raise MediaError(
+                f"Media cannot listen on UDP {self.config.listen}:{port}: {error}. "
+                "Set media.udp_port to a free port (or 0 for any), and media.listen to an "
+                "address of this machine."
+            ) from error
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the WHIP and WHEP routes."""
+        return build_routes(self)
+
+    def worker_stats(self) -> list[WorkerView]:
+        """Return the state and the newest totals of each worker."""
+        return [
+            WorkerView(link.index, link.ready is not None, link.pid, link.port, link.stats)
+            for link in self._links
+        ]
+
+    def publishing(self, vehicle_id: VehicleId) -> bool:
+        """Tell whether the vehicle has a connected publisher."""
+        return vehicle_id in self._publishers
+
+    # -------------------------------------------------------------- sessions
+
+    async def open_publisher(
+        self, vehicle_id: VehicleId, sdp: bytes, cameras: Sequence[str]
+    ) -> tuple[Session, str]:
+        """Open a publisher session and return it with the SDP answer.
+
+        Make before break: an earlier connected session of the vehicle goes on until
+        this one is connected; an earlier half-open one ends now.
+
+        Raises:
+            ProtocolError: The offer cannot be served.
+            UnavailableError: No worker.
+        """
+        offer = parse_offer(sdp)
+        peer = peer_transport(offer)
+        served, streams, mid_extension = accept_publisher(offer, cameras)
+        link = self._place(vehicle_id)
+        for other in list(self.sessions.values()):
+            if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
+                self.close(other, "replaced")
+        session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
+        session.streams = streams
+        await self._open(
+            session,
+            ipc.OpenPublisher(
+                session.id,
+                str(vehicle_id),
+                ipc.Transport(local.ufrag, local.password, peer.fingerprints),
+                streams,
+                self.config.max_publisher_kbps,
+                mid_extension,
+            ),
+        )
+        return session, build_answer(offer, served, local)
+
+    async def open_watcher(
+        self, vehicle_id: VehicleId, account: str, sdp: bytes, cameras: Sequence[str]
+    ) -> tuple[Session, str]:
+        """Open a watcher session and return it with the SDP answer.
+
+        Raises:
+            ProtocolError: The offer cannot be served, or a camera is unknown.
+            NotPublishingError: The vehicle sends nothing now.
+            UnavailableError: No worker.
+        """
+        offer = parse_offer(sdp)
+        peer = peer_transport(offer)
+        publisher = self._publishers.get(vehicle_id)
+        if publisher is None:
+            raise NotPublishingError(str(vehicle_id))
+        cname = secrets.token_urlsafe(12)
+        numbers = _distinct_numbers(3 * len(offer.media))
+        served, streams = accept_watcher(offer, cameras, publisher.streams, numbers, cname)
+        session, local = self._new_session(
+            vehicle_id, publisher.link, peer.ufrag, publisher=False, account=account
+        )
+        await self._open(
+            session,
+            ipc.OpenWatcher(
+                session.id,
+                str(vehicle_id),
+                ipc.Transport(local.ufrag, local.password, peer.fingerprints),
+                streams,
+                cname,
+            ),
+        )
+        return session, build_answer(offer, served, local)
+
+    def close(self, session: Session, reason: str = "closed") -> None:
+        """End a session; a second call does nothing."""
+        if session.id in self.sessions:
+            session.link.send(ipc.ClosePeer(session.id))
+            self._forget(session, reason)
+
+    def close_watchers_of(self, account: str) -> int:
+        """End every session of an account whose right is revoked; return how many."""
+        mine = [
+            session
+            for session in self.sessions.values()
+            if not session.publisher and session.account == account
+        ]
+        for session in mine:
+            self.close(session, "revoked")
+        return len(mine)
+
+    def _place(self, vehicle_id: VehicleId) -> WorkerLink:
+        for session in self.sessions.values():
+            if session.vehicle_id == vehicle_id:
+                return session.link
+        ready = [link for link in self._links if link.ready is not None]
+        if not ready:
+            raise UnavailableError("the media worker is starting")
+        return min(ready, key=lambda link: link.sessions)
+
+    def _new_session(
+        self,
+        vehicle_id: VehicleId,
+        link: WorkerLink,
+        remote_ufrag: str,
+        *,
+        publisher: bool,
+        account: str = "",
+    ) -> tuple[Session, Local]:
+        if link.ready is None:
+            raise UnavailableError("the media worker is starting")
+        if len(self.sessions) >= self.config.max_sessions:
+            raise UnavailableError(f"{len(self.sessions)} media sessions are open")
+        session = Session(
+            id=secrets.token_urlsafe(24),
+            vehicle_id=vehicle_id,
+            publisher=publisher,
+            link=link,
+            etag=secrets.token_urlsafe(9),
+            remote_ufrag=remote_ufrag,
+            account=account,
+        )
+        local = Local(
+            ufrag=secrets.token_hex(8),
+            password=secrets.token_hex(16),
+            fingerprint=link.ready.fingerprint,
+            addresses=list(self.config.announce) or [self.config.listen],
+            port=link.port,
+            identity=str(secrets.randbits(62)),
+        )
+        return session, local
+
+    async def _open(self, session: Session, message: ipc.HubMessage) -> None:
+        self.sessions[session.id] = session
+        session.link.sessions += 1
+        opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._opening[session.id] = opened
+        try:
+            if not session.link.send(message):
+                raise UnavailableError("the media worker does not take sessions now")
+            if not await asyncio.wait_for(opened, OPEN_S):
+                raise UnavailableError("the media worker is starting again")
+        except (UnavailableError, TimeoutError, asyncio.CancelledError) as error:
+            self.close(session)
+            if isinstance(error, TimeoutError):
+                raise UnavailableError("the media worker did not answer") from error
+            raise
+        finally:
+            del self._opening[session.id]
+
+    def _forget(self, session: Session, reason: str) -> None:
+        if self.sessions.pop(session.id, None) is None:
+            return
+        session.link.sessions -= 1
+        self.counters.add("media_sessions_ended", reason)
+        if not session.publisher:
+            return
+        if self._publishers.get(session.vehicle_id) is session:
+            del self._publishers[session.vehicle_id]
+        if session.connected:
+            session.connected = False
+            log.info("%s stopped publishing: %s", session.vehicle_id, reason)
+            self._on_event(PublisherChanged(session.vehicle_id, session.id, False))
+
+    # -------------------------------------------------------------- messages
+
+    def _on_message(self, link: WorkerLink, message: ipc.WorkerMessage) -> None:
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(link, message)
+
+    def _on_ready(self, link: WorkerLink, message: ipc.Ready) -> None:
+        log.info(
+            "media worker %d is ready on UDP port %d (GRO %s, GSO %s)",
+            link.index,
+            link.port,
+            "on" if message.gro else "off",
+            "on" if message.gso else "off",
+        )
+        self.ready.set()
+
+    def _on_opened(self, link: WorkerLink, message: ipc.Opened) -> None:
+        opened = self._opening.get(message.session)
+        if opened is not None and not opened.done():
+            opened.set_result(True)
+
+    def _on_connected(self, link: WorkerLink, message: ipc.PeerConnected) -> None:
+        session = self.sessions.get(message.session)
+        if session is None:
+            return
+        session.connected = True
+        self.counters.add("media_sessions", "publisher" if session.publisher else "watcher")
+        if not session.publisher:
+            return
+        earlier = self._publishers.get(session.vehicle_id)
+        if earlier is not None:
+            self.close(earlier, "replaced")
+        self._publishers[session.vehicle_id] = session
+        log.info("%s publishes", session.vehicle_id)
+        self._on_event(PublisherChanged(session.vehicle_id, session.id, True))
+
+    def _on_closed(self, link: WorkerLink, message: ipc.PeerClosed) -> None:
+        session = self.sessions.get(message.session)
+        if session is not None:
+            self._forget(session, message.reason)
+
+    def _on_sampled(self, link: WorkerLink, message: ipc.PublisherSampled) -> None:
+        session = self.sessions.get(message.session)
+        if session is None or not session.connected:
+            return
+        streams = [
+            StreamSample(
+                camera=report.camera,
+                kind=report.kind,
+                codec=report.codec,
+                clock_rate=report.clock_rate,
+                packets=report.packets,
+                lost=report.lost,
+                bytes=report.bytes,
+                frames=report.frames,
+                keyframes=report.keyframes,
+                jitter_ms=report.jitter_ms,
+                last_frame_ns=report.last_frame_ns,
+                sender_rtp=report.sender_rtp,
+                sender_ntp=report.sender_ntp,
+            )
+            for report in message.streams
+        ]
+        self._on_event(LinkSampled(session.vehicle_id, session.id, streams))
+
+    def _on_gone(self, link: WorkerLink) -> None:
+        if not any(other.ready is not None for other in self._links):
+            self.ready.clear()
+        for session in [entry for entry in self.sessions.values() if entry.link is link]:
+            opened = self._opening.get(session.id)
+            if opened is not None and not opened.done():
+                opened.set_result(False)
+            self._forget(session, "worker_died")
+        link.sessions = 0
+
+
+def _distinct_numbers(count: int) -> list[int]:
+    """Return random numbers from 1 to 2^32 - 1, no two the same."""
+    numbers: set[int] = set()
+    while len(numbers) < count:
+        numbers.add(secrets.randbits(32) or 1)
+    return list(numbers)

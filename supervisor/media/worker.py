@@ -1,0 +1,227 @@
+"""The media worker process: `python -m supervisor.media.worker --fd N --udp-fd M`.
+
+`N` is one end of a Unix socketpair to the hub (see `supervisor.media.ipc`), `M` the
+UDP socket, bound by the hub: it stays bound while a worker restarts, so no other
+program can take the port and vehicles re-dial the same address. The worker ends
+when the hub does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from supervisor import clock
+from supervisor.counters import Counters
+from supervisor.media import ipc
+from supervisor.media.dtls import Dtls, DtlsError, generate_certificate, sha256_fingerprint
+from supervisor.media.peer import Peer, Publisher, Watcher
+from supervisor.media.router import Router
+from supervisor.media.udp import UdpPort
+
+log = logging.getLogger("enkan.media")
+
+SAMPLE_S: Final = 0.1
+REPAIR_S: Final = 0.02
+MAX_UNSENT: Final = 1 << 20
+"""Bytes waiting for a busy hub; samples beyond it are dropped and counted."""
+
+
+class Worker:
+    """Peers, their handshakes, and the conversation with the hub."""
+
+    def __init__(
+        self, udp: socket.socket, writer: asyncio.StreamWriter, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._counters = Counters()
+        self._port = UdpPort(udp, self._counters)
+        self._router = Router(self._port, self._counters)
+        self._certificate = generate_certificate()
+        self._writer = writer
+        self._tasks = tasks
+        self._udp = udp
+        self._writing = False
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            ipc.OpenPublisher: self._open_publisher,
+            ipc.OpenWatcher: self._open_watcher,
+            ipc.ClosePeer: self._close_peer,
+        }
+
+    async def run(self, reader: asyncio.StreamReader) -> None:
+        """Serve until the hub is gone."""
+        loop = asyncio.get_running_loop()
+        self._tell(ipc.Ready(sha256_fingerprint(self._certificate), self._port.gro, self._port.gso))
+        loop.add_reader(self._udp.fileno(), self._on_readable)
+        timers = [
+            self._tasks.create_task(self._every_sample(), name="samples"),
+            self._tasks.create_task(self._every_repair(), name="repairs"),
+        ]
+        gc.collect()
+        gc.freeze()
+        try:
+            while (message := await ipc.read_hub_message(reader)) is not None:
+                self._handlers[type(message)](message)
+        finally:
+            loop.remove_reader(self._udp.fileno())
+            for timer in timers:
+                timer.cancel()
+            for peer in list(self._router.peers.values()):
+                self._end(peer, "closed")
+
+    def _on_readable(self) -> None:
+        self._router.on_readable()
+        if self._port.waiting and not self._writing:
+            self._writing = True
+            asyncio.get_running_loop().add_writer(self._udp.fileno(), self._on_writable)
+
+    def _on_writable(self) -> None:
+        self._port.flush()
+        if not self._port.waiting:
+            self._writing = False
+            asyncio.get_running_loop().remove_writer(self._udp.fileno())
+
+    def _tell(self, message: ipc.WorkerMessage) -> None:
+        self._writer.write(ipc.frame(message))
+
+    # -------------------------------------------------------------- sessions
+
+    def _open_publisher(self, message: ipc.OpenPublisher) -> None:
+        vehicle = self._router.vehicle(message.vehicle)
+        feeds = [vehicle.feed(stream.camera, stream.kind) for stream in message.streams]
+        self._open(Publisher(message, feeds, self._port, clock.monotonic_ns()))
+
+    def _open_watcher(self, message: ipc.OpenWatcher) -> None:
+        vehicle = self._router.vehicle(message.vehicle)
+        feeds = [vehicle.feed(stream.camera, stream.kind) for stream in message.streams]
+        self._open(Watcher(message, feeds, self._port, clock.monotonic_ns()))
+
+    def _open(self, peer: Peer) -> None:
+        peer.dtls = Dtls(self._certificate, peer.send)
+        self._router.add(peer)
+        peer.task = self._tasks.create_task(self._serve(peer, peer.dtls), name="peer")
+        self._tell(ipc.Opened(peer.session))
+
+    async def _serve(self, peer: Peer, dtls: Dtls) -> None:
+        def connected() -> None:
+            peer.rx, peer.tx = dtls.rx, dtls.tx
+            self._router.connected(peer)
+            self._tell(ipc.PeerConnected(peer.session))
+
+        reason = "closed"
+        try:
+            await dtls.run(peer.transport.fingerprints, connected)
+        except DtlsError as error:
+            reason = "dtls_failed"
+            log.info("a handshake failed: %s", error)
+        self._end(peer, reason)
+
+    def _close_peer(self, message: ipc.ClosePeer) -> None:
+        peer = self._router.peers.get(message.session)
+        if peer is not None:
+            self._end(peer, "closed")
+
+    def _end(self, peer: Peer, reason: str) -> None:
+        if peer.session not in self._router.peers:
+            return
+        self._router.remove(peer)
+        if peer.task is not None and peer.task is not asyncio.current_task():
+            peer.task.cancel()
+        self._counters.add("media_sessions_ended", reason)
+        self._tell(ipc.PeerClosed(peer.session, reason))
+
+    # ------------------------------------------------------------------ time
+
+    async def _every_repair(self) -> None:
+        while True:
+            await asyncio.sleep(REPAIR_S)
+            self._router.on_repair_time(clock.monotonic_ns())
+
+    async def _every_sample(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(SAMPLE_S)
+            for peer, reason in self._router.on_time(clock.monotonic_ns()):
+                self._end(peer, reason)
+            if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
+                self._counters.add("media_dropped", "hub_busy")
+                continue
+            for peer in self._router.peers.values():
+                if isinstance(peer, Publisher) and peer.connected:
+                    self._tell(ipc.PublisherSampled(peer.session, peer.report()))
+            turn += 1
+            if turn % 10 == 0:
+                self._tell(self._stats())
+
+    def _stats(self) -> ipc.Stats:
+        port = self._port
+        return ipc.Stats(
+            pid=os.getpid(),
+            cpu_s=clock.cpu_ns() / 1e9,
+            packets_in=port.packets_in,
+            packets_out=port.packets_out,
+            bytes_in=port.bytes_in,
+            bytes_out=port.bytes_out,
+            peers=len(self._router.peers),
+            drops={
+                reason: total
+                for name, reason, total in self._counters.items()
+                if name == "media_dropped"
+            },
+        )
+
+
+async def _serve(control: socket.socket, udp: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    this = asyncio.current_task()
+    if this is not None:
+        loop.add_signal_handler(signal.SIGTERM, this.cancel)
+    reader, writer = await asyncio.open_unix_connection(sock=control)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            await Worker(udp, writer, tasks).run(reader)
+    finally:
+        writer.close()
+
+
+def main() -> None:
+    """Run one worker until the hub closes its end or asks by SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="socket to the hub")
+    parser.add_argument("--udp-fd", type=int, required=True, help="bound UDP socket")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with (
+        socket.socket(fileno=arguments.fd) as control,
+        socket.socket(fileno=arguments.udp_fd) as udp,
+    ):
+        control.setblocking(False)
+        udp.setblocking(False)
+        with contextlib.suppress(asyncio.CancelledError):
+            _run(_serve(control, udp))
+
+
+def _run(main: Any) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+        return
+    if sys.version_info >= (3, 12):
+        asyncio.run(main, loop_factory=uvloop.new_event_loop)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""One watcher's side of a feed: what changes in a packet for him, and nothing else.
+
+Changed: SSRC, payload type and the sequence number by a constant offset, so that a
+watcher's numbers begin in the lower half of their range: a receiver that misses the
+first packets just before a wrap would guess the wrong SRTP rollover counter and
+hear nothing ever after (RFC 3711 §3.3.1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from supervisor.rtp.codec import Codec, match
+from supervisor.rtp.rtcp import SenderReport
+
+if TYPE_CHECKING:
+    from supervisor.rtp.cache import Outgoing
+    from supervisor.rtp.feed import Feed
+
+RETRANSMISSIONS_PER_INTERVAL: Final = 200
+"""Packets one watcher may get again between two calls of `on_interval` (100 ms)."""
+
+NOT_BEFORE_NS: Final = 15_000_000
+"""The same packet is not sent again within this time: NACKs cross on the way."""
+
+
+class DownTrack:
+    """State of one feed towards one watcher.
+
+    Attributes:
+        sequence_offset: Added to the feed's sequence number.
+        started_at: First sequence number of the feed that he gets; None before.
+        payload_types: Publisher's payload type to (his, his RTX), or None.
+    """
+
+    __slots__ = (
+        "_budget",
+        "_resent_ns",
+        "codecs",
+        "feed",
+        "first_sequence",
+        "octets",
+        "packets",
+        "payload_types",
+        "retransmitted",
+        "rtx_sequence",
+        "rtx_ssrc",
+        "sequence_offset",
+        "ssrc",
+        "started_at",
+        "unmatched",
+    )
+
+    def __init__(
+        self,
+        feed: Feed,
+        ssrc: int,
+        codecs: list[Codec],
+        *,
+        rtx_ssrc: int | None = None,
+        first_sequence: int = 1,
+    ) -> None:
+        self.feed = feed
+        self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        self.codecs = codecs
+        self.first_sequence = first_sequence & 0x7FFF
+        self.sequence_offset = 0
+        self.started_at: int | None = None
+        self.payload_types: dict[int, tuple[int, int | None] | None] = {}
+        self.packets = 0
+        self.octets = 0
+        self.unmatched = 0
+        self.retransmitted = 0
+        self.rtx_sequence = self.first_sequence
+        self._budget = RETRANSMISSIONS_PER_INTERVAL
+        self._resent_ns: dict[int, int] = {}
+
+    def on_source_changed(self) -> None:
+        """Another publisher: its payload types mean something else."""
+        self.payload_types.clear()
+
+    def start(self, sequence: int) -> None:
+        """The first packet he gets has this sequence number in the feed."""
+        self.started_at = sequence
+        self.sequence_offset = self.first_sequence - sequence
+
+    def payload_type(self, publisher: int) -> tuple[int, int | None] | None:
+        """Return his (payload type, RTX payload type) for a publisher's, None if none fits."""
+        found = self.payload_types.get(publisher, False)
+        if found is not False:
+            return found  # type: ignore[return-value]
+        source = self.feed.source
+        codec = source.codecs.get(publisher) if source is not None else None
+        chosen = match(codec, self.codecs) if codec is not None else None
+        result = None if chosen is None else (chosen.payload_type, chosen.rtx)
+        self.payload_types[publisher] = result
+        return result
+
+    def on_interval(self) -> None:
+        """Give back the retransmission budget; call every 100 ms."""
+        self._budget = RETRANSMISSIONS_PER_INTERVAL
+        self._resent_ns.clear()
+
+    def repair(self, sequence: int, now_ns: int) -> Outgoing | None:
+        """Return the packet he lost, if it is his, still there and within the budget."""
+        if self.started_at is None or self._budget <= 0:
+            return None
+        packet = self.feed.find((sequence - self.sequence_offset) & 0xFFFF)
+        if packet is None or packet.sequence < self.started_at:
+            return None
+        if now_ns - self._resent_ns.get(packet.sequence, -NOT_BEFORE_NS) < NOT_BEFORE_NS:
+            return None
+        self._resent_ns[packet.sequence] = now_ns
+        self._budget -= 1
+        self.retransmitted += 1
+        return packet
+
+    def sender_report(self, report: SenderReport) -> SenderReport:
+        """Return the feed's sender report as his: own SSRC and counts, same clock pair."""
+        return SenderReport(self.ssrc, report.ntp, report.rtp, self.packets, self.octets)

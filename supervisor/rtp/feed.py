@@ -1,0 +1,267 @@
+"""A feed: one camera of one vehicle, longer-lived than its publisher.
+
+A publisher that dials again comes with a new SSRC, other sequence numbers and
+another timestamp origin. Watchers must not notice: the feed has a timeline of its
+own, and each publisher stream is laid on it by two offsets.
+
+    first publisher     offsets 0: the feed's timeline *is* the publisher's
+    each later one      sequence: directly after the last packet forwarded;
+                        timestamp: the last one plus the time that has passed since,
+                        at least one tick, so that players wait neither too long nor
+                        see time stand still
+
+Sender reports go through the same timestamp offset, so `sender_rtp`/`sender_ntp`
+always hold in the timeline that watchers see. Header extensions and CSRCs are left
+behind: their ids were negotiated with the publisher alone, and a MID meant for us
+would misroute at a watcher. Dropping them costs nothing, as the header is rewritten
+anyway.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from supervisor.rtp.asker import KeyframeAsker
+from supervisor.rtp.cache import Outgoing, PacketCache
+from supervisor.rtp.codec import Codec
+from supervisor.rtp.downtrack import DownTrack
+from supervisor.rtp.keyframe import detector
+from supervisor.rtp.nack import LossTracker
+from supervisor.rtp.packet import HEADER, payload_offset
+from supervisor.rtp.rtcp import ReceptionReport, SenderReport
+from supervisor.rtp.sequence import unwrap16
+from supervisor.rtp.stats import StreamStats
+
+_NTP_SECOND: Final = 1 << 32
+_unpack = HEADER.unpack_from
+
+
+class Feed:
+    """What watchers subscribe to.
+
+    Attributes:
+        tracks: One per watcher.
+        batch: Packets received since `take` was last called, in order of arrival.
+        highest: Newest sequence number forwarded, unwrapped; -1 before the first.
+        source: The publisher stream that feeds it now.
+    """
+
+    __slots__ = (
+        "_last_ns",
+        "_last_timestamp",
+        "batch",
+        "cache",
+        "camera",
+        "highest",
+        "keyframes",
+        "kind",
+        "sender_report",
+        "source",
+        "tracks",
+    )
+
+    def __init__(self, camera: str, kind: str) -> None:
+        self.camera = camera
+        self.kind = kind
+        self.tracks: list[DownTrack] = []
+        self.batch: list[Outgoing] = []
+        self.cache = PacketCache()
+        self.keyframes = KeyframeAsker()
+        self.highest = -1
+        self.source: Inbound | None = None
+        self.sender_report: SenderReport | None = None
+        self._last_timestamp = 0
+        self._last_ns = 0
+
+    def join(self, track: DownTrack) -> None:
+        """Let a watcher in; a picture needs a keyframe to begin with."""
+        self.tracks.append(track)
+        if self.kind == "video":
+            self.keyframes.ask()
+
+    def leave(self, track: DownTrack) -> None:
+        """Let a watcher go."""
+        if track in self.tracks:
+            self.tracks.remove(track)
+
+    def lay(self, source: Inbound, sequence: int, timestamp: int, now_ns: int) -> tuple[int, int]:
+        """Return the (sequence, timestamp) offsets for a new source's first packet."""
+        previous = self.source
+        self.source = source
+        self.sender_report = None
+        for track in self.tracks:
+            track.on_source_changed()
+        if previous is None and self.highest < 0:
+            return (0, 0)
+        elapsed = max(1, (now_ns - self._last_ns) * source.clock_rate // 1_000_000_000)
+        if self.kind == "video":
+            self.keyframes.ask()
+        return (self.highest + 1 - sequence, self._last_timestamp + elapsed - timestamp)
+
+    def push(self, packet: Outgoing, now_ns: int) -> None:
+        """Take one packet that is already in the feed's timeline."""
+        if packet.sequence > self.highest:
+            self.highest = packet.sequence
+            self._last_timestamp = packet.timestamp
+            self._last_ns = now_ns
+        self.cache.add(packet)
+        self.batch.append(packet)
+
+    def take(self) -> list[Outgoing]:
+        """Return the packets to forward now and begin a new batch."""
+        batch = self.batch
+        self.batch = []
+        return batch
+
+    def find(self, sequence: int) -> Outgoing | None:
+        """Return a cached packet by the lower 16 bits of its sequence number."""
+        if self.highest < 0:
+            return None
+        return self.cache.get(unwrap16(sequence, self.highest))
+
+
+class Inbound:
+    """One SSRC of one publisher session, laid on a feed.
+
+    Attributes:
+        asked: Sequence numbers to ask again now; see `due_nacks`.
+        dropped_unknown, dropped_late: Packets not forwarded: payload type not
+            negotiated; older than the first packet of this source.
+    """
+
+    __slots__ = (
+        "_detect",
+        "_detect_type",
+        "_first_out",
+        "_keyframe_timestamp",
+        "_laid",
+        "_report_middle",
+        "_report_ns",
+        "_sequence_offset",
+        "_timestamp_offset",
+        "clock_rate",
+        "codecs",
+        "dropped_late",
+        "dropped_unknown",
+        "feed",
+        "is_audio",
+        "losses",
+        "payload_type",
+        "ssrc",
+        "stats",
+    )
+
+    def __init__(self, feed: Feed, ssrc: int, codecs: list[Codec]) -> None:
+        self.feed = feed
+        self.ssrc = ssrc
+        self.codecs = {codec.payload_type: codec for codec in codecs}
+        self.clock_rate = codecs[0].clock_rate
+        self.is_audio = feed.kind == "audio"
+        self.stats = StreamStats(self.clock_rate)
+        self.losses = LossTracker() if any(codec.nack for codec in codecs) else None
+        self.payload_type = codecs[0].payload_type
+        self.dropped_unknown = 0
+        self.dropped_late = 0
+        self._detect = detector("")
+        self._detect_type = -1
+        self._keyframe_timestamp = -1
+        self._laid = False
+        self._first_out = 0
+        self._sequence_offset = 0
+        self._timestamp_offset = 0
+        self._report_middle = 0
+        self._report_ns = 0
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of the newest packet."""
+        return self.codecs[self.payload_type]
+
+    def receive(self, data: bytes, now_ns: int) -> None:
+        """Take one RTP packet (after SRTP) and push it on the feed.
+
+        Raises:
+            ProtocolError: `malformed`.
+        """
+        first = data[0] if data else 0
+        offset = 12 if first == 0x80 and len(data) >= 12 else payload_offset(data)
+        _, second, sequence, timestamp, _ = _unpack(data)
+        payload_type = second & 0x7F
+        if payload_type != self._detect_type:
+            codec = self.codecs.get(payload_type)
+            if codec is None:
+                self.dropped_unknown += 1
+                return
+            self._detect = detector(codec.name)
+            self._detect_type = self.payload_type = payload_type
+        marker = second & 0x80
+        stats = self.stats
+        highest = stats.highest
+        extended = stats.on_packet(sequence, timestamp, marker != 0, len(data), now_ns)
+        feed = self.feed
+        if not self._laid:
+            self._laid = True
+            self._sequence_offset, self._timestamp_offset = feed.lay(
+                self, extended, timestamp, now_ns
+            )
+            self._first_out = extended + self._sequence_offset
+        elif extended != highest + 1:
+            self._on_disorder(extended, highest, now_ns)
+        if self.is_audio:
+            stats.on_audio_frame(now_ns)
+        elif self._detect(data, offset) and timestamp != self._keyframe_timestamp:
+            self._keyframe_timestamp = timestamp
+            stats.keyframes += 1
+            feed.keyframes.on_keyframe()
+        out = extended + self._sequence_offset
+        if out < self._first_out or feed.source is not self:
+            self.dropped_late += 1
+            return
+        feed.push(
+            Outgoing(
+                out,
+                (timestamp + self._timestamp_offset) & 0xFFFF_FFFF,
+                marker,
+                payload_type,
+                data,
+                offset,
+                0x80 | (first & 0x20),
+            ),
+            now_ns,
+        )
+
+    def _on_disorder(self, extended: int, highest: int, now_ns: int) -> None:
+        losses = self.losses
+        if extended > highest:
+            if losses is not None and not losses.on_gap(highest + 1, extended - 1, now_ns):
+                self.feed.keyframes.ask()
+            return
+        asked = losses.on_late(extended) if losses is not None else False
+        if asked is False:
+            self.stats.on_recovered_unasked()
+
+    def on_sender_report(self, report: SenderReport, now_ns: int) -> SenderReport | None:
+        """Note an SR and return it in the feed's timeline; None if it says nothing yet.
+
+        A sender that has not sent a packet reports NTP time 0 (RFC 3550 §6.4.1).
+        """
+        self._report_middle = report.ntp >> 16 & 0xFFFF_FFFF
+        self._report_ns = now_ns
+        if not self._laid or report.ntp == 0 or self.feed.source is not self:
+            return None
+        moved = SenderReport(
+            report.ssrc,
+            report.ntp,
+            (report.rtp + self._timestamp_offset) & 0xFFFF_FFFF,
+            report.packets,
+            report.octets,
+        )
+        self.feed.sender_report = moved
+        return moved
+
+    def reception_report(self, now_ns: int) -> ReceptionReport:
+        """Return what the publisher should know about its stream."""
+        delay = 0
+        if self._report_middle:
+            delay = min((now_ns - self._report_ns) * 65_536 // 1_000_000_000, 0xFFFF_FFFF)
+        return self.stats.report(self.ssrc, self._report_middle, delay)

@@ -1,0 +1,115 @@
+"""What one received stream looks like: loss, jitter, frames, keyframes.
+
+Sequence numbers are unwrapped here. Jitter follows RFC 3550 §6.4.1 with one
+difference: only the first packet of each RTP timestamp is measured, because the
+packets of one picture share a timestamp and are sent one after the other; counting
+them would report the sender's pacing as the network's jitter.
+"""
+
+from __future__ import annotations
+
+from supervisor.rtp.rtcp import ReceptionReport
+from supervisor.rtp.sequence import unwrap16
+
+
+class StreamStats:
+    """Totals of one SSRC since its first packet.
+
+    Attributes:
+        lost: Packets that were missing when a later one arrived and did not come
+            by themselves before they were asked again: loss before repair.
+        highest: Extended highest sequence number; -1 before the first packet.
+    """
+
+    __slots__ = (
+        "_expected_before",
+        "_frame_timestamp",
+        "_received_before",
+        "_transit",
+        "bytes",
+        "clock_rate",
+        "first",
+        "frames",
+        "highest",
+        "jitter",
+        "keyframes",
+        "last_frame_ns",
+        "last_packet_ns",
+        "lost",
+        "packets",
+    )
+
+    def __init__(self, clock_rate: int) -> None:
+        self.clock_rate = clock_rate
+        self.first = -1
+        self.highest = -1
+        self.packets = 0
+        self.bytes = 0
+        self.lost = 0
+        self.frames = 0
+        self.keyframes = 0
+        self.jitter = 0.0
+        self.last_frame_ns: int | None = None
+        self.last_packet_ns: int | None = None
+        self._frame_timestamp = -1
+        self._transit: int | None = None
+        self._expected_before = 0
+        self._received_before = 0
+
+    def on_packet(self, sequence: int, timestamp: int, marker: bool, size: int, now_ns: int) -> int:
+        """Count one packet and return its unwrapped sequence number."""
+        self.packets += 1
+        self.bytes += size
+        self.last_packet_ns = now_ns
+        if self.highest < 0:
+            extended = self.first = self.highest = sequence
+        else:
+            extended = unwrap16(sequence, self.highest)
+            if extended > self.highest:
+                self.lost += extended - self.highest - 1
+                self.highest = extended
+        if timestamp != self._frame_timestamp:
+            self._on_first_of_frame(timestamp, now_ns)
+        if marker and extended == self.highest:
+            self.frames += 1
+            self.last_frame_ns = now_ns
+        return extended
+
+    def on_recovered_unasked(self) -> None:
+        """A packet counted as lost came late by itself: it was only reordered."""
+        self.lost -= 1
+
+    def on_audio_frame(self, now_ns: int) -> None:
+        """Count a frame that needs no marker: every Opus packet is one (RFC 7587 §4.2)."""
+        self.frames += 1
+        self.last_frame_ns = now_ns
+
+    def _on_first_of_frame(self, timestamp: int, now_ns: int) -> None:
+        arrival = now_ns * self.clock_rate // 1_000_000_000
+        transit = (arrival - timestamp) & 0xFFFF_FFFF
+        if self._transit is not None:
+            difference = (transit - self._transit) & 0xFFFF_FFFF
+            if difference & 0x8000_0000:
+                difference = 0x1_0000_0000 - difference
+            self.jitter += (difference - self.jitter) / 16
+        self._transit = transit
+        self._frame_timestamp = timestamp
+
+    @property
+    def jitter_ms(self) -> float:
+        """Interarrival jitter in milliseconds."""
+        return self.jitter * 1000 / self.clock_rate
+
+    def report(self, ssrc: int, lsr: int, dlsr: int) -> ReceptionReport:
+        """Return the reception report since the last call (RFC 3550 A.3)."""
+        expected = self.highest - self.first + 1 if self.highest >= 0 else 0
+        lost = expected - self.packets
+        expected_now = expected - self._expected_before
+        received_now = self.packets - self._received_before
+        self._expected_before = expected
+        self._received_before = self.packets
+        lost_now = expected_now - received_now
+        fraction = lost_now * 256 // expected_now if expected_now > 0 and lost_now > 0 else 0
+        return ReceptionReport(
+            ssrc, min(fraction, 255), lost, max(self.highest, 0), int(self.jitter), lsr, dlsr
+        )

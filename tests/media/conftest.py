@@ -1,0 +1,222 @@
+"""A hub's media plane with real workers, and stock aiortc peers around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fractions
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamTrack
+from av import AudioFrame, VideoFrame
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from protocols.topics import VehicleId
+from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged
+from supervisor.counters import Counters
+from supervisor.media.plane import MediaConfig, MediaPlane
+
+BUS = VehicleId("maebashi", "bus-01")
+TOKEN = "token-of-bus-01"
+
+
+class Camera(MediaStreamTrack):
+    """A small picture whose brightness says which vehicle session made it."""
+
+    kind = "video"
+
+    def __init__(self, level: int = 60, fps: int = 30) -> None:
+        super().__init__()
+        self.level = level
+        self._count = 0
+        self._fps = fps
+
+    async def recv(self) -> VideoFrame:
+        await asyncio.sleep(1 / self._fps)
+        self._count += 1
+        pixels = np.full((120, 160, 3), self.level, np.uint8)
+        pixels[:, self._count % 160] = 255
+        frame = VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts = self._count * 90_000 // self._fps
+        frame.time_base = fractions.Fraction(1, 90_000)
+        return frame
+
+
+class Microphone(MediaStreamTrack):
+    """A quiet 20 ms tone after another."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+
+    async def recv(self) -> AudioFrame:
+        await asyncio.sleep(0.02)
+        samples = (np.sin(np.arange(960) / 20) * 5_000).astype(np.int16)
+        frame = AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        frame.pts = self._count * 960
+        frame.time_base = fractions.Fraction(1, 48_000)
+        self._count += 1
+        return frame
+
+
+async def until(
+    condition: Callable[[], Any], what: str, timeout: float = 40.0, every: float = 0.02
+) -> None:
+    """Wait until `condition()` holds; the caller sets no pace."""
+    try:
+        async with asyncio.timeout(timeout):
+            while not condition():
+                await asyncio.sleep(every)
+    except TimeoutError:
+        raise AssertionError(f"never happened: {what}") from None
+
+
+class Hub:
+    """A media plane with its routes, without sockets for signalling."""
+
+    def __init__(self, plane: MediaPlane, events: list[AnyEvent], client: httpx.AsyncClient):
+        self.plane = plane
+        self.events = events
+        self.client = client
+
+    def connected(self) -> list[PublisherChanged]:
+        return [event for event in self.events if isinstance(event, PublisherChanged)]
+
+    def samples(self) -> list[LinkSampled]:
+        return [event for event in self.events if isinstance(event, LinkSampled)]
+
+    async def post(
+        self, path: str, sdp: str | bytes, token: str = TOKEN, **params: str
+    ) -> httpx.Response:
+        return await self.client.post(
+            path,
+            params=params,
+            content=sdp,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"},
+        )
+
+
+class Peer:
+    """A stock aiortc peer that publishes or watches."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.frames: dict[str, int] = {}
+        self.levels: dict[str, float] = {}
+        self.location = ""
+        self.answer = ""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def dial(self, path: str, **params: str) -> httpx.Response:
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        response = await self.hub.post(path, self.pc.localDescription.sdp, **params)
+        if response.status_code == 201:
+            self.location = response.headers["location"]
+            self.answer = response.text
+            await self.pc.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
+        return response
+
+    async def publish(self, *tracks: MediaStreamTrack, **params: str) -> httpx.Response:
+        for track in tracks:
+            self.pc.addTrack(track)
+        return await self.dial(f"/whip/{BUS.site}/{BUS.vehicle}", **params)
+
+    async def watch(self, *kinds: str, **params: str) -> httpx.Response:
+        for kind in kinds:
+            self.pc.addTransceiver(kind, direction="recvonly")
+        response = await self.dial(f"/whep/{BUS.site}/{BUS.vehicle}", **params)
+        if response.status_code == 201:
+            for index, transceiver in enumerate(self.pc.getTransceivers()):
+                name = f"{transceiver.kind}{index}"
+                track = transceiver.receiver.track
+                self._tasks.append(asyncio.create_task(self._count(name, track), name=name))
+        return response
+
+    async def _count(self, name: str, track: MediaStreamTrack) -> None:
+        while True:
+            frame = await track.recv()
+            self.frames[name] = self.frames.get(name, 0) + 1
+            if isinstance(frame, VideoFrame):
+                self.levels[name] = float(frame.to_ndarray(format="gray").mean())
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        await self.pc.close()
+
+
+async def _account(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return "operator" if scheme == "Bearer" and token == TOKEN else None
+
+
+@contextlib.asynccontextmanager
+async def running_hub(config: MediaConfig | None = None) -> AsyncIterator[Hub]:
+    events: list[AnyEvent] = []
+    plane = MediaPlane(
+        config or MediaConfig(),
+        counters=Counters(),
+        on_event=events.append,
+        authorise_publisher=lambda vehicle, token: vehicle == BUS and token == TOKEN,
+        authorise_watcher=_account,
+    )
+    app = Starlette(routes=plane.routes())
+    running = asyncio.create_task(plane.run(), name="media plane")
+    ready = asyncio.create_task(plane.ready.wait(), name="ready")
+    try:
+        async with asyncio.timeout(40):
+            await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://hub"
+        ) as client:
+            yield Hub(plane, events, client)
+    finally:
+        ready.cancel()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    async with running_hub() as hub:
+        yield hub
+
+
+PeerFactory = Callable[[], Peer]
+
+
+@pytest.fixture
+async def peer(hub: Hub) -> AsyncIterator[PeerFactory]:
+    peers: list[Peer] = []
+
+    def make() -> Peer:
+        peers.append(Peer(hub))
+        return peers[-1]
+
+    yield make
+    closing: list[Awaitable[None]] = [entry.close() for entry in peers]
+    await asyncio.gather(*closing)
+
+
+@pytest.fixture
+def media() -> Any:
+    """This module: tracks, peers, `until`."""
+    import sys
+
+    return sys.modules[__name__]
