@@ -1,0 +1,238 @@
+"""Which commands a vehicle obeys. Pure, and never trusts the broker.
+
+A command passes a row of guards, in this order; the first that objects names the
+reason. `stop` is the safe direction: it needs a valid tag and nothing else (any
+session, epoch, seq or age), so a late or replayed stop costs a standing vehicle,
+never a moving one. Everything else needs all guards.
+
+    tag       made by this hub for this very vehicle (protocols.tags)
+    session   meant for this start of the vehicle's client
+    epoch     not older than the highest epoch this vehicle ever accepted (persisted)
+    seq       newer than the last accepted one of that epoch, stops included: a resume
+              that was issued before a stop and arrives after it is refused
+    expiry    now <= issued + ttl, on this vehicle's own monotonic clock
+    future    issued <= now + 1 s
+
+A command of a new epoch is first answered `PersistEpoch`: the shell writes the epoch
+to disk, calls `epoch_is_durable` and submits the same bytes again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from protocols import tags
+from protocols.codec import MAX_MQTT_PAYLOAD, ProtocolError, decode
+from protocols.topics import VehicleId
+from protocols.vehicle import Command, RefusalReason, Stop
+
+FUTURE_NS: Final = 1_000_000_000
+REMEMBERED: Final = 1_024
+"""Authenticated command ids kept; an evicted one is still refused by its seq, and an
+evicted stop stops again."""
+
+
+class Accepted(NamedTuple):
+    """Apply it now."""
+
+    command: Command
+
+
+class Refused(NamedTuple):
+    """Answer with the reason. `command_id` is None if it could not be read."""
+
+    command_id: str | None
+    reason: RefusalReason
+    text: str
+
+
+class Repeated(NamedTuple):
+    """Known already: answer as before, do nothing."""
+
+    command_id: str
+
+
+class PersistEpoch(NamedTuple):
+    """Write `epoch` to disk, then submit the same bytes again."""
+
+    epoch: int
+
+
+Verdict = Accepted | Refused | Repeated | PersistEpoch
+
+
+class Marks(NamedTuple):
+    """What the guards compare with.
+
+    Attributes:
+        session_id: This start of the client.
+        epoch: Highest accepted.
+        seq: Last accepted in that epoch; -1 for none.
+        now_ns: Vehicle monotonic clock.
+    """
+
+    session_id: str
+    epoch: int
+    seq: int
+    now_ns: int
+
+
+class Objection(NamedTuple):
+    """Why a guard refuses."""
+
+    reason: RefusalReason
+    text: str
+
+
+Guard = Callable[[Command, Marks], Objection | None]
+
+
+def guard_session(command: Command, marks: Marks) -> Objection | None:
+    """Refuse what was meant for another start of this client."""
+    if command.session_id == marks.session_id:
+        return None
+    return Objection(RefusalReason.WRONG_SESSION, "meant for another session of this vehicle")
+
+
+def guard_epoch(command: Command, marks: Marks) -> Objection | None:
+    """Refuse a fenced-off epoch."""
+    if command.epoch >= marks.epoch:
+        return None
+    return Objection(RefusalReason.OLD_EPOCH, f"epoch {command.epoch}, highest seen {marks.epoch}")
+
+
+def guard_seq(command: Command, marks: Marks) -> Objection | None:
+    """Refuse what is not newer within its epoch."""
+    if command.epoch != marks.epoch or command.seq > marks.seq:
+        return None
+    return Objection(RefusalReason.OLD_SEQ, f"seq {command.seq}, last seen {marks.seq}")
+
+
+def guard_expiry(command: Command, marks: Marks) -> Objection | None:
+    """Refuse what is older than its time to live."""
+    late = marks.now_ns - command.issued_ns - command.ttl_ms * 1_000_000
+    if late <= 0:
+        return None
+    return Objection(RefusalReason.EXPIRED, f"{late // 1_000_000} ms too late")
+
+
+def guard_future(command: Command, marks: Marks) -> Objection | None:
+    """Refuse what claims to be issued later than now: its expiry would mean nothing."""
+    early = command.issued_ns - marks.now_ns
+    if early <= FUTURE_NS:
+        return None
+    return Objection(RefusalReason.FROM_THE_FUTURE, f"issued {early // 1_000_000} ms from now")
+
+
+GUARDS: Final[tuple[Guard, ...]] = (
+    guard_session,
+    guard_epoch,
+    guard_seq,
+    guard_expiry,
+    guard_future,
+)
+
+
+class _Id(msgspec.Struct):
+    command_id: str = ""
+
+
+class _Type(msgspec.Struct):
+    type: str = ""
+
+
+class _Typed(msgspec.Struct):
+    body: _Type = msgspec.field(default_factory=_Type)
+
+
+class CommandChecker:
+    """Checks the bytes of one vehicle's `cmd` topic.
+
+    Attributes:
+        epoch: Highest accepted.
+        seq: Last accepted in it; -1 for none.
+    """
+
+    def __init__(
+        self,
+        vehicle_id: VehicleId,
+        key: bytes,
+        session_id: str,
+        durable_epoch: int,
+        guards: Sequence[Guard] = GUARDS,
+    ) -> None:
+        self.epoch = durable_epoch
+        self.seq = -1
+        self._vehicle_id = vehicle_id
+        self._key = key
+        self._session_id = session_id
+        self._durable = durable_epoch
+        self._guards = tuple(guards)
+        self._known: OrderedDict[tuple[str, bool], None] = OrderedDict()
+
+    def epoch_is_durable(self, epoch: int) -> None:
+        """The shell has this epoch on disk."""
+        self._durable = max(self._durable, epoch)
+
+    def check(self, data: bytes, retained: bool, now_ns: int) -> Verdict:
+        """Return what to do with one message.
+
+        Args:
+            data: As received.
+            retained: It came from the broker's store: an order of some other day.
+            now_ns: Vehicle monotonic clock.
+        """
+        try:
+            command: Command = decode(data, Command)
+        except ProtocolError as error:
+            return _unreadable(data, error)
+        if retained:
+            return Refused(command.command_id, RefusalReason.RETAINED, "commands are never stored")
+        if not tags.verify(command, self._vehicle_id, self._key):
+            return Refused(command.command_id, RefusalReason.BAD_TAG, "the tag does not fit")
+        stop = isinstance(command.body, Stop)
+        if (command.command_id, stop) in self._known:
+            return Repeated(command.command_id)
+        if not stop:
+            marks = Marks(self._session_id, self.epoch, self.seq, now_ns)
+            for guard in self._guards:
+                objection = guard(command, marks)
+                if objection is not None:
+                    self._remember(command.command_id, stop)
+                    return Refused(command.command_id, objection.reason, objection.text)
+            if command.epoch > self._durable:
+                return PersistEpoch(command.epoch)
+        self._advance(command)
+        self._remember(command.command_id, stop)
+        return Accepted(command)
+
+    def _advance(self, command: Command) -> None:
+        if command.epoch > self.epoch:
+            self.epoch, self.seq = command.epoch, command.seq
+        elif command.epoch == self.epoch:
+            self.seq = max(self.seq, command.seq)
+
+    def _remember(self, command_id: str, stop: bool) -> None:
+        self._known[command_id, stop] = None
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+
+def _unreadable(data: bytes, error: ProtocolError) -> Refused:
+    """Name what can still be named: the id, and whether only the type is unknown."""
+    if len(data) > MAX_MQTT_PAYLOAD:
+        return Refused(None, RefusalReason.MALFORMED, error.detail)
+    try:
+        named: _Id = decode(data, _Id)
+        typed: _Typed = decode(data, _Typed)
+    except ProtocolError:
+        return Refused(None, RefusalReason.MALFORMED, error.detail)
+    found = named.command_id[:64] or None
+    kind = typed.body.type
+    if kind and kind not in ("stop", "resume"):
+        return Refused(found, RefusalReason.UNKNOWN_TYPE, f"unknown command {kind[:32]!r}")
+    return Refused(found, RefusalReason.MALFORMED, error.detail)

@@ -1,0 +1,61 @@
+"""The command line of one vehicle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vehicle_stub.config import ConfigError, load
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def run(
+    config: Annotated[
+        Path,
+        typer.Option(
+            "--config",
+            "-c",
+            help="The vehicle's configuration file; deploy/vehicle.sample.toml explains every key.",
+        ),
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check the configuration, then end.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """Run one vehicle: it drives its route or field, sends pictures, sound and numbers
+    to the hub, and obeys stop and resume. Ctrl-C ends it and tells the hub."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for name in ("httpx", "httpcore", "aioice", "aiortc", "mqtt", "libav", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from vehicle_stub.app import VehicleApp
+
+    try:
+        found = load(config)
+        vehicle = VehicleApp(found, config)
+    except ConfigError as error:
+        typer.echo(f"enkan vehicle: {error}", err=True)
+        raise typer.Exit(2) from None
+    if check:
+        typer.echo(f"{config}: {found.vehicle_id} is complete")
+        return
+    logging.getLogger("enkan.vehicle").info(
+        "%s (%s), %d cameras", found.vehicle_id, found.vehicle.kind, len(found.camera)
+    )
+    asyncio.run(vehicle.run())
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
