@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 from av import AudioFrame, VideoFrame
 from starlette.applications import Starlette
@@ -74,7 +74,7 @@ async def until(
     """Wait until `condition()` holds; the caller sets no pace."""
     try:
         async with asyncio.timeout(timeout):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - conditions of other processes
                 await asyncio.sleep(every)
     except TimeoutError:
         raise AssertionError(f"never happened: {what}") from None
@@ -103,6 +103,18 @@ class Hub:
             content=sdp,
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"},
         )
+
+
+def prefer(pc: RTCPeerConnection, codec: str) -> None:
+    """Offer only this codec for video."""
+    codecs = [
+        entry
+        for entry in RTCRtpSender.getCapabilities("video").codecs
+        if entry.mimeType == f"video/{codec}"
+    ]
+    for transceiver in pc.getTransceivers():
+        if transceiver.kind == "video":
+            transceiver.setCodecPreferences(codecs)
 
 
 class Peer:

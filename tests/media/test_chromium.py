@@ -1,0 +1,140 @@
+"""Stock Chromium as watcher and as publisher, both without a line of our own console."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("CI"), reason="chromium is not installed"
+    ),
+]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+PAGE = """<!doctype html><video id=v autoplay muted playsinline></video><script>
+const post = async (path, token, pc) => {
+  await pc.setLocalDescription();
+  const answer = await fetch(path, {method: 'POST', body: pc.localDescription.sdp,
+    headers: {'Content-Type': 'application/sdp', Authorization: 'Bearer ' + token}});
+  if (answer.status !== 201) throw new Error(answer.status + ' ' + await answer.text());
+  await pc.setRemoteDescription({type: 'answer', sdp: await answer.text()});
+};
+window.watch = async (token) => {
+  const pc = window.pc = new RTCPeerConnection();
+  pc.addTransceiver('video', {direction: 'recvonly'});
+  pc.addTransceiver('audio', {direction: 'recvonly'});
+  window.frames_ = [];
+  window.sounds = 0;
+  const video = document.getElementById('v');
+  pc.ontrack = (event) => {
+    if (event.track.kind !== 'video') return;
+    video.srcObject = new MediaStream([event.track]);
+    const seen = (now, data) => {
+      window.frames_.push({rtp: data.rtpTimestamp, receive: data.receiveTime, width: data.width});
+      video.requestVideoFrameCallback(seen);
+    };
+    video.requestVideoFrameCallback(seen);
+  };
+  await post('/whep/maebashi/bus-01', token, pc);
+};
+window.publish = async (token, codec) => {
+  const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640}, audio: true});
+  const pc = window.up = new RTCPeerConnection();
+  for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly'});
+  const codecs = RTCRtpSender.getCapabilities('video').codecs;
+  pc.getTransceivers().filter((t) => t.sender.track.kind === 'video').forEach((t) =>
+    t.setCodecPreferences(codecs.filter((c) => c.mimeType === 'video/' + codec)));
+  await post('/whip/maebashi/bus-01', token, pc);
+};
+window.sound = async () => {
+  let packets = 0;
+  (await window.pc.getStats()).forEach((s) => {
+    if (s.type === 'inbound-rtp' && s.kind === 'audio') packets = s.packetsReceived;
+  });
+  return packets;
+};
+</script>"""
+
+
+@contextlib.asynccontextmanager
+async def served(hub, until):
+    async def page(request):
+        return HTMLResponse(PAGE)
+
+    app = Starlette(routes=[Route("/", page), *hub.plane.routes()])
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(), name="uvicorn")
+    try:
+        await until(lambda: server.started, "uvicorn is started")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@contextlib.asynccontextmanager
+async def page_of(address):
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            page = await browser.new_page()
+            await page.goto(address)
+            yield page
+        finally:
+            await browser.close()
+
+
+async def test_chromium_shows_what_a_stock_publisher_sends(hub, peer, media):
+    vehicle = peer()
+
+    vehicle.pc.addTrack(media.Camera())
+    vehicle.pc.addTrack(media.Microphone())
+    media.prefer(vehicle.pc, "H264")
+    assert (await vehicle.dial("/whip/maebashi/bus-01")).status_code == 201
+    await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+    async with served(hub, media.until) as address, page_of(address) as page:
+        await page.evaluate("token => watch(token)", media.TOKEN)
+        await page.wait_for_function("frames_.length > 30 && sound().then((n) => n > 20)")
+        frames = await page.evaluate("frames_")
+    assert all(frame["rtp"] is not None and frame["width"] == 160 for frame in frames)
+    assert frames[-1]["rtp"] != frames[0]["rtp"]
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8", "VP9", "AV1"])
+async def test_chromium_publishes_to_chromium(hub, media, codec):
+    async with served(hub, media.until) as address, page_of(address) as page:
+        await page.evaluate("([token, codec]) => publish(token, codec)", [media.TOKEN, codec])
+        await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+        await page.evaluate("token => watch(token)", media.TOKEN)
+        await page.wait_for_function("frames_.length > 30 && sound().then((n) => n > 20)")
+
+        def video():
+            return next(s for s in hub.samples()[-1].streams if s.kind == "video")
+
+        await media.until(lambda: video().sender_ntp is not None, "a sender report")
+        assert video().codec == codec
+        assert video().keyframes >= 1
