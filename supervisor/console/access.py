@@ -303,7 +303,7 @@ class _TryLimit:
             tries.popleft()
         if len(tries) < self._per_minute:
             return 0
-        return int((tries[0] + self.WINDOW_NS - now_ns) // 1_000_000_000) + 1
+        return -(-(tries[0] + self.WINDOW_NS - now_ns) // 1_000_000_000)
 
     def add(self, name: str, now_ns: int) -> None:
         tries = self._tries.setdefault(name, collections.deque(maxlen=self._per_minute))

@@ -144,7 +144,7 @@ class Console:
 
     Attributes:
         started: Set once connections are answered.
-        url: Where; valid after `started`.
+        port, url: Where; valid after `started`. `url` is the first public origin, if any.
 
     Raises:
         ListenError: The configuration is not safe or not usable.
@@ -184,6 +184,7 @@ class Console:
         self._empty = asyncio.Event()
         self._empty.set()
         self.started = asyncio.Event()
+        self.port = 0
         self.url = ""
         try:
             self._origins = Origins(config.public_origins)
@@ -207,7 +208,8 @@ class Console:
         """
         config = self._config
         bound = bind("console", config.listen, config.port, fallback=config.fallback_ports)
-        self.url = self._url(bound.getsockname()[1])
+        self.port = bound.getsockname()[1]
+        self.url = self._url(self.port)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(), name="console tick")
             await serve(

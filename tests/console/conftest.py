@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -88,8 +88,34 @@ class FakeClock:
         return self.ns
 
 
+async def receive(socket: ClientConnection) -> operator.ToConsole:
+    async with asyncio.timeout(20):
+        text = await socket.recv()
+    assert isinstance(text, str)
+    message: operator.ToConsole = msgspec.json.decode(text, type=operator.ToConsole)
+    return message
+
+
+async def receive_until(socket: ClientConnection, kind: type) -> operator.ToConsole:
+    while not isinstance(message := await receive(socket), kind):
+        pass
+    return message
+
+
+async def until(condition: object) -> None:
+    assert callable(condition)
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - of another task, without an event
+            await asyncio.sleep(0.02)
+
+
 class Running:
     """A console that runs, and what it told the core."""
+
+    receive = staticmethod(receive)
+    receive_until = staticmethod(receive_until)
+    until = staticmethod(until)
+    a_vehicle = staticmethod(a_vehicle)
 
     def __init__(self, directory: Path, credentials: Credentials, **settings: object) -> None:
         self.counters = Counters()
@@ -125,11 +151,12 @@ class Running:
         headers = {"Origin": self.url}
         return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, **more)  # type: ignore[arg-type]
 
-    async def sign_in(self, name: str = "aoki", password: str = PASSWORD) -> httpx.AsyncClient:
-        client = self.client()
-        answer = await client.post("/api/session", json={"name": name, "password": password})
-        assert answer.status_code == 200, answer.text
-        return client
+    @contextlib.asynccontextmanager
+    async def sign_in(self, name: str = "aoki") -> AsyncIterator[httpx.AsyncClient]:
+        async with self.client() as client:
+            answer = await client.post("/api/session", json={"name": name, "password": PASSWORD})
+            assert answer.status_code == 200, answer.text
+            yield client
 
     def socket(self, client: httpx.AsyncClient, **more: object) -> connect:
         cookie = "; ".join(f"{c.name}={c.value}" for c in client.cookies.jar)
@@ -155,27 +182,6 @@ class Running:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-
-
-async def receive(socket: ClientConnection) -> operator.ToConsole:
-    async with asyncio.timeout(20):
-        text = await socket.recv()
-    assert isinstance(text, str)
-    message: operator.ToConsole = msgspec.json.decode(text, type=operator.ToConsole)
-    return message
-
-
-async def receive_until(socket: ClientConnection, kind: type) -> operator.ToConsole:
-    while not isinstance(message := await receive(socket), kind):
-        pass
-    return message
-
-
-async def until(condition: object, what: str = "the condition") -> None:
-    assert callable(condition)
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
@@ -209,3 +215,11 @@ def credentials(directory: Path, cheap_hasher: PasswordHasher) -> Credentials:
 async def hub(directory: Path, credentials: Credentials) -> AsyncIterator[Running]:
     async with Running(directory, credentials).running() as running:
         yield running
+
+
+@pytest.fixture
+def make_hub(
+    directory: Path, credentials: Credentials
+) -> Callable[..., contextlib.AbstractAsyncContextManager[Running]]:
+    """Make a console with other settings: `async with make_hub(demo=True) as hub`."""
+    return lambda **settings: Running(directory, credentials, **settings).running()
