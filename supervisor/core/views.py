@@ -15,13 +15,10 @@ from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.fleet import Fleet, VehicleRecord
 
 
-def vehicle_view(fleet: Fleet, vehicle_id: VehicleId, now_ns: int) -> VehicleView:
-    """Return the whole view of one vehicle.
-
-    Raises:
-        KeyError: No such vehicle is configured.
-    """
-    return _view(fleet, fleet.vehicles[vehicle_id], now_ns)
+def vehicle_view(fleet: Fleet, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
+    """Return the whole view of one vehicle; None if no such vehicle is configured."""
+    record = fleet.vehicles.get(vehicle_id)
+    return None if record is None else _view(fleet, record, now_ns)
 
 
 def all_vehicles(fleet: Fleet, now_ns: int) -> list[VehicleView]:

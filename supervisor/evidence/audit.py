@@ -1,0 +1,373 @@
+"""The audit: what people and the hub did, append-only, each record chained to the last.
+
+    hash(n) = SHA-256( hash(n-1) || canonical bytes of record n ),  hash(0) = 32 zero bytes
+
+so that a record cannot be changed, removed from the middle or put in between without
+every later hash telling. (Cutting off the newest records is not seen by the chain
+alone; compare the head with one kept elsewhere.)
+
+SQLite in WAL mode with `synchronous=FULL`: a commit returns after fsync, and only
+then is a record called durable. Records that queue up while one commit runs are
+committed together by the next (group commit). One thread writes; the loop never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from protocols.topics import VehicleId
+from supervisor import clock
+from supervisor.core.effects import Record
+from supervisor.core.events import AuditWritten
+from supervisor.counters import Counters
+
+log = logging.getLogger("enkan.evidence.audit")
+
+QUEUE: Final = 4_096
+"""Records waiting for the disk. A full queue fails new ones at once."""
+GROUP: Final = 512
+BUSY_TIMEOUT_S: Final = 0.5
+SCHEMA_VERSION: Final = 1
+GENESIS: Final = bytes(32)
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS audit (
+    seq INTEGER PRIMARY KEY,
+    utc_ns INTEGER NOT NULL,
+    record_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    data TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS epochs (vehicle TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+"""
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class AuditError(Exception):
+    """The store cannot be used or written; the text says what, why and what to do.
+
+    Attributes:
+        reason: A short constant for a metric label: `full`, `read_only`, `io`, `busy`,
+            `damaged`, `other`.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Entry(NamedTuple):
+    """One record with the wall clock at which it was handed over."""
+
+    utc_ns: int
+    record: Record
+
+
+class VerifyResult(NamedTuple):
+    """What `verify` found.
+
+    Attributes:
+        ok: Every record that is there is as it was written.
+        records: Records read in order before the first broken one.
+        first_broken: `seq` of the first record that is missing, altered or unreadable.
+        reason: In words; empty if ok.
+        head: Hash of the last good record, hexadecimal.
+    """
+
+    ok: bool
+    records: int
+    first_broken: int | None
+    reason: str
+    head: str
+
+
+class AuditStore:
+    """The file. Blocking; safe to use from several threads, one at a time.
+
+    Use `AuditStore.open`.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._seq, self._head = self._read_head()
+
+    @classmethod
+    def open(cls, path: Path) -> AuditStore:
+        """Open or create the store, mode 0600.
+
+        Raises:
+            AuditError: It cannot be opened or written, is no audit store, or its last
+                record is damaged.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
+        except OSError as error:
+            raise AuditError(
+                "io", f"the audit store {path} cannot be written: {error.strerror}"
+            ) from error
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise AuditError(
+                    "damaged", f"{path} has version {version}, this hub writes {SCHEMA_VERSION}"
+                )
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            return cls(path, connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise _explain(error, path) from error
+        except AuditError:
+            connection.close()
+            raise
+
+    def _read_head(self) -> tuple[int, bytes]:
+        rows = self._connection.execute("SELECT * FROM audit ORDER BY seq DESC LIMIT 2").fetchall()
+        if not rows:
+            return 0, GENESIS
+        seq, *facts, digest = rows[0]
+        previous = rows[1][-1] if len(rows) == 2 else GENESIS
+        if _digest(previous, seq, *facts) != digest:
+            raise AuditError(
+                "damaged",
+                f"the last record ({seq}) of the audit store {self.path} is damaged. Keep the "
+                "file as evidence (`enkan verify` names what is broken), move it away, restart.",
+            )
+        return seq, digest
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last record; keep a copy elsewhere."""
+        return self._seq, self._head.hex()
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write records in one transaction; they are durable when this returns.
+
+        Raises:
+            AuditError: None of them was written.
+        """
+        with self._lock:
+            self._transaction(entries, [])
+
+    def raise_epochs(self, vehicle_ids: Iterable[VehicleId]) -> dict[VehicleId, int]:
+        """Return a new epoch for each vehicle, durable, higher than any given before.
+
+        The first epoch is the wall clock in seconds, so that epochs rise even when this
+        file was lost and the vehicles still remember the highest they have seen.
+
+        Raises:
+            AuditError: It could not be written; no epoch was raised.
+        """
+        with self._lock:
+            now_ns = clock.utc_ns()
+            try:
+                stored = dict(self._connection.execute("SELECT vehicle, epoch FROM epochs"))
+            except sqlite3.Error as error:
+                raise _explain(error, self.path) from error
+            raised = {
+                vehicle_id: max(stored.get(str(vehicle_id), 0) + 1, now_ns // 1_000_000_000)
+                for vehicle_id in vehicle_ids
+            }
+            entries = [
+                Entry(now_ns, Record("", "epoch", "hub", str(vehicle_id), {"epoch": epoch}))
+                for vehicle_id, epoch in raised.items()
+            ]
+            self._transaction(entries, [(str(name), epoch) for name, epoch in raised.items()])
+            return raised
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _transaction(self, entries: Sequence[Entry], epochs: Sequence[tuple[str, int]]) -> None:
+        seq, head = self._seq, self._head
+        rows = []
+        for entry in entries:
+            seq += 1
+            record = entry.record
+            data = _encoder.encode(record.data).decode()
+            facts = (entry.utc_ns, record.record_id, record.kind, record.actor, record.subject)
+            head = _digest(head, seq, *facts, data)
+            rows.append((seq, *facts, data, head))
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(
+                "INSERT INTO epochs VALUES (?, ?) "
+                "ON CONFLICT (vehicle) DO UPDATE SET epoch = excluded.epoch",
+                epochs,
+            )
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise _explain(error, self.path) from error
+        self._seq, self._head = seq, head
+
+
+class AuditWriter:
+    """Takes records on the loop, writes them in one thread, tells when they are durable.
+
+    Args:
+        store: Where to.
+        counters: Gets `audit_failed` by reason.
+        on_written: Called on the loop, once for each record, in order of submission
+            (except that a record refused by a full queue is answered at once).
+        queue: Bound of the queue.
+    """
+
+    def __init__(
+        self,
+        store: AuditStore,
+        *,
+        counters: Counters,
+        on_written: Callable[[AuditWritten], None],
+        queue: int = QUEUE,
+    ) -> None:
+        self.store = store
+        self._counters = counters
+        self._on_written = on_written
+        self._queue: asyncio.Queue[Entry] = asyncio.Queue(queue)
+        self._healthy = True
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last write succeeded."""
+        return self._healthy
+
+    def submit(self, record: Record) -> None:
+        """Take one record; never blocks. A full queue answers `AuditWritten(ok=False)`."""
+        try:
+            self._queue.put_nowait(Entry(clock.utc_ns(), record))
+        except asyncio.QueueFull:
+            self._counters.add("audit_failed", "queue_full")
+            self._on_written(AuditWritten(record.record_id, ok=False))
+
+    async def run(self) -> None:
+        """Write until cancelled; what is queued then is still written."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
+        batch: list[Entry] = []
+        try:
+            while True:
+                batch = [await self._queue.get(), *self._drain()]
+                written = loop.run_in_executor(thread, self._write, batch)
+                try:
+                    ok = await asyncio.shield(written)
+                except asyncio.CancelledError:
+                    await asyncio.wait([written])
+                    raise
+                self._healthy = ok
+                for entry in batch:
+                    self._on_written(AuditWritten(entry.record.record_id, ok=ok))
+        finally:
+            rest = self._drain()
+            while rest:
+                await loop.run_in_executor(thread, self._write, rest)
+                rest = self._drain()
+            thread.shutdown()
+            self.store.close()
+
+    def _drain(self) -> list[Entry]:
+        batch: list[Entry] = []
+        while len(batch) < GROUP - 1 and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        return batch
+
+    def _write(self, batch: Sequence[Entry]) -> bool:
+        try:
+            self.store.append(batch)
+        except AuditError as error:
+            self._counters.add("audit_failed", error.reason, len(batch))
+            if self._healthy:
+                log.error("audit records were not written: %s", error)
+            return False
+        if not self._healthy:
+            log.info("audit records are written again")
+        return True
+
+
+def verify(path: Path) -> VerifyResult:
+    """Check every record of a store against the chain; changes nothing.
+
+    Raises:
+        AuditError: There is no such file.
+    """
+    if not path.is_file():
+        raise AuditError("io", f"{path} does not exist")
+    last, head = 0, GENESIS
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        for seq, *facts, digest in connection.execute("SELECT * FROM audit ORDER BY seq"):
+            if seq != last + 1:
+                return VerifyResult(
+                    False, last, last + 1, f"record {last + 1} is missing", head.hex()
+                )
+            if _digest(head, seq, *facts) != digest:
+                return VerifyResult(
+                    False, last, seq, f"record {seq} or its hash was altered", head.hex()
+                )
+            last, head = seq, digest
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+        return VerifyResult(
+            False, last, last + 1, f"record {last + 1} cannot be read: {error}", head.hex()
+        )
+    finally:
+        connection.close()
+    return VerifyResult(True, last, None, "", head.hex())
+
+
+def _digest(previous: bytes, *facts: int | str) -> bytes:
+    """Hash one record. Canonical bytes: the JSON array of its columns without the hash."""
+    return hashlib.sha256(previous + _encoder.encode(facts)).digest()
+
+
+_REASONS: Final = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_IOERR: "io",
+    sqlite3.SQLITE_CANTOPEN: "io",
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+
+_ADVICE: Final = {
+    "full": "Free space on that disk.",
+    "read_only": "Make the file and its directory writable for the hub's user.",
+    "io": "Check the disk.",
+    "busy": "Another program holds the file; only one hub may use it.",
+    "damaged": "Keep the file as evidence, move it away and restart.",
+}
+
+
+def _explain(error: sqlite3.Error, path: Path) -> AuditError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reason = _REASONS.get(code, "other")
+    return AuditError(reason, f"the audit store {path}: {error}. {_ADVICE.get(reason, '')}".strip())

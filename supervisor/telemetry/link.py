@@ -1,0 +1,339 @@
+"""The hub's connection to the broker: events in, commands and heartbeats out.
+
+Each connection is a new MQTT client with a clean session; nothing is resumed. A
+client library that queues would deliver a command late: a command is published only
+while it is younger than its time to live, and a connection that does not acknowledge
+one in time is torn down together with whatever still waits in its buffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import aiomqtt
+
+from protocols import tags, vehicle
+from protocols.codec import encode
+from protocols.topics import Stream, VehicleId, hub_subscriptions, topic_for
+from supervisor import clock
+from supervisor.core.effects import SendCommand, SendEventAck
+from supervisor.core.events import AnyEvent, BrokerChanged, CommandSent, HeartbeatReceived
+from supervisor.counters import Counters
+from supervisor.telemetry.broker import BrokerError, EmbeddedBroker
+from supervisor.telemetry.config import TelemetryConfig
+from supervisor.telemetry.inbox import Inbox
+
+log = logging.getLogger("enkan.telemetry")
+
+OUTBOX: Final = 512
+"""Commands and acknowledgements under way. A full outbox refuses new ones."""
+ACK_TTL_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 5.0
+KEEPALIVE_S: Final = 5
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 2.0
+
+
+class TelemetryLink:
+    """Speaks MQTT for the hub.
+
+    Args:
+        config: Where the broker is, and rates.
+        broker: The embedded broker, if there is one; then its login is used.
+        hub_id: In heartbeats.
+        command_keys: The command key of each configured vehicle.
+        counters: `telemetry_refused`, `telemetry_sent`, `telemetry_dropped` by reason.
+        on_event: Takes every event, on the running loop.
+
+    Raises:
+        BrokerError: `config.broker` is not a broker's address.
+    """
+
+    def __init__(
+        self,
+        config: TelemetryConfig,
+        *,
+        broker: EmbeddedBroker | None,
+        hub_id: str,
+        command_keys: Mapping[VehicleId, bytes],
+        counters: Counters,
+        on_event: Callable[[AnyEvent], None],
+    ) -> None:
+        self._config = config
+        self._broker = broker
+        self._address = None if broker is not None else _parse(config.broker)
+        self._hub_id = hub_id
+        self._keys = dict(command_keys)
+        self._counters = counters
+        self._on_event = on_event
+        self._inbox = Inbox(self._keys, config.messages_per_s, counters)
+        self._client: aiomqtt.Client | None = None
+        self._connected = asyncio.Event()
+        self._broken = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._was_connected = False
+        self._outbox = 0
+        self._beat_seq = 0
+        self._heard: dict[VehicleId, vehicle.Echo] = {}
+
+    @property
+    def public_url(self) -> str:
+        """Where vehicles connect, without a login."""
+        if self._broker is not None:
+            return self._broker.url
+        assert self._address is not None
+        host = self._address.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        return f"{self._address.scheme}://{host}:{self._port(self._address)}"
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._beat(), name="hub heartbeats")
+                group.create_task(self._stay_connected(), name="mqtt connection")
+        finally:
+            self._group = None
+
+    def execute(self, effect: SendCommand | SendEventAck) -> None:
+        """Publish a command or an acknowledgement; never blocks.
+
+        A command is answered by exactly one `CommandSent`.
+        """
+        if self._group is None or self._outbox >= OUTBOX:
+            self._counters.add("telemetry_dropped", "outbox_full")
+            self._answer(effect, ok=False)
+            return
+        if isinstance(effect, SendCommand):
+            key = self._keys.get(effect.vehicle_id)
+            if key is None:
+                self._counters.add("telemetry_dropped", "no_key")
+                self._answer(effect, ok=False)
+                return
+            payload = encode(tags.sign(effect.command, effect.vehicle_id, key))
+            topic = topic_for(effect.vehicle_id, Stream.CMD)
+            ttl_s = effect.command.ttl_ms / 1_000
+        else:
+            payload = encode(effect.ack)
+            topic = topic_for(effect.vehicle_id, Stream.EVENT_ACK)
+            ttl_s = ACK_TTL_S
+        self._outbox += 1
+        self._group.create_task(
+            self._publish(effect, topic, payload, ttl_s), name=f"publish {type(effect).__name__}"
+        )
+
+    # ---------------------------------------------------------------- outwards
+
+    async def _publish(
+        self, effect: SendCommand | SendEventAck, topic: str, payload: bytes, ttl_s: float
+    ) -> None:
+        ok = False
+        client: aiomqtt.Client | None = None
+        try:
+            async with asyncio.timeout(ttl_s):
+                await self._connected.wait()
+                client = self._client
+                assert client is not None
+                await client.publish(topic, payload, qos=1, retain=False, timeout=float("inf"))
+            ok = True
+            self._counters.add("telemetry_sent", type(effect).__name__)
+        except TimeoutError:
+            self._counters.add("telemetry_dropped", "expired")
+            if client is not None and client is self._client:
+                self._broken.set()  # taken but not acknowledged: drop its buffers too
+        except aiomqtt.MqttError:
+            self._counters.add("telemetry_dropped", "broken")
+        finally:
+            self._outbox -= 1
+        self._answer(effect, ok=ok)
+
+    def _answer(self, effect: SendCommand | SendEventAck, *, ok: bool) -> None:
+        if isinstance(effect, SendCommand):
+            self._on_event(CommandSent(effect.vehicle_id, effect.command.command_id, ok))
+
+    async def _beat(self) -> None:
+        """Send each vehicle its heartbeats, spread evenly over the period."""
+        names = list(self._keys)
+        pause_s = 1.0 / self._config.heartbeat_hz / max(1, len(names))
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._beat_seq += 1
+            for vehicle_id in names:
+                self._beat_one(vehicle_id)
+                due = max(due + pause_s, loop.time() - 1.0)
+                await asyncio.sleep(max(0.0, due - loop.time()))
+            if not names:
+                await asyncio.sleep(pause_s)
+
+    def _beat_one(self, vehicle_id: VehicleId) -> None:
+        client = self._client
+        if client is None or not self._connected.is_set() or self._group is None:
+            return
+        if self._outbox >= OUTBOX:
+            self._counters.add("telemetry_dropped", "heartbeat")
+            return
+        self._outbox += 1
+        self._group.create_task(self._send_beat(client, vehicle_id), name="hub heartbeat")
+
+    async def _send_beat(self, client: aiomqtt.Client, vehicle_id: VehicleId) -> None:
+        beat = vehicle.HubHeartbeat(
+            self._hub_id, self._beat_seq, clock.monotonic_ns(), self._heard.get(vehicle_id)
+        )
+        try:
+            await client.publish(
+                topic_for(vehicle_id, Stream.HEARTBEAT_HUB), encode(beat), qos=0, timeout=2.0
+            )
+        except aiomqtt.MqttError:
+            self._counters.add("telemetry_dropped", "heartbeat")
+        finally:
+            self._outbox -= 1
+
+    # ----------------------------------------------------------------- inwards
+
+    async def _stay_connected(self) -> None:
+        delay = FIRST_DELAY_S
+        told = False
+        while True:
+            if self._broker is not None:
+                await self._broker.ready.wait()
+            try:
+                await self._connection()
+            except aiomqtt.MqttError as error:
+                if not told:
+                    log.warning("broker not reachable: %s; trying again", _brief(error))
+                    told = True
+            if self._failure is not None:
+                raise self._failure
+            if self._was_connected:
+                delay, told = FIRST_DELAY_S, False
+            # Jitter, so that hubs and vehicles do not come back in step.
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, LONGEST_DELAY_S)
+
+    async def _connection(self) -> None:
+        """Connect once, subscribe, and receive until it breaks."""
+        self._was_connected = False
+        self._broken.clear()
+        client = self._new_client()
+        try:
+            async with client:
+                codes = await client.subscribe(hub_subscriptions(), timeout=CONNECT_TIMEOUT_S)
+                if any(
+                    (code if isinstance(code, int) else int(code.value)) >= 0x80 for code in codes
+                ):
+                    raise aiomqtt.MqttError("the broker does not let the hub subscribe")
+                self._client = client
+                self._was_connected = True
+                self._connected.set()
+                log.info("connected to the broker")
+                self._on_event(BrokerChanged(connected=True))
+                await self._until_broken(client)
+        finally:
+            if self._was_connected:
+                self._connected.clear()
+                self._client = None
+                log.info("disconnected from the broker")
+                self._on_event(BrokerChanged(connected=False))
+
+    async def _until_broken(self, client: aiomqtt.Client) -> None:
+        """Wait for the disconnection, or for a reason to disconnect."""
+        broken = asyncio.ensure_future(self._broken.wait())
+        # Messages go straight to `_Sink.put_nowait`; this only ends with the connection.
+        ended = asyncio.ensure_future(anext(client.messages))
+        try:
+            await asyncio.wait([broken, ended], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
+        finally:
+            broken.cancel()
+            ended.cancel()
+            await asyncio.gather(broken, ended, return_exceptions=True)
+
+    def _new_client(self) -> aiomqtt.Client:
+        receive = self._receive
+
+        class _Sink(asyncio.Queue[aiomqtt.Message]):
+            """Takes each message at the instant it is read, and never holds one."""
+
+            def put_nowait(self, item: aiomqtt.Message) -> None:
+                receive(item)
+
+        user: str | None
+        password: str | None
+        if self._broker is not None:
+            host, port = self._broker.host, self._broker.port
+            user, password = self._broker.hub_user, self._broker.hub_password
+            tls = None
+        else:
+            assert self._address is not None
+            host, port = self._address.hostname or "", self._port(self._address)
+            user = unquote(self._address.username or "") or None
+            password = unquote(self._address.password or "") or None
+            tls = ssl.create_default_context() if self._address.scheme == "mqtts" else None
+        return aiomqtt.Client(
+            host,
+            port,
+            username=user,
+            password=password,
+            identifier=f"enkan-hub-{secrets.token_hex(8)}",
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=True,
+            keepalive=KEEPALIVE_S,
+            timeout=CONNECT_TIMEOUT_S,
+            max_inflight_messages=2 * OUTBOX,
+            max_queued_outgoing_messages=2 * OUTBOX,
+            queue_type=_Sink,
+            tls_context=tls,
+            logger=logging.getLogger("enkan.telemetry.mqtt"),
+        )
+
+    def _receive(self, message: aiomqtt.Message) -> None:
+        now_ns = clock.monotonic_ns()
+        payload = message.payload
+        try:
+            event = self._inbox.read(
+                str(message.topic),
+                payload if isinstance(payload, bytes) else b"",
+                bool(message.retain),
+                now_ns,
+            )
+            if event is None:
+                return
+            if isinstance(event, HeartbeatReceived):
+                self._heard[event.vehicle_id] = vehicle.Echo(event.message.sent_ns, now_ns)
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - called from the library: carried to run()
+            self._failure = error
+            self._broken.set()
+
+    @staticmethod
+    def _port(address: SplitResult) -> int:
+        return address.port or (8883 if address.scheme == "mqtts" else 1883)
+
+
+def _parse(url: str) -> SplitResult:
+    try:
+        address = urlsplit(url)
+        port_is_valid = address.port is None or address.port > 0
+    except ValueError:
+        port_is_valid, address = False, urlsplit("")
+    if not port_is_valid or address.scheme not in ("mqtt", "mqtts") or not address.hostname:
+        raise BrokerError(
+            'telemetry.broker must be "embedded" or mqtt://user:password@host:port '
+            "(mqtts:// with TLS)"
+        )
+    return address
+
+
+def _brief(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
