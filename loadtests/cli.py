@@ -1,0 +1,148 @@
+"""`enkan bench …`: measurements for people at a command line."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from loadtests import procfs, report
+from loadtests.errors import BenchError
+from loadtests.hub_process import HubProcess
+from loadtests.media_bench import Load, measure
+from loadtests.relay_process import RelayProcess
+from loadtests.under_test import ForwarderUnderTest
+
+EXIT_FAILED: Final = 1
+EXIT_CANNOT: Final = 4
+AIORTC_STREAMS: Final = 1
+"""aiortc decodes and encodes: more would only measure how it falls behind."""
+
+terminal = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+app = typer.Typer(
+    name="enkan bench",
+    help="Measure a hub of your own on this machine: real peers, real packets, loopback only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Peer(enum.StrEnum):
+    """What to measure beside our hub."""
+
+    NONE = "none"
+    AIORTC = "aiortc"
+    JANUS = "janus"
+
+
+@app.callback()
+def _bench() -> None:
+    """Keep subcommands although there is only one."""
+
+
+@app.command()
+def media(
+    peer: Annotated[
+        Peer, typer.Option(help="Measure this forwarder too, with the same peers and video.")
+    ] = Peer.NONE,
+    streams: Annotated[int, typer.Option(min=1, max=500, help="Vehicles that send video.")] = 5,
+    mbps: Annotated[
+        float, typer.Option(min=0.1, max=100, help="Rate of each stream, Mbit/s.")
+    ] = 8.0,
+    watchers: Annotated[int, typer.Option(min=1, max=50, help="Watchers of each stream.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to measure.")] = 8.0,
+    run: Annotated[
+        int, typer.Option(min=1, max=48, help="Packets a sender hands to the kernel at once.")
+    ] = 16,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as JSON.")
+    ] = None,
+) -> None:
+    """Forwarding of video: CPU per packet, loss and added delay of the media worker.
+
+    Starts a hub, sends it that many streams of 1080p-shaped H.264 at 30 pictures a
+    second, and lets watchers receive and account every packet. Ends with code 1 if a
+    packet was lost or nothing was forwarded.
+    """
+    load = Load(streams, mbps, watchers, seconds, "shaped", run)
+    result = asyncio.run(_media(peer, load))
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    report.show(result, terminal)
+    raise SystemExit(EXIT_FAILED if result.failed() else 0)
+
+
+async def _media(peer: Peer, load: Load) -> report.Report:
+    with tempfile.TemporaryDirectory(prefix="enkan-bench-") as name:
+        folder = Path(name)
+        plan: list[tuple[ForwarderUnderTest, Load]] = [(HubProcess(_folder(folder, "hub")), load)]
+        match peer:
+            case Peer.AIORTC:
+                decodable = load._replace(video="encoded")
+                few = decodable._replace(streams=min(load.streams, AIORTC_STREAMS))
+                plan = [
+                    (HubProcess(_folder(folder, "hub")), decodable),
+                    (RelayProcess(_folder(folder, "relay"), load.mbps), few),
+                ]
+            case Peer.JANUS:
+                raise BenchError("measuring beside Janus is not available yet")
+            case Peer.NONE:
+                pass
+        results = [await _measure(forwarder, one, folder) for forwarder, one in plan]
+    return report.Report(
+        command=shlex.join(["./enkan", "bench", *sys.argv[1:]]),
+        machine=procfs.machine(),
+        results=results,
+        ratio=_ratio(results),
+    )
+
+
+def _folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+async def _measure(forwarder: ForwarderUnderTest, load: Load, folder: Path) -> report.Result:
+    columns = (
+        TextColumn("{task.fields[forwarder]}"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("", total=1.0, forwarder=forwarder.name)
+        return await measure(
+            forwarder,
+            load,
+            folder,
+            lambda what, share: bar.update(task, description=what, completed=share),
+        )
+
+
+def _ratio(results: list[report.Result]) -> float | None:
+    figures = [result.cpu_us_per_forwarded for result in results]
+    if len(figures) != 2 or not figures[0] or not figures[1]:
+        return None
+    return figures[0] / figures[1]
+
+
+def main() -> None:
+    """Run the command line; what cannot be measured ends in one clear line."""
+    try:
+        app()
+    except BenchError as error:
+        errors.print(f"enkan bench: {error}", style="red", markup=False)
+        raise SystemExit(EXIT_CANNOT) from error

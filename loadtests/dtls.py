@@ -1,0 +1,122 @@
+"""DTLS and SRTP keys from aiortc: every private hook of this package is in this file.
+
+aiortc's `RTCDtlsTransport` runs over an object with `_recv`, `_send` and `role`. It is
+given datagrams of DTLS only; the SRTP sessions that come out of the handshake are
+taken from it and used directly, because its own receive path parses every packet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_PROFILES,
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+)
+
+HANDSHAKE_WITHIN_S: Final = 20.0
+_QUEUE: Final = 64
+"""Handshake datagrams waiting; more are dropped, DTLS sends them again."""
+
+
+class DtlsError(Exception):
+    """No keys came out of the handshake."""
+
+
+class Keys(NamedTuple):
+    """SRTP sessions of one peer.
+
+    Attributes:
+        outbound, inbound: `pylibsrtp.Session`.
+        profile: Name of the SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2).
+    """
+
+    outbound: Any
+    inbound: Any
+    profile: str
+
+
+class _Datagrams:
+    """The ICE transport that aiortc believes to talk to."""
+
+    role = "controlling"
+    state = "completed"
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send_datagram = send
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
+
+    async def _recv(self) -> bytes:
+        return await self.queue.get()
+
+    async def _send(self, data: bytes) -> None:
+        self._send_datagram(data)
+
+
+class Dtls:
+    """One handshake and its keys. `send` takes the datagrams to put on the wire."""
+
+    def __init__(self, certificate: RTCCertificate, send: Callable[[bytes], None]) -> None:
+        self._datagrams = _Datagrams(send)
+        self._transport = RTCDtlsTransport(self._datagrams, [certificate])  # type: ignore[arg-type]
+        self._transport._srtp_profiles = [SRTP_AEAD_AES_128_GCM] + [
+            profile for profile in SRTP_PROFILES if profile is not SRTP_AEAD_AES_128_GCM
+        ]
+
+    def feed(self, datagram: bytes) -> None:
+        """Take one DTLS datagram from the wire."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._datagrams.queue.put_nowait(datagram)
+
+    async def handshake(self, *, client: bool, fingerprints: Sequence[tuple[str, str]]) -> Keys:
+        """Run the handshake.
+
+        Args:
+            client: We speak first.
+            fingerprints: (algorithm, value) of the other side's certificate.
+
+        Raises:
+            DtlsError: It failed or took longer than `HANDSHAKE_WITHIN_S`.
+        """
+        transport = self._transport
+        transport._set_role("client" if client else "server")
+        known = [(name, value) for name, value in fingerprints if name.startswith("sha-")]
+        remote = RTCDtlsParameters(
+            fingerprints=[RTCDtlsFingerprint(algorithm=name, value=value) for name, value in known]
+        )
+        try:
+            async with asyncio.timeout(HANDSHAKE_WITHIN_S):
+                await transport.start(remote)
+        except TimeoutError as error:
+            raise DtlsError(f"no DTLS handshake within {HANDSHAKE_WITHIN_S:.0f} s") from error
+        if transport.state != "connected":
+            raise DtlsError("the DTLS handshake failed")
+        assert transport._ssl is not None
+        profile = transport._ssl.get_selected_srtp_profile().decode()
+        return Keys(transport._tx_srtp, transport._rx_srtp, profile)
+
+    async def close(self) -> None:
+        """Say goodbye and end the transport's task."""
+        task = self._transport._task
+        await self._transport.stop()
+        if task is not None:
+            await asyncio.wait([task])
+
+
+def new_certificate() -> RTCCertificate:
+    """Make a self-signed certificate."""
+    return RTCCertificate.generateCertificate()
+
+
+def fingerprint(certificate: RTCCertificate) -> str:
+    """Return its SHA-256 fingerprint as written in SDP."""
+    return next(
+        entry.value for entry in certificate.getFingerprints() if entry.algorithm == "sha-256"
+    )

@@ -1,0 +1,178 @@
+"""Our hub as a forwarder under test: a real one, through its command line and HTTP.
+
+It gets a state directory of its own, one vehicle per stream and one account, and is
+told nothing that a hub in the field would not be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from loadtests import procfs
+from loadtests.children import ROOT, stop, until
+from loadtests.errors import BenchError
+
+SITE: Final = "bench"
+ACCOUNT: Final = "bench"
+READY_WITHIN_S: Final = 60.0
+COMMAND_WITHIN_S: Final = 60.0
+RETRIES: Final = 20
+"""Tries of an offer that is answered "not yet" (503, or 404 before the first packet)."""
+
+_WORKER: Final = "supervisor.media"
+
+
+class HubProcess:
+    """A hub in `folder`; see `under_test.ForwarderUnderTest`.
+
+    Args:
+        folder: An empty folder for its state; not removed here.
+        environment: Added to the environment of the hub, for profiling.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.name = "enkan"
+        self._folder = folder
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: asyncio.subprocess.Process | None = None
+        self._client: httpx.AsyncClient | None = None
+        self._tokens: list[str] = []
+        self._console = ""
+
+    async def start(self, streams: int) -> None:
+        """Make credentials and configuration, start the hub, sign in."""
+        vehicles = [f"cam-{stream:03}" for stream in range(streams)]
+        password = secrets.token_urlsafe(16)
+        credentials = self._folder / "credentials.json"
+        await self._enkan(
+            ["credentials", "add-account", ACCOUNT, "--file", str(credentials)], password + "\n"
+        )
+        for vehicle in vehicles:
+            await self._enkan(
+                [
+                    *("credentials", "add-vehicle", f"{SITE}/{vehicle}"),
+                    *("--out", str(self._folder), "--file", str(credentials)),
+                ]
+            )
+            given = self._folder / f"{vehicle}.credentials.json"
+            self._tokens.append(json.loads(given.read_text(encoding="utf-8"))["token"])
+        config = self._folder / "hub.toml"
+        config.write_text(_configuration(vehicles), encoding="utf-8")
+        with (self._folder / "hub.log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "supervisor", "hub", "--config", str(config)),
+                env=self._environment,
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                start_new_session=True,
+            )
+        self._console = await until(self._ready, "the hub's console", READY_WITHIN_S)
+        self._client = httpx.AsyncClient(
+            base_url=self._console, headers={"Origin": self._console}, timeout=20.0
+        )
+        reply = await self._client.post(
+            "/api/session", json={"account": ACCOUNT, "password": password}
+        )
+        if reply.status_code >= 300:
+            raise BenchError(f"the hub refused the sign-in: {reply.status_code} {reply.text[:200]}")
+
+    async def publish(self, stream: int, offer: str) -> str:
+        """WHIP."""
+        return await self._post(
+            f"/whip/{SITE}/cam-{stream:03}",
+            offer,
+            {"Authorization": f"Bearer {self._tokens[stream]}"},
+        )
+
+    async def watch(self, stream: int, offer: str) -> str:
+        """WHEP."""
+        return await self._post(f"/whep/{SITE}/cam-{stream:03}", offer, {})
+
+    def pids(self) -> list[int]:
+        """Return the media workers."""
+        assert self._process is not None
+        found = [
+            pid
+            for pid in procfs.descendants(self._process.pid)
+            if _WORKER in procfs.command_line(pid)
+        ]
+        if not found:
+            raise BenchError("the hub has no media worker; see its log")
+        return found
+
+    async def stop(self) -> None:
+        """End the hub, which ends its children."""
+        if self._client is not None:
+            await self._client.aclose()
+        if self._process is not None:
+            await stop(self._process, terminate=True)
+
+    async def _post(self, path: str, offer: str, headers: dict[str, str]) -> str:
+        assert self._client is not None
+        reply: httpx.Response | None = None
+        for _ in range(RETRIES):
+            try:
+                reply = await self._client.post(
+                    path, content=offer, headers={"Content-Type": "application/sdp", **headers}
+                )
+            except httpx.HTTPError as error:
+                raise BenchError(f"{path}: no answer from the hub ({error})") from error
+            if reply.status_code == 201:
+                return reply.text
+            if reply.status_code not in (404, 503):
+                break
+            await asyncio.sleep(float(reply.headers.get("Retry-After", "0.5")))
+        assert reply is not None
+        raise BenchError(f"{path}: the hub answered {reply.status_code}: {reply.text[:300]}")
+
+    def _ready(self) -> str | None:
+        assert self._process is not None
+        if self._process.returncode is not None:
+            raise BenchError(f"the hub ended by itself: {self._last_words()}")
+        try:
+            return str(json.loads((self._folder / "hub.json").read_text())["console"]).rstrip("/")
+        except FileNotFoundError:
+            return None
+
+    def _last_words(self) -> str:
+        log = (self._folder / "hub.log").read_text(encoding="utf-8", errors="replace")
+        lines = log.strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    async def _enkan(self, arguments: list[str], text: str = "") -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "supervisor", *arguments),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(text.encode()), COMMAND_WITHIN_S)
+        finally:
+            await stop(process, terminate=True)
+        if process.returncode != 0:
+            words = said.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise BenchError(f"`enkan {' '.join(arguments[:2])}` failed: {words[-1]}")
+
+
+def _configuration(vehicles: list[str]) -> str:
+    sections = [
+        '[hub]\nname = "Enkan bench"\nstate_dir = "."\nlog_format = "text"\n',
+        "[console]\nport = 0\nfallback_ports = true\n",
+        *(
+            f'[[vehicle]]\nsite = "{SITE}"\nid = "{vehicle}"\nkind = "bus"\n'
+            for vehicle in vehicles
+        ),
+    ]
+    return "\n".join(sections)
