@@ -1,0 +1,489 @@
+"""The real console server over an invented fleet: what the page is tested against.
+
+Vehicles, alarms and requests are plain values that a test changes; pictures come from
+a small aiortc peer behind `/whep/`, so that the page's own WebRTC is real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fractions
+import math
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
+from argon2 import PasswordHasher
+from av import VideoFrame
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from protocols.operator import (
+    AlarmSpecView,
+    AlarmState,
+    AlarmText,
+    AlarmView,
+    CameraView,
+    CommandState,
+    CommandView,
+    LinkState,
+    PoseView,
+    RequestState,
+    RequestView,
+    Role,
+    VehicleView,
+)
+from protocols.topics import VehicleId
+from protocols.vehicle import CameraInfo, Kind, MrmBehaviour, MrmState, Odd, OperationMode, Stop
+from supervisor import clock
+from supervisor.console.access import Access
+from supervisor.console.credentials import Credentials
+from supervisor.console.server import Console, ConsoleConfig
+from supervisor.core import effects, events
+from supervisor.counters import Counters
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT, PASSWORD = "hanako", "correct horse battery"
+BUS_1 = VehicleId("maebashi", "bus-01")
+BUS_2 = VehicleId("maebashi", "bus-02")
+TRACTOR = VehicleId("iwamizawa", "tractor-01")
+VIDEO_RATE = 90_000
+FPS = 15
+
+
+class Road(VideoStreamTrack):
+    """Moving stripes at a size that a test machine encodes easily."""
+
+    def __init__(self, shade: int) -> None:
+        super().__init__()
+        self.frozen = False
+        self.captured: dict[int, int] = {}
+        self._shade = shade
+        self._pts = 0
+        self._next_s: float | None = None
+
+    async def recv(self) -> VideoFrame:
+        loop = asyncio.get_running_loop()
+        if self.readyState != "live":
+            raise MediaStreamError
+        self._next_s = (self._next_s or loop.time()) + 1 / FPS
+        await asyncio.sleep(max(0.0, self._next_s - loop.time()))
+        while self.frozen:
+            await asyncio.sleep(0.02)
+            self._next_s = loop.time()
+        self._pts = int(self._next_s * VIDEO_RATE)
+        picture = np.full((360, 640, 3), 70 + self._shade, np.uint8)
+        picture[:150] = (150, 160, 170)
+        picture[150:, 250:390] = 60
+        shift = int(self._next_s * 120) % 80
+        for row in range(150 + shift, 360, 80):
+            picture[row : row + 30, 314:326] = 230
+        frame = VideoFrame.from_ndarray(picture, "rgb24")
+        frame.pts, frame.time_base = self._pts, fractions.Fraction(1, VIDEO_RATE)
+        self.captured = {self._pts: clock.monotonic_ns()}
+        return frame
+
+
+class FakeFleet:
+    """What the console reads; a test replaces the values and calls `show`."""
+
+    def __init__(self) -> None:
+        self.vehicle_views: dict[VehicleId, VehicleView] = {}
+        self.alarm_views: dict[str, AlarmView] = {}
+        self.request_views: dict[str, RequestView] = {}
+        self.command_views: dict[str, CommandView] = {}
+
+    def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
+        return self.vehicle_views.get(vehicle_id)
+
+    def vehicles(self, now_ns: int) -> list[VehicleView]:
+        return list(self.vehicle_views.values())
+
+    def alarms(self) -> list[AlarmView]:
+        return list(self.alarm_views.values())
+
+    def requests(self) -> list[RequestView]:
+        return list(self.request_views.values())
+
+    def commands(self) -> list[CommandView]:
+        return list(self.command_views.values())
+
+    def catalogue(self) -> list[AlarmSpecView]:
+        return CATALOGUE
+
+
+CATALOGUE = [
+    AlarmSpecView(
+        "takeover.requested",
+        1,
+        10,
+        "docs/runbooks",
+        AlarmText("介入要求", "車両が人の判断を求めた", "車両は待機を続ける", "映像を確認し判断する"),
+        AlarmText(
+            "Take-over requested",
+            "The vehicle asks for a person",
+            "It keeps standing",
+            "Look at the picture and decide",
+        ),
+    ),
+    AlarmSpecView(
+        "link.lost",
+        2,
+        30,
+        "docs/runbooks",
+        AlarmText(
+            "通信断", "車両からの応答がない", "遠隔から介入できない", "最終位置を確認し現場へ連絡する"
+        ),
+        AlarmText(
+            "Link lost",
+            "The vehicle does not answer",
+            "No remote intervention",
+            "Check the last position and call the field team",
+        ),
+    ),
+]
+
+
+def a_vehicle(vehicle_id: VehicleId, kind: Kind, name: str, place: tuple[float, float]) -> VehicleView:
+    """Return a healthy vehicle on a small round course."""
+    route = [
+        (place[0] + 0.004 * math.cos(a / 16 * math.tau), place[1] + 0.003 * math.sin(a / 16 * math.tau))
+        for a in range(17)
+    ]
+    return VehicleView(
+        id=str(vehicle_id),
+        kind=kind,
+        name=name,
+        cameras=[CameraInfo("front", 1280, 720, 30, 4_000)],
+        route=route,
+        commands=["stop", "resume"],
+        link=LinkState.ONLINE,
+        link_at_ns=clock.monotonic_ns(),
+        mode=OperationMode.AUTONOMOUS,
+        mrm=MrmState.NORMAL,
+        behaviour=MrmBehaviour.NONE,
+        odd=Odd.INSIDE,
+        fallback=MrmBehaviour.COMFORTABLE_STOP,
+        reason="",
+        state_at_ns=clock.monotonic_ns(),
+        pose=None,
+        media=True,
+        streams=[],
+        clock_offset_ns=0,
+        clock_uncertainty_ns=2_000_000,
+        telemetry_gaps=0,
+    )
+
+
+class FakeHub:
+    """A console server whose fleet drives in circles."""
+
+    def __init__(self, folder: Path, *, role: Role = Role.OPERATOR, obey: bool = True) -> None:
+        credentials = Credentials.create(
+            folder / "credentials.json", hasher=PasswordHasher(1, 8, 1)
+        )
+        credentials.add_account(ACCOUNT, role, PASSWORD)
+        self.counters = Counters()
+        self.access = Access(credentials, counters=self.counters)
+        self.fleet = FakeFleet()
+        self.events: list[events.AnyEvent] = []
+        self.obey = obey
+        self.publishing = True
+        self.roads: dict[str, Road] = {}
+        self.peers: dict[str, RTCPeerConnection] = {}
+        self.deleted: list[str] = []
+        self.most_peers: dict[str, int] = {}
+        self.moving: dict[VehicleId, float] = {}
+        self._phase = 0.0
+        self._senders: dict[str, Any] = {}
+        self._owner: dict[str, str] = {}
+        self._loose: set[str] = set()
+        for vehicle_id, kind, name, place in (
+            (BUS_1, Kind.BUS, "前橋 1 号車", (139.0634, 36.3895)),
+            (BUS_2, Kind.BUS, "前橋 2 号車", (139.0720, 36.3930)),
+            (TRACTOR, Kind.TRACTOR, "岩見沢トラクター 1", (141.7595, 43.1960)),
+        ):
+            self.fleet.vehicle_views[vehicle_id] = a_vehicle(vehicle_id, kind, name, place)
+            self.moving[vehicle_id] = 5.5
+            self.roads[str(vehicle_id)] = Road(len(self.roads) * 25)
+        self.console = self._console(0)
+
+    def _console(self, port: int) -> Console:
+        return Console(
+            ConsoleConfig(port=port),
+            access=self.access,
+            fleet=self.fleet,
+            counters=self.counters,
+            on_event=self.on_event,
+            hub_version="0.1.0",
+            site_name="前橋・岩見沢 監視センター",
+            demo=True,
+            ui_dir=ROOT / "ui",
+            scenarios_dir=ROOT / "scenarios",
+            extra_routes=[
+                Route("/whep/{site}/{vehicle}", self._whep, methods=["POST"]),
+                Route("/whep/sessions/{name}", self._hang_up, methods=["DELETE"]),
+            ],
+            readiness=lambda: {"fake": True},
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[FakeHub]:
+        """Serve and drive until the end of the block."""
+        async with asyncio.TaskGroup() as group:
+            driving = group.create_task(self._drive(), name="fake fleet")
+            serving = group.create_task(self.console.run(), name="console")
+            await self.console.started.wait()
+            try:
+                yield self
+            finally:
+                driving.cancel()
+                serving.cancel()
+                for name in list(self.peers):
+                    await self._close(name)
+                for road in self.roads.values():
+                    road.stop()
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Take every console's socket away for the length of the block."""
+        original = self.console._draining
+        self.console._draining = True
+        for socket in list(self.console._sockets.values()):
+            socket.close("shutdown")
+        try:
+            yield
+        finally:
+            self.console._draining = original
+
+    # ---------------------------------------------------------------- pictures
+
+    async def _whep(self, request: Request) -> Response:
+        vehicle = f"{request.path_params['site']}/{request.path_params['vehicle']}"
+        if not self.publishing:
+            return JSONResponse({"reason": "not_publishing"}, 404)
+        peer = RTCPeerConnection()
+        name = f"s{len(self.most_peers)}-{len(self.events)}-{id(peer)}"
+        self.peers[name] = peer
+        await peer.setRemoteDescription(
+            RTCSessionDescription((await request.body()).decode(), "offer")
+        )
+        sender = peer.addTrack(self.roads[vehicle])
+        peer.addTrack(AudioStreamTrack())
+        await peer.setLocalDescription(await peer.createAnswer())
+        self._senders[vehicle] = sender
+        alive = sum(1 for other in self._owner.values() if other == vehicle) + 1
+        self._owner[name] = vehicle
+        self.most_peers[vehicle] = max(self.most_peers.get(vehicle, 0), alive)
+        return Response(
+            peer.localDescription.sdp,
+            201,
+            headers={"Location": f"/whep/sessions/{name}"},
+            media_type="application/sdp",
+        )
+
+    async def _hang_up(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self.peers:
+            return JSONResponse({"reason": "unknown"}, 404)
+        self.deleted.append(name)
+        await self._close(name)
+        return Response(status_code=204)
+
+    async def _close(self, name: str) -> None:
+        self._owner.pop(name, None)
+        await self.peers.pop(name).close()
+
+    # ---------------------------------------------------------------- driving
+
+    async def _drive(self) -> None:
+        while True:
+            self._phase += 0.002
+            for index, vehicle_id in enumerate(self.fleet.vehicle_views):
+                if vehicle_id not in {BUS_1, BUS_2, TRACTOR} or str(vehicle_id) in self._loose:
+                    continue
+                self._move(vehicle_id, self._phase + index * 0.3)
+            await asyncio.sleep(0.1)
+
+    def _move(self, vehicle_id: VehicleId, phase: float) -> None:
+        now_ns = clock.monotonic_ns()
+        view = self.fleet.vehicle_views[vehicle_id]
+        angle = (phase % 1) * math.tau
+        place = view.route[0][0] - 0.004, view.route[0][1]
+        speed = self.moving[vehicle_id]
+        if view.mode is OperationMode.STOP:
+            speed = self.moving[vehicle_id] = max(0.0, speed - 0.5)
+        self.change(
+            vehicle_id,
+            link_at_ns=now_ns,
+            pose=PoseView(
+                at_ns=now_ns,
+                longitude=place[0] + 0.004 * math.cos(angle),
+                latitude=place[1] + 0.003 * math.sin(angle),
+                heading_deg=(360 - math.degrees(angle)) % 360,
+                speed_mps=speed,
+                speed_limit_mps=8.33,
+                progress=phase % 1,
+                next_stop="県庁前" if view.kind is Kind.BUS else "第 3 圃場 東",
+                energy=0.7,
+            ),
+            streams=[self._stream(str(vehicle_id))] if view.media else [],
+        )
+
+    def _stream(self, vehicle: str) -> CameraView:
+        sender = self._senders.get(vehicle)
+        rtp = captured_ns = None
+        if sender is not None and self.roads[vehicle].captured:
+            # aiortc adds a random origin; its newest packet belongs to our newest frame
+            # or the one before, so this mapping is off by at most two frames.
+            rtp = sender._RTCRtpSender__rtp_timestamp or None
+            captured_ns = next(iter(self.roads[vehicle].captured.values()))
+        return CameraView(
+            name="front",
+            kind="video",
+            codec="VP8",
+            live=not self.roads[vehicle].frozen,
+            fps=FPS,
+            kbps=800,
+            loss=0,
+            last_frame_ns=clock.monotonic_ns(),
+            clock_rtp=rtp,
+            clock_captured_ns=captured_ns if rtp is not None else None,
+            clock_uncertainty_ns=3_000_000 if rtp is not None else None,
+        )
+
+    def change(self, vehicle_id: VehicleId, **values: object) -> None:
+        """Change a vehicle's view and show it."""
+        view = self.fleet.vehicle_views[vehicle_id]
+        self.fleet.vehicle_views[vehicle_id] = msgspec.structs.replace(view, **values)
+        self.console.show(effects.ShowVehicle(vehicle_id))
+
+    def lose_link(self, vehicle_id: VehicleId) -> None:
+        """No more news from a vehicle."""
+        self._loose.add(str(vehicle_id))
+        self.change(vehicle_id, link=LinkState.LOST)
+        self.alarm("link.lost", vehicle_id, 2)
+
+    def alarm(self, key: str, vehicle_id: VehicleId, priority: int) -> None:
+        """Raise an alarm."""
+        now_ns = clock.monotonic_ns()
+        view = AlarmView(
+            id=f"{key}@{vehicle_id}",
+            key=key,
+            vehicle=str(vehicle_id),
+            priority=priority,
+            state=AlarmState.UNACKNOWLEDGED,
+            raised_ns=now_ns,
+            changed_ns=now_ns,
+        )
+        self._show_alarm(view)
+
+    def _show_alarm(self, view: AlarmView) -> None:
+        self.fleet.alarm_views[view.id] = view
+        if view.state is AlarmState.NORMAL:
+            del self.fleet.alarm_views[view.id]
+        self.console.show(effects.ShowAlarm(view))
+
+    def ask_for_a_person(self, vehicle_id: VehicleId, within_s: float = 60) -> None:
+        """The vehicle stands before an obstacle."""
+        now_ns = clock.monotonic_ns()
+        self.change(vehicle_id, mode=OperationMode.STOP, reason="obstacle: waiting for a person")
+        self._show_request(
+            RequestView(
+                id="e1",
+                vehicle=str(vehicle_id),
+                reason="obstacle",
+                text="前方 12 m に静止物体。回避経路なし。",
+                raised_ns=now_ns,
+                deadline_ns=now_ns + int(within_s * 1e9),
+                state=RequestState.OPEN,
+            )
+        )
+        self.alarm("takeover.requested", vehicle_id, 1)
+
+    def _show_request(self, view: RequestView) -> None:
+        self.fleet.request_views[view.vehicle + view.id] = view
+        self.console.show(effects.ShowRequest(view))
+
+    # ------------------------------------------------------------------ orders
+
+    def on_event(self, event: events.AnyEvent) -> None:
+        """Obey, as a vehicle in perfect health would."""
+        self.events.append(event)
+        match event:
+            case events.CommandAsked() if self.obey:
+                self._obey(event)
+            case events.AlarmAcknowledged():
+                view = self.fleet.alarm_views.get(event.alarm_id)
+                if view is not None:
+                    self._show_alarm(
+                        msgspec.structs.replace(
+                            view,
+                            state=AlarmState.ACKNOWLEDGED,
+                            acknowledged_by=event.operator.account,
+                        )
+                    )
+            case _:
+                pass
+
+    def _obey(self, asked: events.CommandAsked) -> None:
+        if asked.command_id in self.fleet.command_views:
+            return
+        now_ns = clock.monotonic_ns()
+        stop = isinstance(asked.body, Stop)
+        view = CommandView(
+            id=asked.command_id,
+            vehicle=str(asked.vehicle_id),
+            type="stop" if stop else "resume",
+            operator=asked.operator.account,
+            state=CommandState.APPLIED,
+            asked_ns=now_ns,
+            sent_ns=now_ns,
+            received_ns=now_ns,
+            applied_ns=now_ns,
+        )
+        self.fleet.command_views[view.id] = view
+        self.change(
+            asked.vehicle_id,
+            mode=OperationMode.STOP if stop else OperationMode.AUTONOMOUS,
+            reason="",
+        )
+        if not stop:
+            self.moving[asked.vehicle_id] = 5.5
+            for request in list(self.fleet.request_views.values()):
+                if request.vehicle == str(asked.vehicle_id):
+                    self._show_request(
+                        msgspec.structs.replace(
+                            request,
+                            state=RequestState.ANSWERED,
+                            answered_by=asked.operator.account,
+                            command_id=view.id,
+                        )
+                    )
+            alarm = self.fleet.alarm_views.get(f"takeover.requested@{asked.vehicle_id}")
+            if alarm is not None:
+                self._show_alarm(msgspec.structs.replace(alarm, state=AlarmState.NORMAL))
+        self.console.show(effects.ShowCommand(view))
+
+    def asked(self, kind: type) -> list[events.CommandAsked]:
+        """Return the commands of one kind that arrived."""
+        return [
+            e for e in self.events if isinstance(e, events.CommandAsked) and isinstance(e.body, kind)
+        ]
+
+
+async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Wait for a condition of the hub's side.
+
+    Raises:
+        TimeoutError: It did not come true.
+    """
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,43 @@
+// @ts-check
+/**
+ * Which key means what. Pure: takes the parts of a keyboard event that matter.
+ * By position (`event.code`), so that a Japanese and a US keyboard behave alike.
+ *
+ * @typedef {{code: string, repeat?: boolean, isComposing?: boolean, ctrlKey?: boolean,
+ *            altKey?: boolean, metaKey?: boolean, shiftKey?: boolean}} Press
+ * @typedef {'stop'|'top_card'|'next_request'|'acknowledge'|'silence'|'map'|'camera'|'escape'|
+ *           'help'|'language'|'tile_1'|'tile_2'|'tile_3'|'tile_4'|'tile_5'|'tile_6'|'tile_7'|
+ *           'tile_8'|'tile_9'} Action
+ */
+
+/** @type {Readonly<Record<string, Action>>} */
+const BY_CODE = {
+  Space: 'stop', Enter: 'top_card', NumpadEnter: 'top_card', Tab: 'next_request',
+  KeyA: 'acknowledge', KeyS: 'silence', KeyM: 'map', KeyC: 'camera', Escape: 'escape',
+  F1: 'help', F2: 'language',
+};
+
+/**
+ * @param {Press} press
+ * @param {{inText: boolean, onControl: boolean, hasRequests: boolean}} where
+ *   `inText`: a text field has the focus. `onControl`: a button or link has it.
+ * @returns {Action | null} null: not ours, let the browser have it.
+ */
+export function actionFor(press, where) {
+  if (press.isComposing || where.inText) return null;
+  if (press.ctrlKey || press.altKey || press.metaKey) return null;
+  const action = /^(Digit|Numpad)[1-9]$/.test(press.code)
+    ? /** @type {Action} */ (`tile_${press.code.at(-1)}`)
+    : BY_CODE[press.code];
+  if (action === undefined) return null;
+  // Enter on a focused button is that button's; Space is always STOP.
+  if (action === 'top_card' && where.onControl) return null;
+  // Without a request Tab walks through the page as everywhere else.
+  if (action === 'next_request' && (press.shiftKey || !where.hasRequests)) return null;
+  return action;
+}
+
+/** A held key acts once. @param {Press} press */
+export function isRepeat(press) {
+  return press.repeat === true;
+}

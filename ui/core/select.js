@@ -1,0 +1,167 @@
+// @ts-check
+/**
+ * Questions about the state, answered without changing it. Pure.
+ *
+ * @typedef {import('./store.js').State} State
+ */
+import { ending, requestKey } from './store.js';
+
+/** Vehicles that send pictures, in the order of their tiles. @param {State} state @returns {string[]} */
+export function watched(state) {
+  return state.order.filter((id) => state.vehicles[id].cameras.length > 0).slice(0, 9);
+}
+
+/** Vehicles shown as status rows: no camera, or beyond the ninth tile. @param {State} state @returns {string[]} */
+export function unwatched(state) {
+  const tiles = watched(state);
+  return state.order.filter((id) => !tiles.includes(id));
+}
+
+/**
+ * Cards of the attention queue: who needs a person, the least time left first. The
+ * order depends only on fixed times, so cards never change places among themselves.
+ *
+ * @param {State} state
+ */
+export function openRequests(state) {
+  return Object.values(state.requests)
+    .filter((request) => ending(request) === '')
+    .sort(
+      (a, b) =>
+        (a.deadline_ns ?? Infinity) - (b.deadline_ns ?? Infinity) ||
+        a.raised_ns - b.raised_ns ||
+        (requestKey(a) < requestKey(b) ? -1 : 1),
+    );
+}
+
+/**
+ * Keeps cards where the pointer expects them: known cards stay in their places, new
+ * ones go to the end until the pointer has left.
+ *
+ * @param {readonly string[]} shown keys as shown now
+ * @param {readonly string[]} wanted keys in their proper order
+ * @param {boolean} pointerInside
+ */
+export function stableOrder(shown, wanted, pointerInside) {
+  if (!pointerInside) return [...wanted];
+  const kept = shown.filter((key) => wanted.includes(key));
+  return [...kept, ...wanted.filter((key) => !kept.includes(key))];
+}
+
+const UNACKNOWLEDGED = ['unacknowledged', 'returned_unacknowledged'];
+
+/** @param {any} alarm */
+export function isUnacknowledged(alarm) {
+  return UNACKNOWLEDGED.includes(alarm.state);
+}
+
+/** All alarms: unacknowledged first, highest priority, then oldest. @param {State} state */
+export function sortedAlarms(state) {
+  return Object.values(state.alarms).sort(
+    (a, b) =>
+      Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) ||
+      a.priority - b.priority ||
+      a.raised_ns - b.raised_ns ||
+      (a.id < b.id ? -1 : 1),
+  );
+}
+
+/** Unacknowledged alarms, oldest of the highest priority first. @param {State} state */
+export function alarmLine(state) {
+  return sortedAlarms(state).filter(isUnacknowledged);
+}
+
+/**
+ * Which alarm sound has to be heard: every unacknowledged alarm, and an open request
+ * even if its alarm row has not arrived.
+ *
+ * @param {State} state
+ * @returns {{id: string, priority: number}[]}
+ */
+export function audible(state) {
+  const sounds = alarmLine(state).map(({ id, priority }) => ({ id, priority }));
+  for (const request of openRequests(state)) {
+    const hasAlarm = Object.values(state.alarms).some(
+      (alarm) => alarm.vehicle === request.vehicle && alarm.key.startsWith('takeover.'),
+    );
+    if (!hasAlarm && request.state === 'open') sounds.push({ id: requestKey(request), priority: 1 });
+  }
+  return sounds;
+}
+
+/**
+ * The latest command of a vehicle and how far it is *known* to have come.
+ * `asking`: on its way to the hub; `not_sent`: no path took it; `unconfirmed`: a path
+ * took it and nobody answered.
+ *
+ * @param {State} state
+ * @param {string} vehicle
+ * @returns {{id: string, type: string, state: string, reason: string, operator: string,
+ *            asked_ns: number|null, asked_ms: number|null, view: any} | null}
+ */
+export function latestCommand(state, vehicle) {
+  const asked = Object.values(state.asked).filter((one) => one.vehicle === vehicle).at(-1);
+  const views = Object.values(state.commands).filter((one) => one.vehicle === vehicle);
+  const newest = views.reduce((a, b) => (a === null || b.asked_ns >= a.asked_ns ? b : a), /** @type {any} */ (null));
+  const own = asked && state.commands[asked.id];
+  // The hub has not mentioned our newest command yet; another seat's may be newer still.
+  const newest_ms = newest && state.hub_now_at_ms - (state.hub_now_ns - newest.asked_ns) / 1e6;
+  if (asked && !own && (newest_ms === null || newest_ms <= asked.asked_ms)) {
+    return {
+      id: asked.id, type: asked.type, state: localState(asked), reason: asked.refused,
+      operator: '', asked_ns: null, asked_ms: asked.asked_ms, view: null,
+    };
+  }
+  if (newest === null) return null;
+  return {
+    id: newest.id, type: newest.type, state: newest.state, reason: newest.reason ?? '',
+    operator: newest.operator, asked_ns: newest.asked_ns, asked_ms: null, view: newest,
+  };
+}
+
+/** @param {import('./store.js').LocalCommand} asked */
+export function localState(asked) {
+  if (asked.refused) return 'refused';
+  if (asked.socket === 'closed' && asked.rest === 'failed') return 'not_sent';
+  if (asked.timed_out) return 'unconfirmed';
+  return 'asking';
+}
+
+const IN_PROGRESS = ['asking', 'recording', 'sent', 'received'];
+
+/** The steps of a command for drawing. @param {string} state */
+export function progressSteps(state) {
+  const reached = { asking: 0, recording: 0, sent: 1, received: 2, applied: 3 }[state];
+  return reached === undefined ? null : reached;
+}
+
+/**
+ * Why this seat may not let a vehicle proceed now; '' means it may. The hub decides
+ * again; this is what the blocked button says in words.
+ *
+ * @param {State} state
+ * @param {any} request
+ * @param {{visible: boolean, still_ms: number, age: {ok: boolean, age_ms?: number}}} picture
+ */
+export function allowBlockedBy(state, request, picture) {
+  const vehicle = state.vehicles[request.vehicle];
+  if (state.socket !== 'open') return 'hub_lost';
+  if (!MAY_RESUME.includes(state.welcome?.role)) return 'role';
+  if (!vehicle) return 'no_vehicle';
+  if (vehicle.link !== 'online') return 'link';
+  const latest = latestCommand(state, request.vehicle);
+  if (latest?.type === 'resume' && IN_PROGRESS.includes(latest.state)) return 'in_progress';
+  if (!vehicle.commands.includes('resume')) return 'not_supported';
+  if (!picture.visible) return 'no_picture';
+  if (picture.still_ms > 300) return 'frozen';
+  if (!picture.age.ok) return 'age_unknown';
+  if ((picture.age.age_ms ?? Infinity) > MAX_DECISION_AGE_MS) return 'too_old';
+  return '';
+}
+
+/** A person decides on a picture no older than this (the ASSIST objective, 400 ms, with margin). */
+export const MAX_DECISION_AGE_MS = 1_000;
+
+/** As `supervisor.console.access`; the hub has the last word. */
+export const MAY_RESUME = ['operator', 'supervisor'];
+export const MAY_STOP = ['operator', 'supervisor', 'maintainer', 'admin'];

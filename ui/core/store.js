@@ -1,0 +1,241 @@
+// @ts-check
+/**
+ * What this console knows: one value, changed only by `reduce(state, message)`.
+ *
+ * Messages are those of the hub (`type` as on the wire) and the console's own
+ * (`type` beginning with `local.`). Pure: no clock, no network, no document.
+ * Objects that did not change keep their identity, so that panels can skip them.
+ *
+ * @typedef {any} VehicleView  protocols.operator.VehicleView
+ * @typedef {any} AlarmView    protocols.operator.AlarmView
+ * @typedef {any} RequestView  protocols.operator.RequestView
+ * @typedef {any} CommandView  protocols.operator.CommandView
+ * @typedef {{id: string, vehicle: string, type: string, asked_ms: number,
+ *            socket: 'sent'|'closed', rest: 'idle'|'pending'|'ok'|'failed',
+ *            refused: string, timed_out: boolean, request_id: string}} LocalCommand
+ *   A command as far as this console has brought it, before the hub says a word.
+ * @typedef {'connecting'|'open'|'lost'} SocketState
+ * @typedef {{
+ *   socket: SocketState, socket_since_ms: number, was_open: boolean, needs_resync: boolean,
+ *   seq: number | null, hub_now_ns: number, hub_now_at_ms: number,
+ *   welcome: any, catalogue: Record<string, any>,
+ *   vehicles: Record<string, VehicleView>, order: readonly string[],
+ *   alarms: Record<string, AlarmView>, requests: Record<string, RequestView>,
+ *   commands: Record<string, CommandView>, asked: Record<string, LocalCommand>,
+ *   trails: Record<string, readonly (readonly [number, number, number])[]>,
+ *   focused: string | null, screen: Screen, takeover: string | null,
+ *   closed: readonly {key: string, vehicle: string, how: string, at_ms: number}[],
+ *   refusal: {ref: string, reason: string, detail: string, at_ms: number} | null,
+ * }} State
+ * @typedef {'watch'|'map'|'alarms'} Screen
+ */
+
+const TRAIL_NS = 120e9;
+const TRAIL_STEP_NS = 1e9;
+const KEEP_COMMANDS = 64;
+/** A closed card stays this long as a confirmation. */
+export const CONFIRM_MS = 5_000;
+
+/** @returns {State} */
+export function initialState() {
+  return {
+    socket: 'connecting', socket_since_ms: 0, was_open: false, needs_resync: false,
+    seq: null, hub_now_ns: 0, hub_now_at_ms: 0,
+    welcome: null, catalogue: {},
+    vehicles: {}, order: [], alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
+    focused: null, screen: 'watch', takeover: null, closed: [], refusal: null,
+  };
+}
+
+/** @param {RequestView} request */
+export function requestKey(request) {
+  return `${request.vehicle}#${request.id}`;
+}
+
+/**
+ * @param {State} state
+ * @param {any} message
+ * @returns {State}
+ */
+export function reduce(state, message) {
+  switch (message.type) {
+    case 'welcome':
+      return {
+        ...state,
+        welcome: message,
+        seq: null,
+        catalogue: Object.fromEntries(message.alarm_catalogue.map((/** @type {any} */ row) => [row.key, row])),
+      };
+    case 'snapshot':
+      return onSnapshot(state, message);
+    case 'delta':
+      return onDelta(state, message);
+    case 'refusal':
+      return onRefusal(state, message);
+    case 'local.socket':
+      return {
+        ...state,
+        socket: message.state,
+        socket_since_ms: state.socket === message.state ? state.socket_since_ms : message.at_ms,
+        was_open: state.was_open || message.state === 'open',
+        needs_resync: false,
+        seq: message.state === 'open' ? state.seq : null,
+      };
+    case 'local.focus':
+      return state.vehicles[message.vehicle] ? { ...state, focused: message.vehicle } : state;
+    case 'local.screen':
+      return { ...state, screen: message.screen, takeover: null };
+    case 'local.takeover': {
+      const request = state.requests[message.key];
+      if (!request) return state;
+      return { ...state, takeover: message.key, focused: request.vehicle };
+    }
+    case 'local.leave_takeover':
+      return { ...state, takeover: null };
+    case 'local.asked':
+      return { ...state, asked: trim({ ...state.asked, [message.command.id]: message.command }) };
+    case 'local.asked_progress': {
+      const before = state.asked[message.id];
+      if (!before) return state;
+      return { ...state, asked: { ...state.asked, [message.id]: { ...before, ...message.change } } };
+    }
+    case 'local.expire':
+      return expire(state, message.now_ms);
+    default:
+      return state;
+  }
+}
+
+/** @param {State} state @param {any} message @returns {State} */
+function onSnapshot(state, message) {
+  const vehicles = byId(message.vehicles);
+  const order = Object.keys(vehicles).sort();
+  const requests = Object.fromEntries(message.requests.map((/** @type {any} */ r) => [requestKey(r), r]));
+  return {
+    ...state,
+    seq: message.seq,
+    needs_resync: false,
+    hub_now_ns: message.hub_now_ns,
+    hub_now_at_ms: message.at_ms ?? state.hub_now_at_ms,
+    vehicles,
+    order,
+    alarms: byId(message.alarms.filter((/** @type {any} */ a) => a.state !== 'normal')),
+    requests,
+    commands: byId(message.commands),
+    trails: grow(keepOnly(state.trails, order), message.vehicles),
+    focused: state.focused && vehicles[state.focused] ? state.focused : firstWatched(vehicles, order),
+    takeover: state.takeover && requests[state.takeover] ? state.takeover : null,
+  };
+}
+
+/** @param {State} state @param {any} message @returns {State} */
+function onDelta(state, message) {
+  // A gap means that something was missed, perhaps an alarm: only a new snapshot helps.
+  if (state.seq === null || message.seq !== state.seq + 1) return { ...state, needs_resync: true };
+  const next = { ...state, seq: message.seq, hub_now_ns: message.hub_now_ns,
+    hub_now_at_ms: message.at_ms ?? state.hub_now_at_ms };
+  if (message.vehicles?.length) {
+    next.vehicles = { ...state.vehicles, ...byId(message.vehicles) };
+    const known = message.vehicles.every((/** @type {any} */ v) => v.id in state.vehicles);
+    if (!known) next.order = Object.keys(next.vehicles).sort();
+    next.trails = grow(state.trails, message.vehicles);
+    if (next.focused === null) next.focused = firstWatched(next.vehicles, next.order);
+  }
+  if (message.alarms?.length) {
+    next.alarms = { ...state.alarms };
+    for (const alarm of message.alarms) {
+      if (alarm.state === 'normal') delete next.alarms[alarm.id];
+      else next.alarms[alarm.id] = alarm;
+    }
+  }
+  if (message.commands?.length) {
+    next.commands = trim({ ...state.commands, ...byId(message.commands) });
+  }
+  if (message.requests?.length) {
+    next.requests = { ...state.requests };
+    for (const request of message.requests) next.requests[requestKey(request)] = request;
+  }
+  if (message.requests?.length || message.commands?.length) closeFinished(state, next, message.at_ms ?? 0);
+  return next;
+}
+
+/** A person sees how a card ended before it goes. @param {State} before @param {State} next @param {number} at_ms */
+function closeFinished(before, next, at_ms) {
+  for (const [key, request] of Object.entries(next.requests)) {
+    const how = ending(request);
+    if (how === '' || next.closed.some((one) => one.key === key)) continue;
+    // Finished before this console ever showed it: nothing to confirm.
+    const seen = before.requests[key];
+    if (!seen || ending(seen) !== '') continue;
+    next.closed = [...next.closed, { key, vehicle: request.vehicle, how, at_ms }];
+    if (next.takeover === key) next.takeover = null;
+  }
+}
+
+/**
+ * How a request ended, or '' while a person is still needed. The hub calls a request
+ * answered only once the vehicle has *applied* the answer.
+ *
+ * @param {RequestView} request
+ * @returns {''|'applied'|'cleared'}
+ */
+export function ending(request) {
+  return request.state === 'answered' ? 'applied' : request.state === 'cleared' ? 'cleared' : '';
+}
+
+/** @param {State} state @param {any} message @returns {State} */
+function onRefusal(state, message) {
+  const refusal = { ref: message.ref, reason: message.reason, detail: message.detail ?? '', at_ms: message.at_ms ?? 0 };
+  const asked = state.asked[message.ref];
+  return {
+    ...state,
+    refusal,
+    asked: asked ? { ...state.asked, [message.ref]: { ...asked, refused: message.reason } } : state.asked,
+  };
+}
+
+/** @param {State} state @param {number} now_ms @returns {State} */
+function expire(state, now_ms) {
+  const closed = state.closed.filter((one) => now_ms - one.at_ms < CONFIRM_MS);
+  const refusal = state.refusal && now_ms - state.refusal.at_ms < 8_000 ? state.refusal : null;
+  if (closed.length === state.closed.length && refusal === state.refusal) return state;
+  return { ...state, closed, refusal };
+}
+
+/** @param {Record<string, VehicleView>} vehicles @param {readonly string[]} order */
+function firstWatched(vehicles, order) {
+  return order.find((id) => vehicles[id].cameras.length > 0) ?? order[0] ?? null;
+}
+
+/** @param {readonly any[]} items @returns {Record<string, any>} */
+function byId(items) {
+  return Object.fromEntries(items.map((item) => [item.id, item]));
+}
+
+/** @template T @param {Record<string, T>} record @param {readonly string[]} ids */
+function keepOnly(record, ids) {
+  return Object.fromEntries(Object.entries(record).filter(([id]) => ids.includes(id)));
+}
+
+/** Oldest first out; insertion order is age. @template T @param {Record<string, T>} record */
+function trim(record) {
+  const ids = Object.keys(record);
+  if (ids.length <= KEEP_COMMANDS) return record;
+  return Object.fromEntries(ids.slice(-KEEP_COMMANDS).map((id) => [id, record[id]]));
+}
+
+/** @param {State['trails']} trails @param {readonly VehicleView[]} vehicles */
+function grow(trails, vehicles) {
+  const next = { ...trails };
+  for (const { id, pose } of vehicles) {
+    if (!pose) continue;
+    const trail = next[id] ?? [];
+    const last = trail[trail.length - 1];
+    if (last && pose.at_ns - last[0] < TRAIL_STEP_NS) continue;
+    next[id] = [
+      ...trail.filter(([at_ns]) => pose.at_ns - at_ns < TRAIL_NS),
+      [pose.at_ns, pose.longitude, pose.latitude],
+    ];
+  }
+  return next;
+}

@@ -1,0 +1,36 @@
+// @ts-check
+/** Progress of a command as far as it is known: sent ▸ received ▸ applied. */
+import { dashed } from '../core/format.js';
+import { latestCommand, progressSteps } from '../core/select.js';
+import { html } from '../view.js';
+
+/** A finished command is shown this long, a failed one until the next. */
+const SHOW_DONE_MS = 15_000;
+
+export const CommandProgress = ({ desk, vehicle, compact }) => {
+  const { t } = desk;
+  const state = desk.state.value;
+  const command = latestCommand(state, vehicle);
+  const testid = compact ? 'command-focused' : `command-${dashed(vehicle)}`;
+  if (command === null || isOld(desk, command)) {
+    return html`<span class="command none" data-testid=${testid} data-state="none"></span>`;
+  }
+  const reached = progressSteps(command.state);
+  const own = command.operator === '' || command.operator === state.welcome?.account;
+  return html`<span class=${`command ${reached === null ? 'failed' : ''}`} data-testid=${testid}
+      data-state=${command.state} data-type=${command.type} data-id=${command.id} role="status">
+    <b>${t(`command.${command.type}`, {}, command.type)}</b>
+    ${reached === null ? html`<span class="command-bad">${t(`command.${command.state}`, { reason: t(`refusal.${command.reason}`, {}, command.reason) })}</span>`
+      : reached === 0 ? html`<span>${t(`command.${command.state}`)}</span>`
+      : html`<span class="steps">${['sent', 'received', 'applied'].map((step, index) => html`<span key=${step}
+          class=${index < reached ? 'reached' : 'ahead'}>${index > 0 ? ' ▸ ' : ''}${t(`command.step_${step}`)}</span>`)}</span>`}
+    ${!own && html`<small>${t('command.by', { who: command.operator })}</small>`}
+  </span>`;
+};
+
+/** @param {import('../shell/console.js').Console} desk @param {any} command */
+function isOld(desk, command) {
+  if (command.view === null || !['applied', 'refused'].includes(command.state)) return false;
+  void desk.tick.value;
+  return (desk.since(command.view.applied_ns ?? command.view.asked_ns) ?? 0) > SHOW_DONE_MS;
+}

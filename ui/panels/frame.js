@@ -1,0 +1,100 @@
+// @ts-check
+/** The frame of every screen: strip, banners, queue, screen, alarm line. */
+import { useEffect } from 'preact/hooks';
+import { seconds, wallClock } from '../core/format.js';
+import { html } from '../view.js';
+import { AlarmLine } from './alarmline.js';
+import { Alarms } from './alarms.js';
+import { Help } from './help.js';
+import { MapScreen } from './mapscreen.js';
+import { Queue } from './queue.js';
+import { ShiftCheck } from './shift.js';
+import { TakeOver } from './takeover.js';
+import { Watch } from './watch.js';
+
+const JST_H = 9;
+
+/** @param {{desk: import('../shell/console.js').Console}} props */
+export function Frame({ desk }) {
+  const language = desk.language.value;
+  const palette = desk.palette.value;
+  useEffect(() => {
+    document.documentElement.lang = language;
+    document.documentElement.dataset.palette = palette;
+  }, [language, palette]);
+  const { socket, was_open, welcome, screen, takeover } = desk.state.value;
+  useEffect(() => {
+    document.title = `${desk.t(`nav.${screen}`)} — ${welcome?.site_name ?? ''} ${desk.t('app.name')}`;
+  }, [language, screen, welcome]);
+  const body = takeover ? TakeOver : { watch: Watch, map: MapScreen, alarms: Alarms }[screen];
+  return html`<div class="frame" data-testid="frame" data-socket=${socket}
+      data-armed=${String(desk.armed.value)} data-stale=${String(was_open && socket !== 'open')}>
+    <${Strip} desk=${desk} language=${language} />
+    <${Banners} desk=${desk} language=${language} />
+    <div class="middle">
+      <${Queue} desk=${desk} language=${language} />
+      <main class="screen"><${body} desk=${desk} language=${language} /></main>
+      ${desk.help.value && html`<${Help} desk=${desk} />`}
+      ${desk.shiftCheck.value && html`<${ShiftCheck} desk=${desk} />`}
+    </div>
+    <${AlarmLine} desk=${desk} language=${language} />
+  </div>`;
+}
+
+const Strip = ({ desk }) => {
+  const { t } = desk;
+  const { welcome, socket, screen, takeover } = desk.state.value;
+  const now_ms = desk.tick.value;
+  const clock = desk.clock.value;
+  const hub = desk.state.value.hub_now_ns / 1e6;
+  // UTC of the hub: its wall clock at welcome, carried on by its monotonic clock.
+  const utc_ms = welcome ? welcome.hub_utc_ns / 1e6 + desk.hubNow() - welcome.hub_now_ns / 1e6 : null;
+  const trusted = clock?.trusted === true && hub > 0;
+  const trust = clock === null ? t('top.clock_unknown')
+    : t(clock.trusted ? 'top.clock_trusted' : 'top.clock_untrusted', { n: clock.uncertainty_ms.toFixed(1) });
+  const silent_s = Math.ceil((desk.silent_until_ms.value - now_ms) / 1000);
+  return html`<header class="strip">
+    <strong class="site" data-testid="site">${welcome?.site_name ?? t('app.name')}</strong>
+    <nav>${['watch', 'map', 'alarms'].map((name) => html`<button key=${name} class="tab" data-testid=${`nav-${name}`}
+      aria-current=${screen === name && !takeover ? 'page' : undefined}
+      onClick=${() => desk.dispatch({ type: 'local.screen', screen: name })}>${t(`nav.${name}`)}</button>`)}</nav>
+    <span class=${`clock ${trusted ? '' : 'warn'}`} data-testid="clock" title=${trust}>
+      <b>${utc_ms === null ? '--:--:--' : wallClock(utc_ms, JST_H)}</b> JST
+      <span class="minor">${utc_ms === null ? '--:--:--' : wallClock(utc_ms, 0)} UTC</span>
+      <small data-testid="clock-trust" data-trusted=${String(trusted)}>${trust}</small>
+    </span>
+    <span class="who" data-testid="who">${welcome ? html`${welcome.account} <small>${t(`role.${welcome.role}`)}</small>` : '—'}</span>
+    <span class="control"><small>${t('top.control')}</small> ${t('top.control_none')}</span>
+    <span class="health">
+      <span class=${socket === 'open' ? '' : 'bad'} data-testid="hub" data-state=${socket}>
+        <small>${t('top.hub')}</small> ${t(`top.hub_${socket}`)}${socket === 'open' && clock ? html` <i>${clock.rtt_ms.toFixed(0)} ms</i>` : ''}</span>
+      <button class=${`quiet ${desk.armed.value ? '' : 'bad'}`} data-testid="sound" data-armed=${String(desk.armed.value)}
+        onClick=${() => (desk.shiftCheck.value = true)}>
+        <small>${t('top.sound')}</small> ${desk.armed.value
+          ? (silent_s > 0 ? t('top.sound_silent', { n: silent_s }) : t('top.sound_on')) : t('top.sound_off')}</button>
+      <span class=${desk.visible.value ? '' : 'bad'} data-testid="tab"><small>${t('top.tab')}</small> ${t(desk.visible.value ? 'top.tab_visible' : 'top.tab_hidden')}</span>
+    </span>
+    <span class="settings">
+      <button class="quiet" data-testid="palette" title=${t('top.palette')} onClick=${() => desk.nextPalette()}>${t(`palette.${desk.palette.value}`)}</button>
+      <button class="quiet" data-testid="language" title=${t('lang.switch')} onClick=${() => desk.toggleLanguage()}>${t('lang.other')}</button>
+      <button class="quiet" data-testid="help-open" title=${t('top.help')} aria-label=${t('top.help')} onClick=${() => (desk.help.value = true)}>?</button>
+      <button class="quiet" data-testid="signout" onClick=${() => desk.signOut()}>${t('signin.out')}</button>
+    </span>
+  </header>`;
+};
+
+const Banners = ({ desk }) => {
+  const { t } = desk;
+  const { socket, socket_since_ms, was_open } = desk.state.value;
+  const lost = was_open && socket !== 'open';
+  const age_ms = desk.tick.value - socket_since_ms;
+  const hidden_ms = desk.hidden_for_ms.value;
+  return html`<div class="banners" role="status">
+    ${lost && html`<p class="banner lost" data-testid="banner-lost">${t('banner.lost', { age: seconds(age_ms) })}</p>`}
+    ${!was_open && socket !== 'open' && html`<p class="banner note" data-testid="banner-connecting">${t('banner.connecting')}</p>`}
+    ${hidden_ms > 1_000 && html`<p class="banner note" data-testid="banner-hidden">${t('banner.hidden')} (${seconds(hidden_ms)})</p>`}
+    ${!desk.armed.value && html`<p class="banner unarmed" data-testid="banner-unarmed">
+      <span>${t(desk.soundHeld.value ? 'shift.blocked' : 'banner.unarmed')}</span>
+      <button data-testid="shift-open" onClick=${() => (desk.shiftCheck.value = true)}>${t('shift.open')}</button></p>`}
+  </div>`;
+};

@@ -1,0 +1,19 @@
+// @ts-check
+/** F1: the keys. */
+import { html } from '../view.js';
+
+const ROWS = [
+  ['Space', 'help.stop'], ['Enter', 'help.enter'], ['1–9', 'help.tiles'], ['Tab', 'help.tab'],
+  ['A', 'help.ack'], ['S', 'help.silence'], ['M', 'help.map'], ['C', 'help.camera'],
+  ['Esc', 'help.escape'], ['F2', 'help.language'],
+];
+
+/** @param {{desk: import('../shell/console.js').Console}} props */
+export function Help({ desk }) {
+  const { t } = desk;
+  return html`<section class="sheet" role="dialog" aria-label=${t('help.title')} data-testid="help">
+    <h2>${t('help.title')}</h2>
+    <dl class="keys">${ROWS.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${t(what)}</dd></div>`)}</dl>
+    <footer><button onClick=${() => (desk.help.value = false)}>${t('help.close')}</button></footer>
+  </section>`;
+}

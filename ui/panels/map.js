@@ -1,0 +1,268 @@
+// @ts-check
+/**
+ * Route, trails and vehicles on a base map of the hub's own files; no outside host.
+ *
+ * One map per console, moved between screens and never redrawn by the view library. It
+ * draws only when something moved, at most twice a second. Without WebGL the positions
+ * are listed in words.
+ */
+import { useEffect, useRef } from 'preact/hooks';
+import { effect } from '@preact/signals';
+import { dashed, kmh, seconds, shortName } from '../core/format.js';
+import { call, Unreachable } from '../shell/api.js';
+import { html } from '../view.js';
+import { unknownNow } from './tile.js';
+
+const UPDATE_EVERY_MS = 500;
+const EMPTY = /** @type {const} */ ({ type: 'FeatureCollection', features: [] });
+
+/** Greys of the base map by palette: ground, fill, line, route. */
+const GREYS = {
+  night: { ground: '#24282c', fill: '#2c3136', line: '#464d54', route: '#8d959d', trail: '#e6e8ea' },
+  dusk: { ground: '#3a3f44', fill: '#42484e', line: '#5d656d', route: '#a3abb2', trail: '#f2f3f4' },
+  day: { ground: '#e2e4e5', fill: '#d6d9db', line: '#b4babf', route: '#6b737b', trail: '#15181b' },
+};
+
+/** @type {WeakMap<object, FleetMapView>} */
+const maps = new WeakMap();
+
+/** @type {any} */
+export const FleetMap = ({ desk }) => html`<${MapHost} desk=${desk} />`;
+
+/** @param {{desk: import('../shell/console.js').Console}} props */
+function MapHost({ desk }) {
+  const ref = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    let view = maps.get(desk);
+    if (view === undefined) {
+      view = new FleetMapView(desk);
+      maps.set(desk, view);
+    }
+    return view.showIn(/** @type {HTMLElement} */ (ref.current));
+  }, [desk]);
+  return html`<div class="map-host" data-testid="map" ref=${ref}></div>`;
+}
+
+class FleetMapView {
+  #desk;
+  #root = document.createElement('div');
+  #list = document.createElement('ul');
+  #note = document.createElement('p');
+  /** @type {import('maplibre-gl').Map | null} */
+  #map = null;
+  /** @type {any} */
+  #library = null;
+  /** @type {Map<string, {marker: any, element: HTMLElement, arrow: HTMLElement, name: HTMLElement}>} */
+  #markers = new Map();
+  #ready = false;
+  #fitted = '';
+  #routes = '';
+  #updated_ms = 0;
+
+  /** @param {import('../shell/console.js').Console} desk */
+  constructor(desk) {
+    this.#desk = desk;
+    this.#root.className = 'map-root';
+    this.#list.className = 'map-list';
+    this.#list.dataset.testid = 'map-list';
+    this.#note.className = 'map-note';
+    this.#note.dataset.testid = 'map-note';
+    void this.#open();
+  }
+
+  /** @param {HTMLElement} host @returns {() => void} leave */
+  showIn(host) {
+    host.append(this.#root, this.#list, this.#note);
+    this.#map?.resize();
+    const resized = new ResizeObserver(() => this.#map?.resize());
+    resized.observe(host);
+    const stop = effect(() => {
+      void this.#desk.tick.value;
+      void this.#desk.state.value.focused;
+      void this.#desk.language.value;
+      this.#update();
+    });
+    const repaint = effect(() => this.#recolour(this.#desk.palette.value));
+    return () => {
+      stop();
+      repaint();
+      resized.disconnect();
+    };
+  }
+
+  async #open() {
+    const gl = document.createElement('canvas').getContext('webgl2');
+    if (gl === null) {
+      this.#root.dataset.state = 'no-webgl';
+      return;
+    }
+    gl.getExtension('WEBGL_lose_context')?.loseContext();
+    this.#library = await import('maplibre-gl');
+    const bases = await baseMaps();
+    const { ground } = GREYS[this.#desk.palette.peek()];
+    /** @type {any} */
+    const style = { version: 8, sources: {}, layers: [{ id: 'ground', type: 'background', paint: { 'background-color': ground } }] };
+    bases.forEach(({ url }, index) => addBase(style, `base-${index}`, url));
+    for (const name of ['routes', 'trails']) style.sources[name] = { type: 'geojson', data: EMPTY };
+    style.layers.push(
+      { id: 'routes', type: 'line', source: 'routes', paint: { 'line-width': 3, 'line-dasharray': [2, 1] } },
+      { id: 'trails', type: 'line', source: 'trails', paint: { 'line-width': 2.5 }, layout: { 'line-cap': 'round', 'line-join': 'round' } },
+    );
+    const map = new this.#library.Map({
+      container: this.#root, style, center: [139.06, 36.39], zoom: 13, fadeDuration: 0,
+      attributionControl: false, dragRotate: false, pitchWithRotate: false, keyboard: false,
+      maxPitch: 0, pixelRatio: 1, renderWorldCopies: false,
+    });
+    map.touchZoomRotate.disableRotation();
+    map.on('load', () => {
+      this.#ready = true;
+      this.#root.dataset.state = 'ready';
+      this.#recolour(this.#desk.palette.peek());
+      this.#updated_ms = 0;
+      this.#update();
+    });
+    this.#map = map;
+    if (bases.length === 0) this.#root.dataset.base = 'none';
+  }
+
+  #update() {
+    const now_ms = performance.now();
+    const state = this.#desk.state.peek();
+    if (now_ms - this.#updated_ms < UPDATE_EVERY_MS - 20 && this.#fitted === state.focused) return;
+    this.#updated_ms = now_ms;
+    const { t } = this.#desk;
+    if (this.#root.dataset.state === 'no-webgl') {
+      this.#listPositions(t('map.no_webgl'));
+      return;
+    }
+    const note = !this.#ready ? t('map.loading') : this.#root.dataset.base === 'none' ? t('map.no_base') : '';
+    if (this.#note.textContent !== note) this.#note.textContent = note;
+    if (!this.#ready || this.#map === null) return;
+    this.#drawLines(state);
+    for (const id of state.order) this.#drawVehicle(state.vehicles[id], state.focused === id);
+    for (const [id, { marker }] of this.#markers) {
+      if (!state.vehicles[id]) {
+        marker.remove();
+        this.#markers.delete(id);
+      }
+    }
+    this.#fit(state);
+  }
+
+  /** @param {import('../core/store.js').State} state */
+  #drawLines(state) {
+    const views = Object.values(state.vehicles);
+    const routes = views.map(({ id, route }) => `${id}:${route.length}:${route[0]}`).join();
+    if (routes !== this.#routes) {
+      this.#routes = routes;
+      this.#source('routes').setData(lines(views.map(({ route }) => route)));
+    }
+    this.#source('trails').setData(lines(Object.values(state.trails).map((trail) => trail.map(([, lon, lat]) => [lon, lat]))));
+  }
+
+  /** @param {string} name @returns {any} */
+  #source(name) {
+    return this.#map?.getSource(name);
+  }
+
+  /** @param {any} vehicle @param {boolean} focused */
+  #drawVehicle(vehicle, focused) {
+    const { pose } = vehicle;
+    if (!pose) return;
+    let shown = this.#markers.get(vehicle.id);
+    if (shown === undefined) {
+      const element = document.createElement('div');
+      element.className = 'vehicle-mark';
+      element.dataset.testid = `mark-${dashed(vehicle.id)}`;
+      const arrow = element.appendChild(document.createElement('i'));
+      const name = element.appendChild(document.createElement('span'));
+      element.addEventListener('click', () => this.#desk.focus(vehicle.id));
+      const marker = new this.#library.Marker({ element, anchor: 'center' }).setLngLat([pose.longitude, pose.latitude]).addTo(this.#map);
+      shown = { marker, element, arrow, name };
+      this.#markers.set(vehicle.id, shown);
+    }
+    shown.marker.setLngLat([pose.longitude, pose.latitude]);
+    shown.arrow.style.rotate = `${pose.heading_deg}deg`;
+    const unknown = unknownNow(this.#desk, vehicle);
+    const age_ms = this.#desk.since(pose.at_ns) ?? 0;
+    const words = unknown ? `${vehicle.name} ${this.#desk.t('link.age', { age: seconds(age_ms) })}` : vehicle.name;
+    if (shown.name.textContent !== words) shown.name.textContent = words;
+    shown.element.classList.toggle('unknown', unknown);
+    shown.element.classList.toggle('focused', focused);
+  }
+
+  /** Follow the focused vehicle's area: its route when it becomes the focused one. @param {import('../core/store.js').State} state */
+  #fit(state) {
+    if (state.focused === null || this.#fitted === state.focused || this.#map === null) return;
+    const { route, pose } = state.vehicles[state.focused];
+    const points = [...route, ...(pose ? [[pose.longitude, pose.latitude]] : [])];
+    if (points.length === 0) return;
+    this.#fitted = state.focused;
+    const bounds = points.reduce(
+      (box, point) => box.extend(point),
+      new this.#library.LngLatBounds(points[0], points[0]),
+    );
+    this.#map.fitBounds(bounds, { padding: 40, maxZoom: 17, animate: false });
+  }
+
+  /** @param {'night'|'dusk'|'day'} palette */
+  #recolour(palette) {
+    const map = this.#map;
+    if (!this.#ready || map === null) return;
+    const grey = GREYS[palette];
+    for (const { id, type } of map.getStyle().layers) {
+      if (type === 'background') map.setPaintProperty(id, 'background-color', grey.ground);
+      else if (type === 'fill') map.setPaintProperty(id, 'fill-color', grey.fill);
+      else if (id === 'routes') map.setPaintProperty(id, 'line-color', grey.route);
+      else if (id === 'trails') map.setPaintProperty(id, 'line-color', grey.trail);
+      else if (type === 'line') map.setPaintProperty(id, 'line-color', grey.line);
+    }
+  }
+
+  /** @param {string} why */
+  #listPositions(why) {
+    const { t } = this.#desk;
+    const { order, vehicles } = this.#desk.state.peek();
+    if (this.#note.textContent !== why) this.#note.textContent = why;
+    this.#list.replaceChildren(
+      ...order.map((id) => {
+        const { name, pose } = vehicles[id];
+        const item = document.createElement('li');
+        item.textContent = pose
+          ? `${name} (${shortName(id)}): ${pose.latitude.toFixed(5)}, ${pose.longitude.toFixed(5)} — ${Math.round(pose.heading_deg)}° — ${kmh(pose.speed_mps)} km/h — ${t('link.age', { age: seconds(this.#desk.since(pose.at_ns) ?? 0) })}`
+          : `${name} (${shortName(id)}): ${t('map.no_position')}`;
+        return item;
+      }),
+    );
+  }
+}
+
+/** @returns {Promise<{name: string, url: string}[]>} none: plain background */
+async function baseMaps() {
+  try {
+    const { status, body } = await call('/basemaps/index.json');
+    return status === 200 && Array.isArray(body) ? body : [];
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    return [];
+  }
+}
+
+/** Areas and lines of one GeoJSON file, in greys. @param {any} style @param {string} name @param {string} url */
+function addBase(style, name, url) {
+  style.sources[name] = { type: 'geojson', data: new URL(url, new URL('/basemaps/', location.href)).href };
+  style.layers.push(
+    { id: `${name}-area`, type: 'fill', source: name, filter: ['==', ['geometry-type'], 'Polygon'] },
+    { id: `${name}-line`, type: 'line', source: name, paint: { 'line-width': ['interpolate', ['linear'], ['zoom'], 12, 0.6, 17, 3] } },
+  );
+}
+
+/** @param {readonly (readonly (readonly number[])[])[]} paths @returns {any} */
+function lines(paths) {
+  return {
+    type: 'FeatureCollection',
+    features: paths.filter((path) => path.length > 1).map((coordinates) => ({
+      type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates },
+    })),
+  };
+}

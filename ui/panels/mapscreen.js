@@ -1,0 +1,6 @@
+// @ts-check
+/** The map alone, large. */
+import { html } from '../view.js';
+import { FleetMap } from './map.js';
+
+export const MapScreen = ({ desk, language }) => html`<div class="map-screen"><${FleetMap} desk=${desk} language=${language} /></div>`;

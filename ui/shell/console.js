@@ -1,0 +1,419 @@
+// @ts-check
+/**
+ * The console as one object: owns the socket, the clock, pictures, sounds and the
+ * state, and is the only place where panels' wishes become messages.
+ *
+ * Rendering: hub messages are collected and reduced once per animation frame; in a
+ * hidden tab, where frames stop, at once, so that alarms still sound.
+ */
+import { batch, signal } from '@preact/signals';
+import { addExchange, emptyClock, estimate } from '../core/clock.js';
+import { label } from '../core/labels.js';
+import { audible, openRequests, alarmLine, watched } from '../core/select.js';
+import { nextSound, quiet, silence } from '../core/sounds.js';
+import { initialState, reduce, requestKey } from '../core/store.js';
+import { call, newId, Unreachable } from './api.js';
+import { AlarmAudio } from './audio.js';
+import { MediaDesk } from './media.js';
+import { Transport } from './transport.js';
+
+/** Without progress for this long a stop also goes by REST. */
+const STOP_SECOND_PATH_MS = 300;
+const STOP_REST_TRIES = 3;
+const ANSWER_WITHIN_MS = 5_000;
+const SOUNDS = /** @type {const} */ (['p1', 'p2', 'p3', 'hub_lost']);
+
+export class Console {
+  state = signal(initialState());
+  /** @type {import('@preact/signals').Signal<'ja'|'en'>} */
+  language = signal(stored('enkan.language', ['ja', 'en'], 'ja'));
+  /** @type {import('@preact/signals').Signal<'day'|'dusk'|'night'>} */
+  palette = signal(stored('enkan.palette', ['night', 'dusk', 'day'], 'night'));
+  /** @type {import('@preact/signals').Signal<import('../core/clock.js').Estimate | null>} */
+  clock = signal(null);
+  /** Browser clock, four times a second: what shows an age reads it. */
+  tick = signal(performance.now());
+  armed = signal(false);
+  soundHeld = signal(false);
+  /** @type {import('@preact/signals').Signal<readonly string[]>} */
+  heard = signal([]);
+  silent_until_ms = signal(0);
+  visible = signal(!document.hidden);
+  hidden_for_ms = signal(0);
+  help = signal(false);
+  shiftCheck = signal(false);
+  media = new MediaDesk();
+
+  #clock = emptyClock();
+  #sounding = quiet();
+  #audio = new AlarmAudio(() => this.#arm());
+  /** @type {any[]} */
+  #inbox = [];
+  #scheduled = false;
+  #hidden_since_ms = 0;
+  #transport;
+  #signedOut;
+  /** @type {number[]} */
+  #timers = [];
+
+  /** @param {() => void} signedOut the session has ended */
+  constructor(signedOut) {
+    this.#signedOut = signedOut;
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    this.#transport = new Transport(`${scheme}://${location.host}/ws`, {
+      onMessage: (message, at_ms) => this.#onMessage(message, at_ms),
+      onOpen: () => this.#onOpen(),
+      onLost: () => this.#socketState('lost'),
+      onRefused: () => void this.#checkSession(),
+    });
+  }
+
+  start() {
+    this.#transport.start();
+    this.#timers = [
+      window.setInterval(() => this.#onTick(), 250),
+      window.setInterval(() => this.#report(), 1_000),
+    ];
+    document.addEventListener('visibilitychange', this.#onVisibility);
+  }
+
+  stop() {
+    this.#timers.forEach((timer) => window.clearInterval(timer));
+    document.removeEventListener('visibilitychange', this.#onVisibility);
+    this.#transport.stop();
+    this.media.close();
+    this.#audio.hush();
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  /** @param {string} key @param {Record<string, string|number>} [values] @param {string} [fallback] */
+  t = (key, values, fallback) => label(this.language.value, key, values, fallback);
+
+  /** The hub's clock now, in ms: by exchanges, else by the last message (late by its way here). */
+  hubNow() {
+    const now_ms = performance.now();
+    const clock = this.clock.peek();
+    if (clock !== null) return now_ms + clock.offset_ms;
+    const { hub_now_ns, hub_now_at_ms } = this.state.peek();
+    return hub_now_ns / 1e6 + (now_ms - hub_now_at_ms);
+  }
+
+  /** Time since a hub timestamp; null for null. @param {number | null | undefined} at_ns */
+  since(at_ns) {
+    return at_ns == null ? null : Math.max(0, this.hubNow() - at_ns / 1e6);
+  }
+
+  /** What this seat sees of a vehicle now. @param {string} vehicle */
+  picture(vehicle) {
+    const now_ms = performance.now();
+    const media = this.media.of(vehicle);
+    const view = this.state.peek().vehicles[vehicle];
+    if (!media || !view) {
+      return { visible: false, still_ms: Infinity, age: /** @type {const} */ ({ ok: false, reason: 'no_picture' }) };
+    }
+    return {
+      visible: media.hasPicture && media.video.isConnected && !document.hidden,
+      still_ms: media.still(now_ms),
+      age: media.age(this.streamOf(view, media.camera), this.clock.peek(), now_ms),
+    };
+  }
+
+  /** @param {any} view @param {string} camera */
+  streamOf(view, camera) {
+    return view.streams.find((/** @type {any} */ stream) => stream.name === camera);
+  }
+
+  // ---------------------------------------------------------------- acting
+
+  /** @param {object} message */
+  dispatch(message) {
+    this.state.value = reduce(this.state.peek(), message);
+    this.#followMedia();
+  }
+
+  /** @param {string | null} vehicle */
+  stopVehicle(vehicle) {
+    if (vehicle === null || !this.state.peek().vehicles[vehicle]) return;
+    const id = newId();
+    const sent = this.#transport.send({ type: 'ask_stop', command_id: id, vehicle });
+    this.#asked(id, vehicle, 'stop', sent, '');
+    const second = () => {
+      const state = this.state.peek().commands[id]?.state;
+      if (state === undefined || state === 'recording') void this.#stopByRest(id, vehicle);
+    };
+    if (sent) window.setTimeout(second, STOP_SECOND_PATH_MS);
+    else second();
+  }
+
+  /** @param {any} request */
+  allow(request) {
+    const { age } = this.picture(request.vehicle);
+    const id = newId();
+    const sent = this.#transport.send({
+      type: 'ask_resume',
+      command_id: id,
+      vehicle: request.vehicle,
+      request_id: request.id,
+      picture_age_ms: age.ok ? age.age_ms : null,
+    });
+    this.#asked(id, request.vehicle, 'resume', sent, request.id);
+    if (!sent) this.dispatch({ type: 'local.asked_progress', id, change: { rest: 'failed' } });
+  }
+
+  /** @param {string} alarmId */
+  acknowledge(alarmId) {
+    this.#transport.send({ type: 'acknowledge_alarm', alarm_id: alarmId });
+  }
+
+  acknowledgeTop() {
+    const [top] = alarmLine(this.state.peek());
+    if (top) this.acknowledge(top.id);
+  }
+
+  silence() {
+    this.#sounding = silence(this.#sounding, performance.now());
+    this.silent_until_ms.value = this.#sounding.silent_until_ms;
+    this.#audio.hush();
+  }
+
+  /** @param {string} vehicle */
+  focus(vehicle) {
+    this.dispatch({ type: 'local.focus', vehicle });
+  }
+
+  /** @param {number} number 1 to 9 */
+  focusTile(number) {
+    const vehicle = watched(this.state.peek())[number - 1];
+    if (vehicle) this.focus(vehicle);
+  }
+
+  openTopCard() {
+    const state = this.state.peek();
+    const cards = openRequests(state);
+    const card = cards.find(({ vehicle }) => vehicle === state.focused) ?? cards[0];
+    if (card) this.dispatch({ type: 'local.takeover', key: requestKey(card) });
+  }
+
+  nextRequest() {
+    const state = this.state.peek();
+    const cards = openRequests(state);
+    if (cards.length === 0) return;
+    const at = cards.findIndex(({ vehicle }) => vehicle === state.focused);
+    const next = cards[(at + 1) % cards.length];
+    if (state.takeover) this.dispatch({ type: 'local.takeover', key: requestKey(next) });
+    else this.focus(next.vehicle);
+  }
+
+  nextCamera() {
+    const { focused, vehicles } = this.state.peek();
+    const media = focused && this.media.of(focused);
+    if (!media) return;
+    const names = vehicles[focused].cameras.map((/** @type {any} */ camera) => camera.name);
+    media.switchTo(names[(names.indexOf(media.camera) + 1) % names.length]);
+    this.#followSound();
+  }
+
+  toggleLanguage() {
+    this.language.value = this.language.peek() === 'ja' ? 'en' : 'ja';
+    localStorage.setItem('enkan.language', this.language.peek());
+  }
+
+  nextPalette() {
+    const order = /** @type {const} */ (['night', 'dusk', 'day']);
+    this.palette.value = order[(order.indexOf(this.palette.peek()) + 1) % order.length];
+    localStorage.setItem('enkan.palette', this.palette.peek());
+  }
+
+  /** @param {typeof SOUNDS[number]} name */
+  async playTest(name) {
+    await this.#audio.open();
+    this.#audio.play(name);
+  }
+
+  /** The operator says that a sound was heard. @param {string} name */
+  confirmHeard(name) {
+    this.heard.value = [...this.heard.peek().filter((one) => one !== name), name];
+    this.#arm();
+  }
+
+  async signOut() {
+    try {
+      await call('/api/session', { method: 'DELETE' });
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+    }
+    this.#signedOut();
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  #arm() {
+    const all = SOUNDS.every((name) => this.heard.peek().includes(name));
+    this.armed.value = all && this.#audio.running;
+    this.soundHeld.value = this.heard.peek().length > 0 && !this.#audio.running;
+    this.#followSound();
+  }
+
+  #onOpen() {
+    // Another hub, or a restarted host: old exchanges say nothing about its clock.
+    this.#clock = emptyClock();
+    this.clock.value = null;
+    this.#inbox = [];
+    this.#socketState('open');
+  }
+
+  /** @param {'open'|'lost'|'connecting'} socket */
+  #socketState(socket) {
+    this.dispatch({ type: 'local.socket', state: socket, at_ms: performance.now() });
+  }
+
+  /** An attempt failed: is it the network, or has the session ended? */
+  async #checkSession() {
+    try {
+      if ((await call('/api/session')).status === 401) this.#signedOut();
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+    }
+  }
+
+  /** @param {any} message @param {number} at_ms */
+  #onMessage(message, at_ms) {
+    if (message.type === 'clock_pong') {
+      this.#clock = addExchange(this.#clock, message.t1_ms, message.received_ns, message.sent_ns, at_ms);
+      if (this.clock.peek() === null) this.clock.value = estimate(this.#clock, at_ms);
+      return;
+    }
+    if (message.type === 'goodbye' && message.reason === 'signed_out') {
+      this.#signedOut();
+      return;
+    }
+    message.at_ms = at_ms;
+    this.#inbox.push(message);
+    if (document.hidden) {
+      this.#flush();
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      requestAnimationFrame(() => this.#flush());
+    }
+  }
+
+  #flush() {
+    this.#scheduled = false;
+    const messages = this.#inbox;
+    this.#inbox = [];
+    if (messages.length === 0) return;
+    const state = messages.reduce(reduce, this.state.peek());
+    this.state.value = state;
+    if (state.needs_resync) this.#transport.resync();
+    this.#followMedia();
+    this.#sound();
+  }
+
+  #followMedia() {
+    const state = this.state.peek();
+    this.media.follow(watched(state), state.vehicles);
+    this.#followSound();
+  }
+
+  #followSound() {
+    this.media.hear(this.armed.peek() ? this.state.peek().focused : null);
+  }
+
+  #onTick() {
+    const now_ms = performance.now();
+    if (document.hidden && this.#inbox.length > 0) this.#flush();
+    batch(() => {
+      this.tick.value = now_ms;
+      this.clock.value = estimate(this.#clock, now_ms);
+      this.state.value = reduce(this.state.peek(), { type: 'local.expire', now_ms });
+    });
+    this.#sound();
+    const { vehicles } = this.state.peek();
+    for (const media of this.media.all()) {
+      const stream = vehicles[media.vehicle] && this.streamOf(vehicles[media.vehicle], media.camera);
+      media.check(stream?.live === true, now_ms);
+    }
+  }
+
+  #sound() {
+    const state = this.state.peek();
+    const lost = state.was_open && state.socket !== 'open';
+    const { sounding, start } = nextSound(this.#sounding, audible(state), lost, performance.now());
+    this.#sounding = sounding;
+    this.silent_until_ms.value = sounding.silent_until_ms;
+    if (start !== null && this.armed.peek()) this.#audio.play(start);
+  }
+
+  #onVisibility = () => {
+    this.visible.value = !document.hidden;
+    if (document.hidden) {
+      this.#hidden_since_ms = performance.now();
+    } else {
+      this.hidden_for_ms.value = performance.now() - this.#hidden_since_ms;
+      this.media.all().forEach((media) => media.resume());
+      this.#flush();
+      window.setTimeout(() => (this.hidden_for_ms.value = 0), 10_000);
+    }
+  };
+
+  #report() {
+    const now_ms = performance.now();
+    const state = this.state.peek();
+    const tiles = this.media.all().map((media) => {
+      const stream = this.streamOf(state.vehicles[media.vehicle], media.camera);
+      const delay = media.delay(stream, this.clock.peek());
+      const still_ms = media.still(now_ms);
+      return {
+        vehicle: media.vehicle,
+        camera: media.camera,
+        frames: media.takeFrames(),
+        still_ms: Number.isFinite(still_ms) ? still_ms : now_ms,
+        age_ms: delay.ok ? delay.age_ms : null,
+        uncertainty_ms: delay.ok ? delay.uncertainty_ms : null,
+      };
+    });
+    this.#transport.send({ type: 'presentation', visible: !document.hidden, tiles });
+  }
+
+  /** @param {string} id @param {string} vehicle @param {string} type @param {boolean} sent @param {string} requestId */
+  #asked(id, vehicle, type, sent, requestId) {
+    this.dispatch({
+      type: 'local.asked',
+      command: {
+        id, vehicle, type, request_id: requestId, asked_ms: performance.now(),
+        socket: sent ? 'sent' : 'closed', rest: 'idle', refused: '', timed_out: false,
+      },
+    });
+    window.setTimeout(() => {
+      if (!this.state.peek().commands[id]) {
+        this.dispatch({ type: 'local.asked_progress', id, change: { timed_out: true } });
+      }
+    }, ANSWER_WITHIN_MS);
+  }
+
+  /** The second way of a stop; same id, so the vehicle obeys once. @param {string} id @param {string} vehicle */
+  async #stopByRest(id, vehicle) {
+    /** @param {object} change */
+    const progress = (change) => this.dispatch({ type: 'local.asked_progress', id, change });
+    progress({ rest: 'pending' });
+    for (let attempt = 1; attempt <= STOP_REST_TRIES; attempt += 1) {
+      try {
+        const { status, body } = await call(`/api/vehicles/${vehicle}/stop`, {
+          method: 'POST', body: { command_id: id }, within_ms: 1_500,
+        });
+        if (status < 300) return progress({ rest: 'ok' });
+        if (status < 500) return progress({ rest: 'failed', refused: body?.reason ?? `HTTP ${status}` });
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+      }
+    }
+    return progress({ rest: 'failed' });
+  }
+}
+
+/** @template {string} T @param {string} key @param {readonly T[]} allowed @param {T} otherwise @returns {T} */
+function stored(key, allowed, otherwise) {
+  const value = /** @type {T} */ (localStorage.getItem(key));
+  return allowed.includes(value) ? value : otherwise;
+}

@@ -1,0 +1,85 @@
+// @ts-check
+/** Keyboard events → wishes. Capture phase: a focused button never sees our keys. */
+import { actionFor, isRepeat } from '../core/keys.js';
+import { openRequests } from '../core/select.js';
+
+const TEXT = 'input, textarea, select, [contenteditable]';
+const CONTROL = 'button, a[href], summary';
+
+/**
+ * @param {import('./console.js').Console} desk
+ * @returns {() => void} unbind
+ */
+export function bindKeys(desk) {
+  /** @param {KeyboardEvent} event */
+  const read = (event) => {
+    const at = event.target instanceof Element ? event.target : document.body;
+    return actionFor(event, {
+      inText: at.closest(TEXT) !== null,
+      onControl: at.closest(CONTROL) !== null,
+      hasRequests: openRequests(desk.state.peek()).length > 0,
+    });
+  };
+  /** @param {KeyboardEvent} event */
+  const down = (event) => {
+    const action = read(event);
+    if (action === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!isRepeat(event)) act(desk, action);
+  };
+  /** A button is clicked when Space is let go: not here. @param {KeyboardEvent} event */
+  const up = (event) => {
+    if (event.code !== 'Space' || read(event) === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  /** After a click with the pointer, Enter must not press the same button again. @param {MouseEvent} event */
+  const click = (event) => {
+    const button = event.target instanceof Element && event.target.closest('button');
+    if (button instanceof HTMLElement && event.detail > 0) button.blur();
+  };
+  window.addEventListener('keydown', down, { capture: true });
+  window.addEventListener('keyup', up, { capture: true });
+  window.addEventListener('click', click);
+  return () => {
+    window.removeEventListener('keydown', down, { capture: true });
+    window.removeEventListener('keyup', up, { capture: true });
+    window.removeEventListener('click', click);
+  };
+}
+
+/** @param {import('./console.js').Console} desk @param {import('../core/keys.js').Action} action */
+function act(desk, action) {
+  if (action.startsWith('tile_')) return desk.focusTile(Number(action.at(-1)));
+  switch (action) {
+    case 'stop':
+      return desk.stopVehicle(desk.state.peek().focused);
+    case 'top_card':
+      return desk.openTopCard();
+    case 'next_request':
+      return desk.nextRequest();
+    case 'acknowledge':
+      return desk.acknowledgeTop();
+    case 'silence':
+      return desk.silence();
+    case 'map':
+      return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'map' ? 'watch' : 'map' });
+    case 'camera':
+      return desk.nextCamera();
+    case 'help':
+      desk.help.value = !desk.help.peek();
+      return undefined;
+    case 'language':
+      return desk.toggleLanguage();
+    default:
+      return escape(desk);
+  }
+}
+
+/** One step back. @param {import('./console.js').Console} desk */
+function escape(desk) {
+  if (desk.help.peek()) desk.help.value = false;
+  else if (desk.shiftCheck.peek()) desk.shiftCheck.value = false;
+  else desk.dispatch({ type: 'local.screen', screen: 'watch' });
+}

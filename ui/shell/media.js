@@ -1,0 +1,227 @@
+// @ts-check
+/**
+ * The pictures and sounds of the watched vehicles: who is dialled, which element shows
+ * what, and when the last frame was really displayed. Panels only *host* the video
+ * elements; nothing here is ever re-rendered.
+ *
+ * @typedef {import('../core/clock.js').Estimate} Estimate
+ */
+import { ageAt } from '../core/frameage.js';
+import { dashed } from '../core/format.js';
+import { WhepSession } from './whep.js';
+
+/** No frame for this long is a freeze; checked often enough to be shown by 300 ms. */
+export const FREEZE_MS = 250;
+const REDIAL_STILL_MS = 3_000;
+
+export class VehicleMedia {
+  /** @type {WhepSession | null} */
+  #session = null;
+  #dialled_ms = 0;
+  #frames = 0;
+  /** @type {number | null} */
+  #rtp = null;
+  #displayed_ms = 0;
+  #noticed_ms = 0;
+  #canTell = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
+
+  /** @param {string} vehicle @param {string} camera */
+  constructor(vehicle, camera) {
+    this.vehicle = vehicle;
+    this.camera = camera;
+    /** @type {import('./whep.js').WhepState} */
+    this.state = 'stopped';
+    this.reason = '';
+    this.hasSound = false;
+    this.video = document.createElement('video');
+    this.video.muted = true;
+    this.video.autoplay = true;
+    this.video.playsInline = true;
+    this.video.disablePictureInPicture = true;
+    this.video.tabIndex = -1;
+    this.sound = document.createElement('audio');
+    this.sound.muted = true;
+    this.sound.dataset.testid = `sound-${dashed(vehicle)}`;
+    this.#name();
+  }
+
+  #name() {
+    this.video.dataset.testid = `video-${dashed(this.vehicle)}-${this.camera}`;
+  }
+
+  dial() {
+    if (this.#session !== null) return;
+    this.#dialled_ms = performance.now();
+    this.#session = new WhepSession(this.vehicle, [this.camera], {
+      onVideo: (_camera, track) => this.#show(track),
+      onAudio: (track) => this.#hear(track),
+      onState: (state, reason) => {
+        this.state = state;
+        if (reason !== '' || state === 'connected') this.reason = reason;
+        if (state === 'dialling') this.#dialled_ms = performance.now();
+      },
+    });
+    this.#session.start();
+  }
+
+  hangUp() {
+    this.#session?.stop();
+    this.#session = null;
+    this.video.srcObject = null;
+    this.sound.srcObject = null;
+    this.hasSound = false;
+    this.#rtp = null;
+    this.#frames = 0;
+    this.#noticed_ms = 0;
+  }
+
+  /** @param {string} camera */
+  switchTo(camera) {
+    if (camera === this.camera) return;
+    this.hangUp();
+    this.camera = camera;
+    this.#name();
+    this.dial();
+  }
+
+  get connection() {
+    return this.#session?.connection ?? null;
+  }
+
+  /** Dial again if nothing new was displayed although the hub receives. @param {boolean} live @param {number} now_ms */
+  check(live, now_ms) {
+    if (this.state !== 'connected' || !live || document.hidden) return;
+    const since = Math.max(this.#noticed_ms, this.#dialled_ms);
+    if (now_ms - since > REDIAL_STILL_MS) this.#session?.redial('no_frames');
+  }
+
+  /** Milliseconds since a new frame was displayed; Infinity before the first. @param {number} now_ms */
+  still(now_ms) {
+    return this.#noticed_ms === 0 ? Infinity : Math.max(0, now_ms - this.#noticed_ms);
+  }
+
+  /** Capture-to-display delay of the newest frame. @param {any} stream @param {Estimate | null} clock */
+  delay(stream, clock) {
+    return ageAt(stream, this.#rtp, this.#displayed_ms, clock);
+  }
+
+  /** Age of what is on the glass now. @param {any} stream @param {Estimate | null} clock @param {number} now_ms */
+  age(stream, clock, now_ms) {
+    return ageAt(stream, this.#rtp, now_ms, clock);
+  }
+
+  get hasPicture() {
+    return this.#noticed_ms !== 0;
+  }
+
+  /** A picture was displayed, but the browser does not say which. */
+  get cannotTell() {
+    return !this.#canTell || (this.hasPicture && this.#rtp === null);
+  }
+
+  /** Frames displayed since the last call. */
+  takeFrames() {
+    const frames = this.#frames;
+    this.#frames = 0;
+    return frames;
+  }
+
+  /** @param {boolean} audible */
+  setAudible(audible) {
+    this.sound.muted = !audible;
+    if (audible && this.sound.paused && this.sound.srcObject) play(this.sound);
+  }
+
+  /** Elements pause when they are moved. */
+  resume() {
+    if (this.video.srcObject && this.video.paused) play(this.video);
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #show(track) {
+    this.video.srcObject = new MediaStream([track]);
+    play(this.video);
+    if (this.#canTell) this.video.requestVideoFrameCallback(this.#onFrame);
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #hear(track) {
+    this.sound.srcObject = new MediaStream([track]);
+    this.hasSound = !track.muted;
+    track.onunmute = () => (this.hasSound = true);
+    track.onmute = () => (this.hasSound = false);
+    play(this.sound);
+  }
+
+  /** @type {VideoFrameRequestCallback} */
+  #onFrame = (now_ms, frame) => {
+    this.#frames += 1;
+    this.#noticed_ms = performance.now();
+    this.#displayed_ms = frame.expectedDisplayTime || now_ms;
+    this.#rtp = /** @type {any} */ (frame).rtpTimestamp ?? null;
+    if (this.video.srcObject) this.video.requestVideoFrameCallback(this.#onFrame);
+  };
+}
+
+/** @param {HTMLMediaElement} element */
+function play(element) {
+  element.play().catch((error) => {
+    // AbortError: a newer source replaced this one. NotAllowedError: no gesture yet; the
+    // start-of-shift check gives one. Both show as what they are: no picture, no sound.
+    console.info('media: not playing yet', error.name);
+  });
+}
+
+/** All watched vehicles. */
+export class MediaDesk {
+  /** @type {Map<string, VehicleMedia>} */
+  #media = new Map();
+  supported = 'RTCPeerConnection' in window;
+
+  constructor() {
+    window.addEventListener('pagehide', () => this.close());
+  }
+
+  /**
+   * Follow the hub: a medium per watched vehicle, dialled once it publishes.
+   * @param {readonly string[]} watched
+   * @param {Record<string, any>} vehicles
+   */
+  follow(watched, vehicles) {
+    if (!this.supported) return;
+    for (const [vehicle, media] of this.#media) {
+      if (!watched.includes(vehicle)) {
+        media.hangUp();
+        this.#media.delete(vehicle);
+      }
+    }
+    for (const vehicle of watched) {
+      const { cameras, media: publishes } = vehicles[vehicle];
+      let media = this.#media.get(vehicle);
+      if (media === undefined) {
+        media = new VehicleMedia(vehicle, cameras[0].name);
+        this.#media.set(vehicle, media);
+      }
+      if (publishes) media.dial();
+    }
+  }
+
+  /** @param {string} vehicle */
+  of(vehicle) {
+    return this.#media.get(vehicle);
+  }
+
+  all() {
+    return [...this.#media.values()];
+  }
+
+  /** @param {string | null} vehicle the only one to be heard */
+  hear(vehicle) {
+    for (const media of this.#media.values()) media.setAudible(media.vehicle === vehicle);
+  }
+
+  close() {
+    for (const media of this.#media.values()) media.hangUp();
+    this.#media.clear();
+  }
+}

@@ -1,0 +1,195 @@
+// @ts-check
+/**
+ * Watching one vehicle by WHEP: one peer connection, re-dialled until stopped.
+ *
+ * At any time at most one connection of a session is alive: the old one is closed and
+ * its resource deleted before the next is made. Delay matters more than smoothness, so
+ * the jitter buffer is asked for as little as possible, and sound gets a media stream
+ * of its own: a browser delays pictures to match sound of the *same* stream.
+ *
+ * @typedef {'dialling'|'connected'|'waiting'|'stopped'} WhepState
+ */
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 4_000;
+const ANSWER_WITHIN_MS = 8_000;
+const CONNECT_WITHIN_MS = 8_000;
+const DISCONNECTED_GRACE_MS = 1_000;
+
+export class WhepSession {
+  #path;
+  #cameras;
+  #hooks;
+  /** @type {RTCPeerConnection | null} */
+  #pc = null;
+  /** @type {string | null} */
+  #resource = null;
+  #delay_ms = FIRST_DELAY_MS;
+  #round = 0;
+  #stopped = false;
+  /** @type {number | undefined} */
+  #timer;
+
+  /**
+   * @param {string} vehicle `site/vehicle`
+   * @param {readonly string[]} cameras names, in the order of the offer's video sections
+   * @param {{onVideo: (camera: string, track: MediaStreamTrack) => void,
+   *          onAudio: (track: MediaStreamTrack) => void,
+   *          onState: (state: WhepState, reason: string) => void}} hooks
+   */
+  constructor(vehicle, cameras, hooks) {
+    this.#path = `/whep/${vehicle}?cameras=${cameras.map(encodeURIComponent).join(',')}`;
+    this.#cameras = cameras;
+    this.#hooks = hooks;
+  }
+
+  start() {
+    void this.#dial();
+  }
+
+  /** Close for good. */
+  stop() {
+    this.#stopped = true;
+    this.#hangUp();
+    this.#hooks.onState('stopped', '');
+  }
+
+  /** Close and dial again soon. @param {string} reason */
+  redial(reason) {
+    if (this.#stopped) return;
+    this.#hangUp();
+    this.#hooks.onState('waiting', reason);
+    this.#timer = window.setTimeout(() => void this.#dial(), this.#delay_ms * (0.5 + Math.random() / 2));
+    this.#delay_ms = Math.min(this.#delay_ms * 2, LONGEST_DELAY_MS);
+  }
+
+  /** What was negotiated, for tests and the delay budget; null while not connected. */
+  get connection() {
+    return this.#pc;
+  }
+
+  #hangUp() {
+    this.#round += 1;
+    window.clearTimeout(this.#timer);
+    if (this.#pc !== null) {
+      this.#pc.ontrack = this.#pc.onconnectionstatechange = null;
+      this.#pc.close();
+      this.#pc = null;
+    }
+    if (this.#resource !== null) {
+      release(this.#resource);
+      this.#resource = null;
+    }
+  }
+
+  async #dial() {
+    const round = ++this.#round;
+    const current = () => round === this.#round;
+    this.#hooks.onState('dialling', '');
+    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+    this.#pc = pc;
+    for (const _ of this.#cameras) pc.addTransceiver('video', { direction: 'recvonly' });
+    pc.addTransceiver('audio', { direction: 'recvonly' });
+    for (const { receiver } of pc.getTransceivers()) lowDelay(receiver);
+    pc.ontrack = ({ track, transceiver }) => {
+      const camera = this.#cameras[pc.getTransceivers().indexOf(transceiver)];
+      if (track.kind === 'audio') this.#hooks.onAudio(track);
+      else if (camera !== undefined) this.#hooks.onVideo(camera, track);
+    };
+    pc.onconnectionstatechange = () => {
+      if (current()) this.#onConnection(pc.connectionState);
+    };
+    try {
+      await pc.setLocalDescription(await pc.createOffer());
+      if (!current()) return;
+      const response = await fetch(this.#path, {
+        method: 'POST',
+        credentials: 'same-origin',
+        headers: { 'content-type': 'application/sdp' },
+        body: pc.localDescription?.sdp ?? '',
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      const location = response.headers.get('location');
+      const resource = location === null ? null : new URL(location, response.url).href;
+      if (!current()) {
+        // Overtaken while waiting: what the hub made for us must not stay behind.
+        if (resource !== null) release(resource);
+        return;
+      }
+      if (response.status !== 201) {
+        this.redial(await reasonOf(response));
+        return;
+      }
+      this.#resource = resource;
+      await pc.setRemoteDescription({ type: 'answer', sdp: ownStreamForSound(await response.text()) });
+      if (current()) this.#expectConnection();
+    } catch (error) {
+      // fetch: network or time; setRemoteDescription: an answer we cannot use. The tile says so.
+      if (current()) this.redial(error instanceof TypeError ? 'unreachable' : errorName(error));
+    }
+  }
+
+  #expectConnection() {
+    if (this.#pc?.connectionState === 'connected') return;
+    this.#timer = window.setTimeout(() => this.redial('timeout'), CONNECT_WITHIN_MS);
+  }
+
+  /** @param {RTCPeerConnectionState} state */
+  #onConnection(state) {
+    window.clearTimeout(this.#timer);
+    if (state === 'connected') {
+      this.#delay_ms = FIRST_DELAY_MS;
+      this.#hooks.onState('connected', '');
+    } else if (state === 'failed' || state === 'closed') {
+      this.redial(state);
+    } else if (state === 'disconnected') {
+      this.#timer = window.setTimeout(() => this.redial('disconnected'), DISCONNECTED_GRACE_MS);
+    } else {
+      this.#expectConnection();
+    }
+  }
+}
+
+/** @param {RTCRtpReceiver} receiver */
+function lowDelay(receiver) {
+  const any = /** @type {any} */ (receiver);
+  if ('jitterBufferTarget' in any) any.jitterBufferTarget = 0;
+  if ('playoutDelayHint' in any) any.playoutDelayHint = 0;
+}
+
+/** Best effort while leaving: the hub also notices by itself. @param {string} resource */
+function release(resource) {
+  fetch(resource, { method: 'DELETE', credentials: 'same-origin', keepalive: true }).catch(() => {
+    console.info('whep: the hub was not told that a session ended; it will notice by itself');
+  });
+}
+
+/** @param {Response} response */
+async function reasonOf(response) {
+  try {
+    return (await response.json()).reason ?? `http_${response.status}`;
+  } catch {
+    return `http_${response.status}`;
+  }
+}
+
+/** @param {unknown} error */
+function errorName(error) {
+  return error instanceof Error || error instanceof DOMException ? error.name : 'error';
+}
+
+/**
+ * Give the audio section of an answer its own media stream id (RFC 8830).
+ *
+ * @param {string} sdp
+ */
+export function ownStreamForSound(sdp) {
+  const [head, ...sections] = sdp.split(/^(?=m=)/m);
+  return [
+    head,
+    ...sections.map((section) =>
+      section.startsWith('m=audio')
+        ? section.replace(/^(a=msid:|a=ssrc:\d+ msid:)(\S+)/gm, '$1$2-sound')
+        : section,
+    ),
+  ].join('');
+}
