@@ -14,6 +14,7 @@ committed together by the next (group commit). One thread writes; the loop never
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import logging
 import os
@@ -102,9 +103,10 @@ class AuditStore:
     Use `AuditStore.open`.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock_file: int) -> None:
         self.path = path
         self._connection = connection
+        self._lock_file = lock_file
         self._lock = threading.Lock()
         self._seq, self._head = self._read_head()
 
@@ -116,11 +118,24 @@ class AuditStore:
             AuditError: It cannot be opened or written, is no audit store, or its last
                 record is damaged.
         """
+        lock_file = -1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Locked before the file itself is touched: closing a second descriptor of it
+            # would drop the POSIX locks that SQLite holds in this process.
+            lock_file = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             path.chmod(0o600)
+        except BlockingIOError as error:
+            os.close(lock_file)
+            raise AuditError(
+                "busy",
+                f"another hub writes {path}. End it, or give this one its own hub.state_dir.",
+            ) from error
         except OSError as error:
+            if lock_file >= 0:
+                os.close(lock_file)
             raise AuditError(
                 "io", f"the audit store {path} cannot be written: {error.strerror}"
             ) from error
@@ -137,12 +152,14 @@ class AuditStore:
                 )
             connection.executescript(_SCHEMA)
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            return cls(path, connection)
+            return cls(path, connection, lock_file)
         except sqlite3.Error as error:
             connection.close()
+            os.close(lock_file)
             raise _explain(error, path) from error
         except AuditError:
             connection.close()
+            os.close(lock_file)
             raise
 
     def _read_head(self) -> tuple[int, bytes]:
@@ -203,6 +220,9 @@ class AuditStore:
         """Close the file."""
         with self._lock:
             self._connection.close()
+            if self._lock_file >= 0:
+                os.close(self._lock_file)
+                self._lock_file = -1
 
     def _transaction(self, entries: Sequence[Entry], epochs: Sequence[tuple[str, int]]) -> None:
         seq, head = self._seq, self._head
@@ -279,13 +299,11 @@ class AuditWriter:
                 batch = [await self._queue.get(), *self._drain()]
                 written = loop.run_in_executor(thread, self._write, batch)
                 try:
-                    ok = await asyncio.shield(written)
+                    error = await asyncio.shield(written)
                 except asyncio.CancelledError:
                     await asyncio.wait([written])
                     raise
-                self._healthy = ok
-                for entry in batch:
-                    self._on_written(AuditWritten(entry.record.record_id, ok=ok))
+                self._tell(batch, error)
         finally:
             rest = self._drain()
             while rest:
@@ -300,17 +318,23 @@ class AuditWriter:
             batch.append(self._queue.get_nowait())
         return batch
 
-    def _write(self, batch: Sequence[Entry]) -> bool:
+    def _write(self, batch: Sequence[Entry]) -> AuditError | None:
         try:
             self.store.append(batch)
         except AuditError as error:
+            return error
+        return None
+
+    def _tell(self, batch: Sequence[Entry], error: AuditError | None) -> None:
+        if error is not None:
             self._counters.add("audit_failed", error.reason, len(batch))
             if self._healthy:
                 log.error("audit records were not written: %s", error)
-            return False
-        if not self._healthy:
+        elif not self._healthy:
             log.info("audit records are written again")
-        return True
+        self._healthy = error is None
+        for entry in batch:
+            self._on_written(AuditWritten(entry.record.record_id, ok=self._healthy))
 
 
 def verify(path: Path) -> VerifyResult:

@@ -145,7 +145,7 @@ def test_requests_of_an_ended_session_are_cleared_with_the_reason() -> None:
     world.restart_vehicle("run-2")
     effects = world.beat()
     assert str(request(world).state) == "cleared"
-    assert [r.data.get("why") for r in of(effects, Record)][0] == "session_ended"
+    assert next(r.data.get("why") for r in of(effects, Record)) == "session_ended"
 
 
 def test_a_withdrawal_of_an_unknown_request_and_an_alarm_event_are_recorded_and_acknowledged():
