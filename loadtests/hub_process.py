@@ -81,7 +81,7 @@ class HubProcess:
             base_url=self._console, headers={"Origin": self._console}, timeout=20.0
         )
         reply = await self._client.post(
-            "/api/session", json={"account": ACCOUNT, "password": password}
+            "/api/session", json={"name": ACCOUNT, "password": password}
         )
         if reply.status_code >= 300:
             raise BenchError(f"the hub refused the sign-in: {reply.status_code} {reply.text[:200]}")
