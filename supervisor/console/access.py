@@ -83,7 +83,8 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("GET", "/version"): Operation.WATCH,
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): Operation.STOP,
     ("GET", "/ws"): Operation.WATCH,
-    ("GET", "/basemaps/{path:path}"): Operation.WATCH,
+    ("GET", "/basemaps/index.json"): Operation.WATCH,
+    ("GET", "/basemaps/{name}.geojson"): Operation.WATCH,
     ("GET", "/{path:path}"): Rule.PUBLIC,  # the console's program, no data
 }
 """(method, path as routed) -> who. HEAD counts as GET."""

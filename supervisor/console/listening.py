@@ -13,12 +13,16 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+
+from supervisor.counters import Counters
 
 log = logging.getLogger("enkan.console")
 
@@ -29,6 +33,15 @@ DRAIN_S: Final = 2
 SEND_BUFFER: Final = 131_072
 """Bytes of kernel send buffer for each connection. Small, so that a console which
 does not read is noticed by its full buffer within seconds, not minutes."""
+
+HEAD_WITHIN_S: Final = 10.0
+"""A connection without a complete request head by then is cut."""
+
+_PEER_FAULTS: Final = {
+    "Invalid HTTP request received": "bad_http",
+    "Unsupported upgrade request": "bad_upgrade",
+    "Invalid UTF-8 sequence received from client": "bad_utf8",
+}
 
 PING_EVERY_S: Final = 2.5
 PONG_WITHIN_S: Final = 5.0
@@ -58,6 +71,43 @@ class Wire:
         self._transport.abort()
 
 
+class _Http(H11Protocol):
+    """uvicorn's HTTP/1.1, which does not wait for ever for a request's head.
+
+    Its own keep-alive timer runs between requests only: a peer that sends one byte of
+    a head now and then would hold its connection without end.
+    """
+
+    _impatience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_expecting()
+        elif self._impatience is None:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._stop_expecting()
+        super().handle_websocket_upgrade(event)
+
+    def _expect_head(self) -> None:
+        self._impatience = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
+
+    def _stop_expecting(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
+
+
 class _WebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket, whose application can cut it and learns of a dead peer."""
 
@@ -73,6 +123,21 @@ class _WebSocket(WebSocketsSansIOProtocol):
         if self._wire is not None:
             self._wire.silent = True
             self._wire.abort()
+
+
+class _PeerFaults(logging.Filter):
+    """Counts what uvicorn logs about malformed input, and drops the record: a stranger
+    must not be able to fill the log, with tracebacks least of all."""
+
+    def __init__(self, counters: Counters) -> None:
+        super().__init__()
+        self._counters = counters
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        reason = _PEER_FAULTS.get(str(record.msg).partition(".")[0])
+        if reason is not None:
+            self._counters.add("http_refused", reason)
+        return reason is None
 
 
 class _Server(uvicorn.Server):
@@ -154,6 +219,7 @@ async def serve(
     *,
     name: str,
     started: asyncio.Event,
+    counters: Counters,
     websocket_limit: int = 65_536,
     certificate: str = "",
     key: str = "",
@@ -166,6 +232,7 @@ async def serve(
         bound: From `bind`; closed on return.
         name: Of the task, for debugging.
         started: Set once connections are answered.
+        counters: `http_refused` for what is no HTTP.
         websocket_limit: Greatest accepted WebSocket message, bytes.
         certificate: PEM file; empty for plain HTTP.
         key: PEM file of its private key.
@@ -177,7 +244,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=_Http,
             ws=_WebSocket,
             ws_max_size=websocket_limit,
             ws_per_message_deflate=False,
@@ -197,6 +264,8 @@ async def serve(
         ),
         started,
     )
+    peer_faults = _PeerFaults(counters)
+    logging.getLogger("uvicorn.error").addFilter(peer_faults)
     task = asyncio.create_task(server.serve(sockets=[bound]), name=name)
     try:
         await asyncio.wait([task])
@@ -208,4 +277,5 @@ async def serve(
             await task
         finally:
             bound.close()
+            logging.getLogger("uvicorn.error").removeFilter(peer_faults)
     raise ListenError(f"{name}: the server ended by itself")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -64,3 +65,29 @@ class Pages(StaticFiles):
             response.headers["Content-Type"] = media_type
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+    async def page(self, request: Request) -> Response:
+        """Answer a route whose path parameter `path` names the file."""
+        return await self.get_response(self.get_path(request.scope), request.scope)
+
+
+class BaseMaps:
+    """`{case}/basemap.geojson` below the scenarios, as `/basemaps/{case}.geojson`.
+
+    The cases are found once, at start; no other file of a scenario is served.
+    """
+
+    def __init__(self, scenarios_dir: Path) -> None:
+        self._pages = Pages(scenarios_dir)
+        self._cases = sorted(path.parent.name for path in scenarios_dir.glob("*/basemap.geojson"))
+
+    async def index(self, request: Request) -> Response:
+        """List them as `[{"name", "url"}]`, `url` relative to the list."""
+        return JSONResponse([{"name": name, "url": f"{name}.geojson"} for name in self._cases])
+
+    async def one(self, request: Request) -> Response:
+        """Answer the base map of one case."""
+        name = request.path_params["name"]
+        if name not in self._cases:
+            raise HTTPException(404)
+        return await self._pages.get_response(f"{name}/basemap.geojson", request.scope)

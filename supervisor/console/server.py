@@ -48,7 +48,7 @@ from supervisor.console.changes import Changes, Tick
 from supervisor.console.guard import BODY_LIMIT, Guard, Origins, import_map_hashes, problem
 from supervisor.console.listening import ListenError, bind, is_loopback, serve
 from supervisor.console.operator_socket import OperatorSocket
-from supervisor.console.pages import Pages
+from supervisor.console.pages import BaseMaps, Pages
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
@@ -138,7 +138,7 @@ class Console:
         site_name: Shown on every screen.
         demo: Names the demo account on the sign-in page.
         ui_dir: The static console.
-        scenarios_dir: Its `basemaps/` is served to who signed in.
+        scenarios_dir: the `basemap.geojson` of each case is served to who signed in.
         extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
         readiness: Parts of the hub; True is ready, False or a text is not.
 
@@ -217,10 +217,16 @@ class Console:
                 bound,
                 name="console",
                 started=self.started,
+                counters=self._counters,
                 certificate=config.tls_certificate,
                 key=config.tls_key,
                 before_end=self._drain,
             )
+
+    @property
+    def open_consoles(self) -> int:
+        """How many consoles are connected (gauge `consoles`)."""
+        return len(self._sockets)
 
     def show(
         self,
@@ -300,6 +306,7 @@ class Console:
             path = getattr(route, "path", "")
             if not f"{path}/".startswith(MEDIA_PREFIXES):
                 raise ValueError(f"route {path!r} has no entry in supervisor.console.access")
+        base_maps = BaseMaps(scenarios_dir)
         return Starlette(
             routes=[
                 self._route("GET", "/healthz", self._healthz),
@@ -312,8 +319,9 @@ class Console:
                 self._route("POST", "/api/vehicles/{site}/{vehicle}/stop", self._stop),
                 WebSocketRoute("/ws", self._ws),
                 *extra_routes,
-                self._files("/basemaps/{path:path}", scenarios_dir / "basemaps"),
-                self._files("/{path:path}", ui_dir),
+                self._route("GET", "/basemaps/index.json", base_maps.index),
+                self._route("GET", "/basemaps/{name}.geojson", base_maps.one),
+                self._route("GET", "/{path:path}", Pages(ui_dir).page),
             ],
             exception_handlers={HTTPException: _http_problem},
         )
@@ -326,15 +334,6 @@ class Console:
             return refusal if refusal is not None else await endpoint(request)
 
         return Route(path, checked, methods=[method])
-
-    def _files(self, path: str, directory: Path) -> Route:
-        pages = Pages(directory)
-
-        async def file(request: Request) -> Response:
-            relative = pages.get_path({**request.scope, "path": "/" + request.path_params["path"]})
-            return await pages.get_response(relative, request.scope)
-
-        return self._route("GET", path, file)
 
     async def _may(self, request: Request, rule: Operation | Rule) -> Response | None:
         if isinstance(rule, Rule):

@@ -87,6 +87,7 @@ class MetricsServer:
             bound,
             name="metrics",
             started=self.started,
+            counters=self._exporter.counters,
         )
 
     async def _answer(self, request: Request) -> Response:

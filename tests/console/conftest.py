@@ -158,7 +158,7 @@ class Running:
             assert answer.status_code == 200, answer.text
             yield client
 
-    def socket(self, client: httpx.AsyncClient, **more: object) -> connect:
+    def socket(self, client: httpx.AsyncClient, path: str = "/ws", **more: object) -> connect:
         cookie = "; ".join(f"{c.name}={c.value}" for c in client.cookies.jar)
         options: dict[str, object] = {
             "origin": self.url,
@@ -166,7 +166,7 @@ class Running:
             "compression": None,
             "proxy": None,
         } | more
-        return connect(self.url.replace("http", "ws", 1) + "/ws", **options)  # type: ignore[arg-type]
+        return connect(self.url.replace("http", "ws", 1) + path, **options)  # type: ignore[arg-type]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
@@ -196,8 +196,9 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "ui" / "core" / "app.js").write_text("export {};\n")
     (tmp_path / "ui" / ".secret.js").write_text("no")
     (tmp_path / "ui" / "notes.md").write_text("no")
-    (tmp_path / "scenarios" / "basemaps").mkdir(parents=True)
-    (tmp_path / "scenarios" / "basemaps" / "maebashi.geojson").write_text("{}")
+    (tmp_path / "scenarios" / "maebashi").mkdir(parents=True)
+    (tmp_path / "scenarios" / "maebashi" / "basemap.geojson").write_text("{}")
+    (tmp_path / "scenarios" / "maebashi" / "route.geojson").write_text("{}")
     return tmp_path
 
 

@@ -32,7 +32,8 @@ EXAMPLES = {
     ("GET", "/version"): "/version",
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): STOP_PATH,
     ("GET", "/ws"): "",  # tested in test_operator_socket.py
-    ("GET", "/basemaps/{path:path}"): "/basemaps/maebashi.geojson",
+    ("GET", "/basemaps/index.json"): "/basemaps/index.json",
+    ("GET", "/basemaps/{name}.geojson"): "/basemaps/maebashi.geojson",
 }
 
 
@@ -366,6 +367,9 @@ async def test_pages_are_asked_for_again_but_not_sent_again(hub: Any) -> None:
         "/" + "x/" * 3000 + "x.js",
         "/%ff%fe.js",
         "/basemaps/..%2f..%2fui/index.html",
+        "/basemaps/..%2fmaebashi.geojson",
+        "/basemaps/maebashi/route.geojson",
+        "/basemaps/%2e%2e.geojson",
     ],
 )
 async def test_nothing_outside_the_pages_is_served(hub: Any, path: str) -> None:
@@ -377,6 +381,12 @@ async def test_base_maps_are_served_in_ranges_to_who_signed_in(hub: Any) -> None
     async with hub.sign_in() as client:
         answer = await client.get("/basemaps/maebashi.geojson", headers={"Range": "bytes=0-0"})
     assert (answer.status_code, answer.content) == (206, b"{")
+
+
+async def test_base_maps_are_listed_by_case(hub: Any) -> None:
+    async with hub.sign_in() as client:
+        answer = await client.get("/basemaps/index.json")
+    assert answer.json() == [{"name": "maebashi", "url": "maebashi.geojson"}]
 
 
 async def test_every_answer_carries_the_security_headers(hub: Any) -> None:

@@ -54,7 +54,15 @@ async def running(server: MetricsServer) -> AsyncIterator[MetricsServer]:
 
 def names_in(source: str, method: str) -> Iterator[str]:
     """The literal first arguments of `….<method>("x")` and `<Method>("x")` calls."""
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    constants = {
+        node.target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         match node.func:
@@ -70,6 +78,8 @@ def names_in(source: str, method: str) -> Iterator[str]:
             for value in ast.walk(node.args[0]):
                 if isinstance(value, ast.Constant) and isinstance(value.value, str):
                     yield value.value
+                elif isinstance(value, ast.Name) and isinstance(constants.get(value.id), str):
+                    yield str(constants[value.id])
 
 
 def all_names(method: str) -> set[str]:
