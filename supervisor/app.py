@@ -259,7 +259,8 @@ class Hub:
             await self._broker.ready.wait()
             self._announce("broker", f"nats-server, MQTT on port {self._broker.port}")
         await self._media.ready.wait()
-        self._announce("media", f"UDP port {', '.join(map(str, self._media.udp_ports()))}")
+        ports = [str(worker.port) for worker in self._media.worker_stats()]
+        self._announce("media", f"UDP port {', '.join(ports)}")
         await self._console.started.wait()
         await self._metrics.started.wait()
         _write_endpoints(

@@ -22,7 +22,7 @@ from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from protocols.topics import VehicleId
 from supervisor.console.server import ConsoleConfig
-from supervisor.media.config import MediaConfig
+from supervisor.media.plane import MediaConfig
 from supervisor.observability.metrics_server import MetricsConfig
 from supervisor.telemetry.config import TelemetryConfig
 

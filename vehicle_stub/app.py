@@ -70,7 +70,7 @@ class VehicleApp:
         self._look: Snapshot = self.vehicle.snapshot(clock.monotonic_ns())
         login = Login(
             parse_broker(config.hub.broker),
-            f"{config.vehicle.site}.{config.vehicle.id}",
+            str(config.vehicle_id),
             credentials.token,
             tls if config.hub.broker.startswith("mqtts:") else None,
         )

@@ -48,7 +48,7 @@ def nats(folder: Path, port: int) -> list[str]:
     server = Path(sys.executable).with_name("nats-server")
     if not server.exists():
         pytest.skip("nats-server is not installed beside this Python")
-    only = "enkan.v1.maebashi.bus-01.>"
+    only = "enkan.v1.maebashi/bus-01.>"
     (folder / "nats.conf").write_text(
         f"""
 server_name: test
@@ -58,7 +58,7 @@ jetstream {{ store_dir: "{folder}/store" }}
 mqtt {{ host: 127.0.0.1, port: {port} }}
 authorization {{ users: [
   {{ user: "hub", password: "{HUB}" }}
-  {{ user: "maebashi.bus-01", password: "{TOKEN}", permissions: {{
+  {{ user: "maebashi/bus-01", password: "{TOKEN}", permissions: {{
        publish: ["{only}", "$MQTT.>"], subscribe: ["{only}", "$MQTT.>"] }} }}
 ] }}
 """
@@ -72,7 +72,7 @@ def mosquitto(folder: Path, port: int) -> list[str]:
         pytest.skip("Debian's mosquitto is not installed")
     passwords = folder / "passwords"
     passwords.touch(mode=0o600)
-    for user, password in (("hub", HUB), ("maebashi.bus-01", TOKEN)):
+    for user, password in (("hub", HUB), ("maebashi/bus-01", TOKEN)):
         subprocess.run(
             ["mosquitto_passwd", "-b", str(passwords), user, password],
             check=True,
@@ -80,7 +80,7 @@ def mosquitto(folder: Path, port: int) -> list[str]:
         )
     (folder / "acl").write_text(
         "user hub\ntopic readwrite enkan/#\n"
-        "user maebashi.bus-01\ntopic readwrite enkan/v1/maebashi/bus-01/#\n"
+        "user maebashi/bus-01\ntopic readwrite enkan/v1/maebashi/bus-01/#\n"
     )
     (folder / "acl").chmod(0o600)
     user = "user root\n" if os.geteuid() == 0 else ""
