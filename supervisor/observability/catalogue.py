@@ -151,7 +151,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "picture_age", "picture_age", "Capture to display of the newest frame on a tile", _LATENCY
     ),
     # --------------------------------------------------------------- the hub itself
-    _counter("audit_failures", "audit", "Audit records that could not be made durable"),
+    _counter("audit_refused", "audit", "Decisions that went without their audit record"),
+    _counter(
+        "audit_failures",
+        "audit_failed",
+        "Audit records that could not be made durable, by cause",
+        label="reason",
+    ),
     _counter(
         "hub_events_dropped",
         "events_dropped",
@@ -197,6 +203,37 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Errors of the media socket, by errno",
         label="errno",
     ),
+    _counter("media_sessions", "media_sessions", "Media sessions opened", label="side"),
+    _counter(
+        "media_sessions_ended",
+        "media_sessions_ended",
+        "Media sessions that ended, by cause",
+        label="reason",
+    ),
+    _counter(
+        "media_signalling_refused",
+        "media_signalling_refused",
+        "WHIP and WHEP requests refused, by cause",
+        label="reason",
+    ),
+    _counter(
+        "media_rebound", "media_rebound", "Sessions whose peer's address changed and was validated"
+    ),
+    _counter("media_worker_restarts", "media_worker_restarts", "Media workers started again"),
+    # -------------------------------------------------------------- telemetry
+    _counter(
+        "telemetry_refused",
+        "telemetry_refused",
+        "Messages from vehicles outside the contract, by cause",
+        label="reason",
+    ),
+    _counter(
+        "telemetry_dropped",
+        "telemetry_dropped",
+        "Messages to vehicles that were not handed to the broker, by cause",
+        label="reason",
+    ),
+    _counter("telemetry_sent", "telemetry_sent", "Messages handed to the broker", label="kind"),
 )
 
 BY_SOURCE: Final[dict[str, Metric]] = {metric.source: metric for metric in METRICS}

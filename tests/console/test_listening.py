@@ -141,9 +141,7 @@ async def test_over_https_the_cookie_is_bound_to_the_host(
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(
-    "start", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGE"]
-)
+@pytest.mark.parametrize("start", [b"", b"GET /heal", b"GE"])
 async def test_a_request_head_that_never_ends_is_cut(
     make_hub: Any, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:

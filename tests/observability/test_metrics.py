@@ -146,7 +146,7 @@ def test_counters_appear_with_their_reason() -> None:
     values = scraped(Exporter(counters))
     assert values["enkan_http_refused_total", (("reason", "bad_origin"),)] == 3
     assert values["enkan_unknown_vehicle_total", ()] == 1
-    assert values["enkan_audit_failures_total", ()] == 0
+    assert values["enkan_audit_refused_total", ()] == 0
 
 
 def test_a_name_without_a_row_is_shown_and_not_lost() -> None:
