@@ -70,7 +70,7 @@ def decode(data: bytes, kind: type[T] | Any, *, limit: int = MAX_MQTT_PAYLOAD) -
 def finite(value: float, low: float, high: float, what: str) -> float:
     """Return `value` if it is a number in [low, high].
 
-    JSON has no NaN, but `1e999` reads as infinity.
+    JSON has no NaN, and the decoder refuses `1e999`; other sources may hold either.
 
     Raises:
         ProtocolError: `not_finite` or `out_of_range`.
