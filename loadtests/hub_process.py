@@ -55,13 +55,13 @@ class HubProcess:
         await self._enkan(
             ["credentials", "add-account", ACCOUNT, "--file", str(credentials)], password + "\n"
         )
+        await self._enkan(
+            [
+                *("credentials", "add-vehicle", *(f"{SITE}/{vehicle}" for vehicle in vehicles)),
+                *("--out", str(self._folder), "--file", str(credentials)),
+            ]
+        )
         for vehicle in vehicles:
-            await self._enkan(
-                [
-                    *("credentials", "add-vehicle", f"{SITE}/{vehicle}"),
-                    *("--out", str(self._folder), "--file", str(credentials)),
-                ]
-            )
             given = self._folder / f"{vehicle}.credentials.json"
             self._tokens.append(json.loads(given.read_text(encoding="utf-8"))["token"])
         config = self._folder / "hub.toml"
@@ -146,8 +146,8 @@ class HubProcess:
 
     def _last_words(self) -> str:
         log = (self._folder / "hub.log").read_text(encoding="utf-8", errors="replace")
-        lines = log.strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        said = log.strip()
+        return said[said.rfind("enkan: ") :] if "enkan: " in said else said[-300:]
 
     async def _enkan(self, arguments: list[str], text: str = "") -> None:
         process = await asyncio.create_subprocess_exec(
@@ -169,7 +169,7 @@ class HubProcess:
 def _configuration(vehicles: list[str]) -> str:
     sections = [
         '[hub]\nname = "Enkan bench"\nstate_dir = "."\nlog_format = "text"\n',
-        "[console]\nport = 0\nfallback_ports = true\n",
+        "[console]\nport = 0\n[metrics]\nport = 0\n",
         *(
             f'[[vehicle]]\nsite = "{SITE}"\nid = "{vehicle}"\nkind = "bus"\n'
             for vehicle in vehicles

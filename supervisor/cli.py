@@ -155,18 +155,19 @@ def add_account(
 
 @credentials_app.command("add-vehicle")
 def add_vehicle(
-    vehicle: Annotated[str, typer.Argument(help="site/vehicle")],
-    out: Annotated[Path, typer.Option(help="Folder for the file the vehicle is given.")] = Path(),
+    vehicles: Annotated[list[str], typer.Argument(help="site/vehicle; several may be given")],
+    out: Annotated[Path, typer.Option(help="Folder for the file a vehicle is given.")] = Path(),
     file: CredentialsOption = Path("state/credentials.json"),
 ) -> None:
-    """Make the secrets of one vehicle and the file that is copied to it."""
-    vehicle_id = VehicleId.parse(vehicle)
+    """Make the secrets of vehicles, and for each the file that is copied to it."""
+    names = [VehicleId.parse(name) for name in vehicles]
     credentials = _open_or_create(file)
-    secret = credentials.add_vehicle(vehicle_id)
+    secrets = [credentials.add_vehicle(name) for name in names]
     credentials.save()
-    given = out / f"{vehicle_id.vehicle}.credentials.json"
-    write_vehicle_file(given, vehicle_id, secret)
-    typer.echo(f"copy {given} to the vehicle, then delete it here")
+    for name, secret in zip(names, secrets, strict=True):
+        given = out / f"{name.vehicle}.credentials.json"
+        write_vehicle_file(given, name, secret)
+        typer.echo(f"copy {given} to the vehicle, then delete it here")
 
 
 def _open_or_create(file: Path) -> Credentials:
@@ -192,7 +193,8 @@ def bench_command(context: typer.Context) -> None:
 def test_command(context: typer.Context) -> None:
     """Check the whole project: style, types, contracts, tests, browser tests."""
     raise SystemExit(
-        subprocess.run([sys.executable, str(ROOT / "tests" / "run.py"), *context.args], check=False
+        subprocess.run(
+            [sys.executable, str(ROOT / "tests" / "run.py"), *context.args], check=False
         ).returncode
     )
 
@@ -201,7 +203,9 @@ def test_command(context: typer.Context) -> None:
 def check_command() -> None:
     """Check style, types and import contracts only (seconds)."""
     raise SystemExit(
-        subprocess.run([sys.executable, str(ROOT / "tests" / "run.py"), "--static"], check=False).returncode
+        subprocess.run(
+            [sys.executable, str(ROOT / "tests" / "run.py"), "--static"], check=False
+        ).returncode
     )
 
 
