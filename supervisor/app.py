@@ -259,7 +259,7 @@ class Hub:
             await self._broker.ready.wait()
             self._announce("broker", f"nats-server, MQTT on port {self._broker.port}")
         await self._media.ready.wait()
-        ports = [str(worker.port) for worker in self._media.worker_stats()]
+        ports = [str(worker.udp_port) for worker in self._media.worker_stats()]
         self._announce("media", f"UDP port {', '.join(ports)}")
         await self._console.started.wait()
         await self._metrics.started.wait()

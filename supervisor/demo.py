@@ -60,7 +60,7 @@ FLEET: Final = (
         VehicleId("iwamizawa", "tractor-01"),
         Kind.TRACTOR,
         "岩見沢 トラクター1 / Iwamizawa tractor 1",
-        'route = "{scenarios}/field/field.geojson"\ncruise_kmh = 7\n',
+        'field = "{scenarios}/field/field.geojson"\ncruise_kmh = 7\n',
     ),
 )
 

@@ -10,7 +10,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from protocols.vehicle import CameraInfo, Factsheet, Kind
 from vehicle_stub import clock
@@ -85,7 +85,11 @@ class VehicleApp:
             for camera in config.camera
         ]
         self._whip = (
-            WhipClient(config.hub.whip_url, credentials.token, tls or False)
+            WhipClient(
+                f"{config.hub.whip_url.rstrip('/')}/{config.vehicle_id}",
+                credentials.token,
+                tls or False,
+            )
             if config.hub.whip_url and self.cameras
             else None
         )
@@ -111,6 +115,7 @@ class VehicleApp:
         for camera in self.cameras:
             camera.start()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_say_unexpected)
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked.set)
@@ -148,6 +153,15 @@ class VehicleApp:
             uplink.pump()
             due = max(due + TICK_S, loop.time() - TICK_S)
             await asyncio.sleep(due - loop.time())
+
+
+def _say_unexpected(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One line for what a library left unhandled in a callback.
+
+    aiomqtt registers its socket from another thread; if the broker closes it in that
+    instant, the loop reports a bad descriptor here, and the connection is retried.
+    """
+    log.warning("unexpected: %s: %s", context.get("message"), context.get("exception"))
 
 
 def _tls(config: VehicleConfig, config_path: Path) -> ssl.SSLContext | None:

@@ -69,7 +69,8 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Where the hub and the broker are.
 
     Attributes:
-        whip_url: WHIP endpoint (RFC 9725) for video and sound; empty sends none.
+        whip_url: Where the hub's WHIP endpoints (RFC 9725) begin; `/site/vehicle` is
+            appended. Empty sends no video and sound.
         broker: `mqtt://host:port`, or `mqtts://host:port` with TLS.
         ca_file: PEM bundle that signs the hub's certificates; empty: the system's.
         credentials: File made by the hub, mode 0600.

@@ -48,7 +48,7 @@ def nats(folder: Path, port: int) -> list[str]:
     server = Path(sys.executable).with_name("nats-server")
     if not server.exists():
         pytest.skip("nats-server is not installed beside this Python")
-    only = "enkan.v1.maebashi/bus-01.>"
+    only = "enkan.v1.maebashi.bus-01.>"
     (folder / "nats.conf").write_text(
         f"""
 server_name: test
@@ -262,8 +262,10 @@ async def test_after_a_broker_restart_everything_is_said_again_and_a_kill_leaves
                 await reachable(port)
                 async with hub_at(port) as hub:
                     await hub.until(
-                        lambda: {Stream.CONNECTION, Stream.FACTSHEET, Stream.STATE}  # noqa: B023
-                        <= hub.last.keys(),  # noqa: B023 -- waited for in this very turn
+                        lambda: (
+                            {Stream.CONNECTION, Stream.FACTSHEET, Stream.STATE}  # noqa: B023
+                            <= hub.last.keys()
+                        ),  # noqa: B023 -- waited for in this very turn
                         seconds=40,
                     )
                     assert hub.last[Stream.CONNECTION].state == "ONLINE"
