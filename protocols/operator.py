@@ -29,8 +29,8 @@ from protocols.vehicle import (
 
 
 class Role(enum.StrEnum):
-    """What an account may do; each includes what stands above it in the table of
-    `supervisor.console.access`."""
+    """What an account may do: one row each in the table of `supervisor.console.access`.
+    Rights do not nest: no role includes another."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

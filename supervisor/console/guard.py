@@ -214,6 +214,9 @@ class _Limited:
         except TimeoutError as error:
             self._counters.add("http_refused", "slow_body")
             raise HTTPException(408, "the request's body did not arrive in time") from error
+        if message["type"] == "http.disconnect":
+            self._counters.add("http_refused", "cut_body")
+            raise HTTPException(400, "the connection ended before the request's body")
         self._left -= len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._left < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import ssl
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocols.codec import ProtocolError, decode
 from protocols.operator import (
@@ -428,6 +429,11 @@ class Console:
         return JSONResponse({"command_id": body.command_id}, 202)
 
     async def _ws(self, websocket: WebSocket) -> None:
+        # Raised if the browser leaves before it is welcomed; nobody is left to tell.
+        with contextlib.suppress(WebSocketDisconnect):
+            await self._serve_console(websocket)
+
+    async def _serve_console(self, websocket: WebSocket) -> None:
         cookie = cookie_of(websocket)
         signed_in = self._access.operator(cookie)
         refusal = None

@@ -229,6 +229,26 @@ async def test_a_refusal_of_the_core_reaches_the_console_that_asked(hub: Any) ->
                 break
 
 
+async def test_a_refusal_of_a_rest_stop_reaches_the_consoles_of_that_sign_in(hub: Any) -> None:
+    async with hub.sign_in() as client, hub.socket(client) as socket:
+        await hub.receive_until(socket, Snapshot)
+        await client.post("/api/vehicles/maebashi/bus-01/stop", json={"command_id": "c9"})
+        await hub.until(lambda: of_kind(hub, events.CommandAsked))
+        session = of_kind(hub, events.CommandAsked)[0].operator.session
+        hub.console.show(effects.Refuse(session, Refusal("c9", "busy")))
+        assert await hub.receive_until(socket, Refusal) == Refusal("c9", "busy")
+
+
+async def test_a_console_that_leaves_at_once_leaves_no_error(
+    hub: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hub.sign_in() as client:
+        for _ in range(20):
+            (await deaf(hub, client)).close()
+        await hub.until(lambda: hub.console.open_consoles == 0)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_role_may_not_do_everything(hub: Any) -> None:
     async with hub.sign_in("viewer") as client, hub.socket(client) as socket:
         await socket.send(ASK_STOP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -285,8 +286,6 @@ async def test_a_body_over_the_limit_is_refused_with_and_without_a_length(hub: A
 
 
 async def test_a_body_that_dawdles_is_refused(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
     monkeypatch.setattr("supervisor.console.guard.BODY_WITHIN_S", 0.05)
     host = hub.url.removeprefix("http://")
     reader, writer = await asyncio.open_connection(*host.split(":"))
@@ -298,6 +297,24 @@ async def test_a_body_that_dawdles_is_refused(hub: Any, monkeypatch: pytest.Monk
         assert b"408" in await reader.readline()
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_peer_that_leaves_within_its_body_leaves_no_error(
+    hub: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = hub.url.removeprefix("http://")
+    _, writer = await asyncio.open_connection(*host.split(":"))
+    writer.write(
+        f"POST /api/session HTTP/1.1\r\nHost: {host}\r\nOrigin: {hub.url}\r\n"
+        "Content-Length: 100\r\n\r\n{".encode()
+    )
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    await hub.until(lambda: hub.counters.get("http_refused", "cut_body"))
+    async with hub.client() as client:
+        assert (await client.get("/healthz")).status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # ------------------------------------------------------------------------ the stop
