@@ -260,7 +260,7 @@ def _street() -> tuple[Plane, Plane, Plane]:
 def _levels(plane: Plane) -> list[Plane]:
     """The plane and ever coarser means of it, so that the far road does not glitter."""
     levels = [plane]
-    smooth = plane.astype(np.float32)
+    smooth = plane.astype(np.float64)
     for level in range(1, LEVELS):
         reach = 2 ** (level - 1)
         smooth = (np.roll(smooth, reach, axis=0) + np.roll(smooth, -reach, axis=0)) / 2

@@ -22,6 +22,10 @@ HORIZON_SHARE: Final = 0.44
 BACK_BELOW_SHARE: Final = 0.29
 """How far below the horizon the back layer reaches, as a share of the height."""
 
+MAX_SIZES: Final = 400
+_SIZE_STEP: Final = 0.04
+_LEAST_STEP: Final = 28
+
 
 class Colour(NamedTuple):
     """Luma and the two chroma values, 8 bit, limited range."""
@@ -70,6 +74,7 @@ class BackLayer:
         self.cr: Plane = np.zeros(shape, np.uint8)
         self.solid: NDArray[np.bool_] = np.zeros(shape, np.bool_)
         self._sky = view.horizon // 2
+        self._sizes: dict[tuple[int, int], Sprite] = {}
 
     def begin(self, panorama: Panorama, heading: float) -> None:
         """Clear, and show the sky in this direction."""
@@ -80,9 +85,12 @@ class BackLayer:
         """Draw a sprite standing on the ground `right` and `ahead` metres from the camera."""
         view = self.view
         scale = view.focal / 2 / ahead
-        rows, columns = round(sprite.height_m * scale), round(sprite.width_m * scale)
-        if rows < 3 or columns < 2:
+        # Sizes in steps of 4 %: a step is not seen, and scaling is done once a size.
+        step = round(math.log(max(sprite.height_m * scale, 1.0)) / _SIZE_STEP)
+        if step < _LEAST_STEP:
             return
+        scaled = self._scaled(sprite, step)
+        rows, columns = scaled.y.shape
         base = round(view.horizon / 2 + view.height_m * scale)
         left = round(view.width / 4 + right * scale - columns / 2)
         top = base - rows
@@ -90,14 +98,34 @@ class BackLayer:
         c0, c1 = max(left, 0), min(left + columns, self.y.shape[1])
         if r0 >= r1 or c0 >= c1:
             return
-        picked_rows = (np.arange(r0 - top, r1 - top) * sprite.y.shape[0] // rows)[:, None]
-        picked_columns = np.arange(c0 - left, c1 - left) * sprite.y.shape[1] // columns
-        place = np.s_[r0:r1, c0:c1]
-        where = sprite.solid[picked_rows, picked_columns]
-        np.copyto(self.y[place], sprite.y[picked_rows, picked_columns], where=where)
-        np.copyto(self.cb[place], sprite.cb[picked_rows, picked_columns], where=where)
-        np.copyto(self.cr[place], sprite.cr[picked_rows, picked_columns], where=where)
+        place = (slice(r0, r1), slice(c0, c1))
+        part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
+        where = scaled.solid[part]
+        np.copyto(self.y[place], scaled.y[part], where=where)
+        np.copyto(self.cb[place], scaled.cb[part], where=where)
+        np.copyto(self.cr[place], scaled.cr[part], where=where)
         self.solid[place] |= where
+
+    def _scaled(self, sprite: Sprite, step: int) -> Sprite:
+        key = (id(sprite), step)
+        found = self._sizes.get(key)
+        if found is None:
+            if len(self._sizes) >= MAX_SIZES:
+                self._sizes.clear()
+            rows = round(math.exp(step * _SIZE_STEP))
+            columns = max(2, round(rows * sprite.width_m / sprite.height_m))
+            v = (np.arange(rows) * sprite.y.shape[0] // rows)[:, None]
+            u = np.arange(columns) * sprite.y.shape[1] // columns
+            found = Sprite(
+                sprite.width_m,
+                sprite.height_m,
+                sprite.y[v, u],
+                sprite.cb[v, u],
+                sprite.cr[v, u],
+                sprite.solid[v, u],
+            )
+            self._sizes[key] = found
+        return found
 
     def put_sky(self, picture: Picture) -> None:
         """Write everything above the horizon into the picture."""

@@ -1,0 +1,216 @@
+"""Commands: each guard alone, then everything that must never be obeyed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols import tags
+from protocols.codec import encode
+from protocols.topics import VehicleId
+from protocols.vehicle import Command, RefusalReason, Resume, Stop
+from vehicle_stub.checker import (
+    GUARDS,
+    Accepted,
+    CommandChecker,
+    PersistEpoch,
+    Refused,
+    Repeated,
+    guard_epoch,
+    guard_expiry,
+    guard_future,
+    guard_seq,
+    guard_session,
+)
+
+BUS = VehicleId("maebashi", "bus-01")
+OTHER = VehicleId("maebashi", "bus-02")
+KEY = bytes(range(32))
+OTHER_KEY = bytes(32)
+NOW = 10_000_000_000
+GOOD: dict[str, Any] = {
+    "command_id": "c-1",
+    "session_id": "s-1",
+    "epoch": 5,
+    "seq": 10,
+    "issued_ns": NOW - 50_000_000,
+    "ttl_ms": 1_000,
+    "body": Resume(),
+}
+
+
+def checker(guards: Any = GUARDS, durable: int = 5) -> CommandChecker:
+    made = CommandChecker(BUS, KEY, "s-1", durable, guards)
+    made.seq = 9
+    return made
+
+
+def signed(vehicle: VehicleId = BUS, key: bytes = KEY, **changes: Any) -> bytes:
+    return encode(tags.sign(Command(**GOOD | changes), vehicle, key))
+
+
+ROWS = [
+    (guard_session, {"session_id": "s-0"}, RefusalReason.WRONG_SESSION),
+    (guard_session, {"session_id": ""}, RefusalReason.WRONG_SESSION),
+    (guard_epoch, {"epoch": 4, "seq": 99}, RefusalReason.OLD_EPOCH),
+    (guard_seq, {"seq": 9}, RefusalReason.OLD_SEQ),
+    (guard_seq, {"seq": 0}, RefusalReason.OLD_SEQ),
+    (guard_expiry, {"issued_ns": NOW - 1_000_000_001}, RefusalReason.EXPIRED),
+    (guard_expiry, {"issued_ns": 0}, RefusalReason.EXPIRED),
+    (guard_future, {"issued_ns": NOW + 1_000_000_001}, RefusalReason.FROM_THE_FUTURE),
+]
+
+
+@pytest.mark.parametrize(("guard", "changes", "reason"), ROWS)
+def test_each_guard_refuses_by_itself(guard: Any, changes: Any, reason: RefusalReason) -> None:
+    assert isinstance(checker((guard,)).check(signed(**changes), False, NOW), Refused)
+    verdict = checker().check(signed(**changes), False, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is reason
+    assert verdict.command_id == "c-1"
+
+
+@pytest.mark.parametrize(("guard", "changes", "reason"), ROWS)
+def test_no_other_guard_stands_in_for_a_missing_one(
+    guard: Any, changes: Any, reason: RefusalReason
+) -> None:
+    others = [other for other in GUARDS if other is not guard]
+    assert isinstance(checker(others).check(signed(**changes), False, NOW), Accepted)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"issued_ns": NOW - 1_000_000_000},
+        {"issued_ns": NOW + 1_000_000_000},
+        {"seq": 2**53 - 1},
+    ],
+)
+def test_what_is_just_inside_is_accepted(changes: Any) -> None:
+    assert isinstance(checker().check(signed(**changes), False, NOW), Accepted)
+
+
+def test_a_new_epoch_is_obeyed_only_once_it_is_on_disk() -> None:
+    made = checker()
+    data = signed(epoch=6, seq=0)
+    assert made.check(data, False, NOW) == PersistEpoch(6)
+    assert made.epoch == 5
+    made.epoch_is_durable(6)
+    assert isinstance(made.check(data, False, NOW), Accepted)
+    assert (made.epoch, made.seq) == (6, 0)
+    verdict = made.check(signed(command_id="c-2", epoch=5, seq=100), False, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is RefusalReason.OLD_EPOCH
+
+
+def test_a_repeated_id_is_known_and_has_no_second_effect() -> None:
+    made = checker()
+    assert isinstance(made.check(signed(), False, NOW), Accepted)
+    assert made.check(signed(), False, NOW) == Repeated("c-1")
+    assert made.check(signed(seq=11), False, NOW) == Repeated("c-1")
+
+
+def test_a_resume_issued_before_a_stop_and_arriving_after_it_is_refused() -> None:
+    made = checker()
+    assert isinstance(made.check(signed(command_id="s", seq=12, body=Stop()), False, NOW), Accepted)
+    verdict = made.check(signed(command_id="r", seq=11), False, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is RefusalReason.OLD_SEQ
+
+
+def test_a_stop_while_the_new_epoch_is_being_written_wins() -> None:
+    made = checker()
+    resume = signed(command_id="r", epoch=6, seq=1)
+    assert isinstance(made.check(resume, False, NOW), PersistEpoch)
+    stop = signed(command_id="s", epoch=6, seq=2, body=Stop())
+    assert isinstance(made.check(stop, False, NOW), Accepted)
+    made.epoch_is_durable(6)
+    verdict = made.check(resume, False, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is RefusalReason.OLD_SEQ
+
+
+@given(
+    session=st.sampled_from(["", "s-0", "s-1"]),
+    epoch=st.integers(0, 2**53 - 1),
+    seq=st.integers(0, 2**53 - 1),
+    issued=st.integers(0, 2**62),
+)
+def test_a_signed_stop_is_always_accepted_once(
+    session: str, epoch: int, seq: int, issued: int
+) -> None:
+    made = checker()
+    data = signed(session_id=session, epoch=epoch, seq=seq, issued_ns=issued, body=Stop())
+    assert isinstance(made.check(data, False, NOW), Accepted)
+    assert made.check(data, False, NOW) == Repeated("c-1")
+
+
+@pytest.mark.parametrize("body", [Stop(), Resume()])
+@pytest.mark.parametrize(("vehicle", "key"), [(OTHER, KEY), (BUS, OTHER_KEY)])
+def test_another_vehicles_command_or_another_key_is_refused(
+    vehicle: VehicleId, key: bytes, body: Any
+) -> None:
+    verdict = checker().check(signed(vehicle, key, body=body), False, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is RefusalReason.BAD_TAG
+
+
+@pytest.mark.parametrize("body", [Stop(), Resume()])
+def test_a_stored_command_is_of_some_other_day(body: Any) -> None:
+    verdict = checker().check(signed(body=body), True, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is RefusalReason.RETAINED
+
+
+@given(st.data())
+def test_a_changed_byte_is_never_obeyed(data: st.DataObject) -> None:
+    raw = bytearray(signed())
+    place = data.draw(st.integers(0, len(raw) - 1))
+    raw[place] ^= data.draw(st.integers(1, 255))
+    assert isinstance(checker().check(bytes(raw), False, NOW), Refused)
+
+
+@given(st.lists(st.integers(0, 30), max_size=40))
+def test_whatever_the_order_no_seq_is_obeyed_twice_or_backwards(seqs: list[int]) -> None:
+    made = CommandChecker(BUS, KEY, "s-1", 5)
+    obeyed = []
+    for number, seq in enumerate(seqs):
+        verdict = made.check(signed(command_id=f"c-{number}", seq=seq), False, NOW)
+        if isinstance(verdict, Accepted):
+            obeyed.append(verdict.command.seq)
+    assert obeyed == sorted(set(obeyed))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "command_id"),
+    [
+        (b"", RefusalReason.MALFORMED, None),
+        (b"[]", RefusalReason.MALFORMED, None),
+        (b"\xff\xfe", RefusalReason.MALFORMED, None),
+        (b'{"command_id":"x"}', RefusalReason.MALFORMED, "x"),
+        (b"[" * 100_000, RefusalReason.MALFORMED, None),
+        (b'{"command_id":"x","body":{"type":"fly"}}', RefusalReason.UNKNOWN_TYPE, "x"),
+        (b'{"command_id":"x","body":{"type":"stop","now":1}}', RefusalReason.MALFORMED, "x"),
+        (b'{"command_id":"x"' + b" " * 70_000 + b"}", RefusalReason.MALFORMED, None),
+    ],
+)
+def test_what_cannot_be_read_is_refused(
+    data: bytes, reason: RefusalReason, command_id: str | None
+) -> None:
+    verdict = checker().check(data, False, NOW)
+    assert isinstance(verdict, Refused)
+    assert (verdict.reason, verdict.command_id) == (reason, command_id)
+
+
+def test_what_it_remembers_is_bounded_and_an_evicted_id_is_still_refused() -> None:
+    made = CommandChecker(BUS, KEY, "s-1", 5)
+    for number in range(1_100):
+        data = signed(command_id=f"c-{number}", seq=number + 1)
+        assert isinstance(made.check(data, False, NOW), Accepted)
+    verdict = made.check(signed(command_id="c-0", seq=1), False, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason is RefusalReason.OLD_SEQ
