@@ -66,7 +66,7 @@ class Router:
         self._by_ufrag: dict[str, Peer] = {}
         self._by_address: dict[Address, Peer] = {}
         self._watchers: dict[int, Watcher] = {}
-        self._touched: dict[int, Feed] = {}
+        self._touched: dict[int, tuple[Feed, Publisher]] = {}
         self._lossy: dict[int, Publisher] = {}
         self._gathered = 0
         self._publisher_rtcp: dict[type, Callable[[Publisher, Any, int], None]] = {
@@ -131,10 +131,10 @@ class Router:
                 break
             self._on_run(*run, now_ns)
             if self._gathered >= BATCH:
-                self._forward()
+                self._forward(now_ns)
                 now_ns = clock.monotonic_ns()
         if self._gathered:
-            self._forward()
+            self._forward(now_ns)
         if self._lossy:
             self._ask_again(now_ns)
 
@@ -243,12 +243,10 @@ class Router:
             return
         feed = inbound.feed
         if feed.batch:
-            self._touched[id(feed)] = feed
+            self._touched[id(feed)] = (feed, peer)
             self._gathered += 1
         if inbound.losses:
             self._lossy[id(peer)] = peer
-        if feed.keyframes.wanted:
-            self._ask_keyframe(peer, inbound, now_ns)
 
     def _on_rtcp(self, peer: Peer, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
         buffer = self.port.buffer
@@ -272,15 +270,17 @@ class Router:
 
     # -------------------------------------------------------------- forward
 
-    def _forward(self) -> None:
+    def _forward(self, now_ns: int) -> None:
         watchers = self._watchers
         forward = self._egress.forward
-        for feed in self._touched.values():
+        for feed, publisher in self._touched.values():
             batch = feed.take()
             for track in feed.tracks:
                 watcher = watchers[id(track)]
                 if watcher.tx is not None and watcher.address is not None:
                     forward(track, batch, watcher.tx, watcher.address)
+            if feed.keyframes.wanted and feed.source is not None:
+                self._ask_keyframe(publisher, feed.source, now_ns)
         self._touched.clear()
         self._gathered = 0
 
@@ -294,6 +294,8 @@ class Router:
         moved = inbound.on_sender_report(report, now_ns)
         if moved is None:
             return
+        if self._gathered:
+            self._forward(now_ns)
         for track in inbound.feed.tracks:
             watcher = self._watchers[id(track)]
             watcher.send_rtcp(
@@ -322,7 +324,9 @@ class Router:
         peer.estimate_bps = packet.bits_per_second
 
     def _ask_keyframe(self, peer: Publisher, inbound: Inbound, now_ns: int) -> None:
-        if inbound.feed.source is inbound and inbound.feed.keyframes.due(now_ns):
+        if peer.inbound.get(inbound.ssrc) is not inbound or inbound.feed.source is not inbound:
+            return
+        if inbound.feed.keyframes.due(now_ns):
             peer.send_rtcp(
                 rtcp.build_receiver_report(OUR_SSRC, ()) + rtcp.build_pli(OUR_SSRC, inbound.ssrc)
             )

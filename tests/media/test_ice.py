@@ -1,0 +1,371 @@
+"""Who is bound, decided by the router alone, over a socket that only remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aioice import stun
+
+from protocols.codec import ProtocolError
+from supervisor.counters import Counters
+from supervisor.media import ice, ipc
+from supervisor.media.dtls import Buffer
+from supervisor.media.peer import (
+    EXTRA_SSRCS,
+    HALF_OPEN_NS,
+    MAX_ADDRESSES,
+    SILENT_NS,
+    Publisher,
+    Watcher,
+)
+from supervisor.media.router import Router
+from supervisor.rtp import rtcp
+from supervisor.rtp.codec import Codec
+from supervisor.rtp.packet import HEADER
+
+PACKETS = Path(__file__).parents[1] / "packets"
+PASSWORD = "p" * 32
+VP8 = Codec(96, "VP8", 90_000, nack=True)
+HOME, AWAY = ("192.0.2.1", 5000), ("192.0.2.9", 6000)
+
+
+class FakePort:
+    """Stands for the UDP socket."""
+
+    def __init__(self):
+        self.buffer = Buffer(65_536)
+        self.counters = Counters()
+        self.runs = []
+        self.sent = []
+
+    def receive(self):
+        if not self.runs:
+            return None
+        data, address = self.runs.pop(0)
+        self.buffer.view[: len(data)] = data
+        return len(data), len(data), address
+
+    def send(self, data, segment, address):
+        self.sent.append((bytes(data), segment, address))
+
+
+class PlainSrtp:
+    """Stands for SRTP: everything is genuine and in clear."""
+
+    def unprotect(self, buffer, start, length):
+        return length
+
+    unprotect_rtcp = protect = unprotect
+
+    def protect_rtcp(self, packet):
+        return packet
+
+
+class FakeDtls:
+    def __init__(self):
+        self.fed = []
+
+    def feed(self, data):
+        self.fed.append(data)
+        return True
+
+
+def transport(ufrag):
+    return ipc.Transport(ufrag, PASSWORD, [("sha-256", "AA")])
+
+
+@pytest.fixture
+def port():
+    return FakePort()
+
+
+@pytest.fixture
+def router(port):
+    return Router(port, port.counters)
+
+
+@pytest.fixture
+def vehicle(router, port):
+    streams = [
+        ipc.InboundSpec("front", "video", "0", [VP8], [1]),
+        ipc.InboundSpec("rear", "video", "1", [VP8], []),
+    ]
+    spec = ipc.OpenPublisher("p", "site/bus", transport("ours"), streams, 20_000, 4)
+    feeds = [router.vehicle("site/bus").feed(stream.camera, "video") for stream in streams]
+    peer = Publisher(spec, feeds, port, 0)
+    peer.dtls = FakeDtls()
+    router.add(peer)
+    return peer
+
+
+@pytest.fixture
+def watcher(router, port):
+    spec = ipc.OpenWatcher(
+        "w",
+        "site/bus",
+        transport("eyes"),
+        [ipc.OutboundSpec("front", "video", 77, 78, 5, [VP8])],
+        "cname",
+    )
+    peer = Watcher(spec, [router.vehicle("site/bus").feed("front", "video")], port, 0)
+    router.add(peer)
+    return peer
+
+
+def check(ufrag="ours", password=PASSWORD, transaction=None, nominated=True):
+    message = stun.Message(
+        stun.Method.BINDING,
+        stun.Class.REQUEST,
+        transaction_id=transaction,
+        attributes={"USERNAME": f"{ufrag}:theirs", "PRIORITY": 1},
+    )
+    if nominated:
+        message.attributes["USE-CANDIDATE"] = None
+    message.add_message_integrity(password.encode())
+    return bytes(message)
+
+
+def deliver(router, port, *runs):
+    port.runs.extend(runs)
+    router.on_readable()
+
+
+def connect(router, peer):
+    peer.rx = peer.tx = PlainSrtp()
+    router.connected(peer)
+
+
+def rtp(ssrc=1, sequence=1, payload_type=96, first=0x80, rest=b"\x10\x00x"):
+    return HEADER.pack(first, payload_type, sequence, 0, ssrc) + rest
+
+
+def dropped(port):
+    return {reason: total for name, reason, total in port.counters.items()}
+
+
+def test_a_check_with_our_password_binds_and_is_answered(router, port, vehicle):
+    deliver(router, port, (check(), HOME))
+    assert vehicle.address == HOME
+    data, _, address = port.sent[0]
+    response = stun.parse_message(data)
+    assert address == HOME
+    assert response.attributes["XOR-MAPPED-ADDRESS"] == HOME
+    assert response.check_message_integrity(PASSWORD.encode())
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (check(password="q" * 32), "stun_integrity"),
+        (check(ufrag="nobody"), "stun_unknown_user"),
+        (check()[:-1], "stun_malformed"),
+        (b"\x00\x01", "stun_malformed"),
+        (b"\x16\xfe\xfd hello", "unbound"),
+        (rtp(), "unbound"),
+        (b"\xff" * 20, "unbound"),
+    ],
+)
+def test_a_stranger_gets_silence_and_reaches_nothing(router, port, vehicle, data, reason):
+    deliver(router, port, (data, AWAY))
+    assert port.sent == []
+    assert vehicle.address is None
+    assert vehicle.dtls.fed == []
+    assert dropped(port) == {reason: 1}
+
+
+def test_only_the_bound_address_reaches_dtls(router, port, vehicle):
+    deliver(router, port, (check(), HOME), (b"\x16from home", HOME), (b"\x16from away", AWAY))
+    assert vehicle.dtls.fed == [b"\x16from home"]
+
+
+def test_a_new_validated_address_takes_over_at_once(router, port, vehicle):
+    deliver(router, port, (check(), HOME), (check(nominated=False), AWAY))
+    assert vehicle.address == AWAY
+
+
+def test_of_known_addresses_the_nominated_one_is_used(router, port, vehicle):
+    deliver(router, port, (check(), HOME), (check(), AWAY), (check(nominated=False), HOME))
+    assert vehicle.address == AWAY
+    deliver(router, port, (check(nominated=True), HOME))
+    assert vehicle.address == HOME
+
+
+def test_genuine_media_from_another_validated_address_moves_the_session(router, port, vehicle):
+    deliver(router, port, (check(), HOME), (check(), AWAY))
+    connect(router, vehicle)
+    deliver(router, port, (rtp(), HOME))
+    assert vehicle.address == HOME
+
+
+def test_a_check_repeated_by_somebody_else_does_not_bind_him(router, port, vehicle):
+    genuine = check()
+    deliver(router, port, (genuine, HOME), (genuine, AWAY), (genuine, HOME))
+    assert vehicle.address == HOME
+    assert len(port.sent) == 2
+    assert dropped(port) == {"stun_replayed": 1}
+
+
+def test_an_address_belongs_to_the_session_that_validated_it_last(router, port, vehicle, watcher):
+    deliver(router, port, (check(), HOME), (check(ufrag="eyes"), HOME))
+    assert watcher.address == HOME
+    assert vehicle.address is None
+
+
+def test_no_more_addresses_are_kept_than_the_bound(router, port, vehicle):
+    homes = [("192.0.2.1", 5000 + number) for number in range(MAX_ADDRESSES + 2)]
+    deliver(router, port, *((check(), home) for home in homes))
+    assert vehicle.addresses == homes[2:]
+    deliver(router, port, (b"\x16old", homes[0]))
+    assert vehicle.dtls.fed == []
+
+
+def test_half_open_and_silent_sessions_end(router, vehicle):
+    assert router.on_time(HALF_OPEN_NS) == []
+    assert router.on_time(HALF_OPEN_NS + 1) == [(vehicle, "half_open")]
+    connect(router, vehicle)
+    assert router.on_time(SILENT_NS) == []
+    assert router.on_time(SILENT_NS + 1) == [(vehicle, "silent")]
+
+
+def test_an_ended_session_leaves_nothing_behind(router, port, vehicle, watcher):
+    deliver(router, port, (check(), HOME), (check(ufrag="eyes"), AWAY))
+    connect(router, watcher)
+    router.remove(watcher)
+    router.remove(vehicle)
+    assert router.vehicles == {}
+    assert router.peers == {}
+    deliver(router, port, (b"\x16x", HOME), (check(), HOME))
+    assert dropped(port)["unbound"] == 1
+    assert dropped(port)["stun_unknown_user"] == 1
+
+
+# ------------------------------------------------------------------ what flows
+
+
+@pytest.fixture
+def flowing(router, port, vehicle, watcher):
+    deliver(router, port, (check(), HOME), (check(ufrag="eyes"), AWAY))
+    connect(router, vehicle)
+    connect(router, watcher)
+    port.sent.clear()
+    return router
+
+
+def to(port, address):
+    return [data for data, _, target in port.sent if target == address]
+
+
+def test_a_packet_is_forwarded_under_the_watchers_ssrc_and_numbers(flowing, port):
+    extended = rtp(sequence=900, first=0x90, rest=bytes.fromhex("bede000140610000") + b"\x10\x00x")
+    deliver(flowing, port, (extended, HOME), (rtp(sequence=901), HOME))
+    run = to(port, AWAY)[0]
+    assert run[:15] == HEADER.pack(0x80, 96, 5, 0, 77) + b"\x10\x00x"
+    assert run[15:] == HEADER.pack(0x80, 96, 6, 0, 77) + b"\x10\x00x"
+
+
+def test_a_new_watcher_makes_one_keyframe_request_upstream(flowing, port, watcher):
+    deliver(flowing, port, (rtp(rest=b"\x10\x01x"), HOME))
+    asked = [packet for data in to(port, HOME) for packet in rtcp.parse(data)]
+    assert rtcp.KeyframeAsked(1, 1) in asked
+    deliver(flowing, port, (rtcp.build_pli(9, 77), AWAY), (rtp(sequence=2, rest=b"\x00x"), HOME))
+    again = [packet for data in to(port, HOME) for packet in rtcp.parse(data)]
+    assert again.count(rtcp.KeyframeAsked(1, 1)) == 1
+
+
+@pytest.mark.parametrize("feedback", [rtcp.build_pli(9, 1), rtcp.build_nack(9, 1, [5])])
+def test_feedback_for_a_stream_of_somebody_else_is_dropped(flowing, port, feedback):
+    deliver(flowing, port, (feedback, AWAY))
+    assert dropped(port) == {"rtcp_foreign_ssrc": 1}
+
+
+def test_a_watcher_gets_a_lost_packet_again(flowing, port):
+    deliver(flowing, port, (rtp(sequence=900), HOME))
+    port.sent.clear()
+    deliver(flowing, port, (rtcp.build_nack(9, 77, [5, 6]), AWAY))
+    assert to(port, AWAY) == [HEADER.pack(0x80, 96, 5, 0, 77) + b"\x10\x00x"]
+
+
+def test_a_retransmission_stream_is_used_when_it_is_negotiated(flowing, port, watcher):
+    rtx = Codec(96, "VP8", 90_000, nack=True, rtx=97)
+    watcher.tracks[77].codecs = [rtx]
+    deliver(flowing, port, (rtp(sequence=900), HOME))
+    port.sent.clear()
+    deliver(flowing, port, (rtcp.build_nack(9, 77, [5]), AWAY))
+    assert to(port, AWAY) == [HEADER.pack(0x80, 97, 6, 0, 78) + b"\x00\x05\x10\x00x"]
+
+
+def test_a_gap_is_asked_for_upstream(flowing, port):
+    deliver(flowing, port, (rtp(sequence=900), HOME), (rtp(sequence=903), HOME))
+    asked = [packet for data in to(port, HOME) for packet in rtcp.parse(data)]
+    assert rtcp.Nack(1, 1, (901, 902)) in asked
+
+
+def test_sender_reports_reach_watchers_under_their_ssrc_with_the_same_clock(flowing, port):
+    report = rtcp.build_sender_report(rtcp.SenderReport(1, 5 << 32, 900, 1, 2))
+    deliver(flowing, port, (rtp(), HOME), (report, HOME))
+    packets = [packet for data in to(port, AWAY) if data[1] == 200 for packet in rtcp.parse(data)]
+    assert packets == [rtcp.SenderReport(77, 5 << 32, 900, 1, 3)]
+
+
+def test_publishers_are_told_what_arrived_and_what_they_may_send(flowing, port, vehicle):
+    deliver(flowing, port, (rtp(), HOME))
+    port.sent.clear()
+    vehicle.reported_ns = -(10**10)
+    flowing.on_time(0)
+    packets = [packet for data in to(port, HOME) for packet in rtcp.parse(data)]
+    assert rtcp.BitrateEstimated(1, 20_000_000, (1,)) in packets
+    assert any(isinstance(packet, rtcp.ReceiverReport) for packet in packets)
+
+
+def test_an_unannounced_ssrc_is_placed_by_its_mid(flowing, port, vehicle):
+    by_mid = rtp(ssrc=9, first=0x90, rest=bytes.fromhex("bede000140310000") + b"\x10\x00x")
+    deliver(flowing, port, (by_mid, HOME), (rtp(ssrc=10), HOME))
+    assert vehicle.inbound[9].feed.camera == "rear"
+    assert dropped(port) == {"rtp_unknown_ssrc": 1}
+
+
+def test_a_publisher_cannot_use_ssrcs_without_end(flowing, port, vehicle):
+    flood = [
+        rtp(ssrc=ssrc, first=0x90, rest=bytes.fromhex("bede000140310000") + b"x")
+        for ssrc in range(100, 200)
+    ]
+    deliver(flowing, port, *((data, HOME) for data in flood[:60]))
+    deliver(flowing, port, *((data, HOME) for data in flood[60:]))
+    assert len(vehicle.inbound) == 2 + 1 + EXTRA_SSRCS
+    assert dropped(port)["rtp_ssrc_cap"] == 100 - len(vehicle.inbound)
+
+
+def test_rtp_from_a_watcher_and_damaged_packets_are_counted_not_forwarded(flowing, port):
+    deliver(
+        flowing,
+        port,
+        (rtp(), AWAY),
+        (rtp(first=0xA0, rest=b"\xff"), HOME),
+        (b"\x80", HOME),
+        (b"\x80\xc8" + bytes(12), HOME),
+        (b"\x50", HOME),
+        (b"", HOME),
+    )
+    assert dropped(port) == {
+        "rtp_from_watcher": 1,
+        "rtp_malformed": 1,
+        "malformed": 1,
+        "rtcp_malformed": 1,
+        "unknown_protocol": 1,
+    }
+
+
+@pytest.mark.parametrize("name", ["aiortc", "chromium"])
+def test_checks_of_real_peers_are_read(name):
+    request = ice.parse_request((PACKETS / f"stun-request-{name}.bin").read_bytes())
+    assert request.ufrag
+    assert not request.authentic("x" * 32)
+
+
+def test_a_check_without_integrity_is_refused():
+    message = stun.Message(
+        stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": "ours:theirs"}
+    )
+    with pytest.raises(ProtocolError):
+        ice.parse_request(bytes(message))

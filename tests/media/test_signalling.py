@@ -1,0 +1,199 @@
+"""WHIP and WHEP over HTTP: every refusal says what, why and what to do."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from supervisor.counters import Counters
+from supervisor.media.errors import MediaError
+from supervisor.media.http import MAX_FRAGMENT
+from supervisor.media.plane import MediaConfig, MediaPlane
+from supervisor.media.sdp import MAX_SDP
+
+pytestmark = [pytest.mark.integration]
+
+OFFER = (Path(__file__).parents[1] / "packets" / "offer-chromium-publisher-h264.sdp").read_bytes()
+WHIP = "/whip/maebashi/bus-01"
+WHEP = "/whep/maebashi/bus-01"
+FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
+
+
+def bearer(media):
+    return {"Authorization": f"Bearer {media.TOKEN}"}
+
+
+def problem(response):
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert document["status"] == response.status_code
+    assert document["title"]
+    assert document["detail"].endswith(".")
+    return document["reason"]
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status", "reason"),
+    [
+        (WHIP, "wrong", 401, "unauthorised"),
+        ("/whip/maebashi/bus-02", None, 401, "unauthorised"),
+        (WHEP, "wrong", 401, "unauthorised"),
+        ("/whip/Maebashi/bus-01", None, 400, "bad_name"),
+    ],
+)
+async def test_a_wrong_token_or_name_is_refused(hub, media, path, token, status, reason):
+    response = await hub.post(path, OFFER, token=token or media.TOKEN)
+    assert response.status_code == status
+    assert problem(response) == reason
+    assert (status != 401) or response.headers["www-authenticate"].startswith("Bearer")
+    assert hub.plane.sessions == {}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Basic abc"}, {"Authorization": "Bearer"}]
+)
+async def test_a_missing_token_is_refused(hub, headers):
+    headers["Content-Type"] = "application/sdp"
+    response = await hub.client.post(WHIP, content=OFFER, headers=headers)
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("offer", "status", "reason"),
+    [
+        (b"", 400, "bad_sdp"),
+        (b"v=0\r\n", 400, "bad_sdp"),
+        (OFFER.replace(b"a=fingerprint", b"a=nothing"), 400, "bad_sdp"),
+        (OFFER.replace(b"sendonly", b"inactive"), 400, "bad_sdp"),
+        (b"v=0" + bytes(MAX_SDP), 413, "oversize"),
+    ],
+)
+async def test_a_broken_or_oversize_offer_is_refused(hub, offer, status, reason):
+    response = await hub.post(WHIP, offer)
+    assert response.status_code == status
+    assert problem(response) == reason
+    assert hub.plane.counters.get("media_signalling_refused", reason) == 1
+
+
+async def test_bad_camera_names_are_refused(hub):
+    for cameras in ("UPPER", "a,a" + ",b" * 20, "audio"):
+        assert (await hub.post(WHIP, OFFER, cameras=cameras)).status_code == 400
+
+
+async def test_another_content_type_is_refused(hub, media):
+    response = await hub.client.post(
+        WHIP, content=OFFER, headers=bearer(media) | {"Content-Type": "text/plain"}
+    )
+    assert response.status_code == 415
+    assert response.headers["accept-post"] == "application/sdp"
+
+
+async def test_an_accepted_offer_gets_location_etag_and_answer(hub):
+    response = await hub.post(WHIP, OFFER)
+    assert response.status_code == 201
+    assert response.headers["content-type"].startswith("application/sdp")
+    assert response.headers["location"].startswith(WHIP + "/")
+    assert len(response.headers["location"].rpartition("/")[2]) >= 32
+    assert response.headers["etag"].startswith('"')
+    assert response.text.startswith("v=0\r\n")
+
+
+async def test_a_second_offer_ends_the_half_open_first_one(hub):
+    await hub.post(WHIP, OFFER)
+    await hub.post(WHIP, OFFER)
+    assert len(hub.plane.sessions) == 1
+
+
+async def test_nobody_is_watched_who_does_not_publish(hub):
+    await hub.post(WHIP, OFFER)
+    response = await hub.post(WHEP, OFFER)
+    assert response.status_code == 404
+    assert problem(response) == "not_publishing"
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_trickle_is_taken_and_an_ice_restart_is_not(hub, media):
+    location = (await hub.post(WHIP, OFFER)).headers["location"]
+    headers = bearer(media) | FRAGMENT
+    candidate = b"a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+    assert (await hub.client.patch(location, content=candidate, headers=headers)).status_code == 204
+    restart = await hub.client.patch(location, content=b"a=ice-ufrag:other\r\n", headers=headers)
+    assert restart.status_code == 405
+    assert "PATCH" not in restart.headers["allow"]
+    large = await hub.client.patch(location, content=bytes(MAX_FRAGMENT + 1), headers=headers)
+    assert large.status_code == 413
+    plain = await hub.client.patch(location, content=candidate, headers=bearer(media))
+    assert plain.status_code == 415
+
+
+async def test_a_session_is_ended_only_by_its_own_kind_and_vehicle(hub, media):
+    location = (await hub.post(WHIP, OFFER)).headers["location"]
+    session = location.rpartition("/")[2]
+    assert (await hub.client.delete(location)).status_code == 401
+    for path in (WHEP, WHIP + "x"):
+        response = await hub.client.delete(f"{path}/{session}", headers=bearer(media))
+        assert response.status_code in (401, 404)
+    assert session in hub.plane.sessions
+    assert (await hub.client.delete(location, headers=bearer(media))).status_code == 200
+    assert hub.plane.sessions == {}
+
+
+async def test_options_say_what_is_possible(hub):
+    response = await hub.client.options(WHIP)
+    assert response.status_code == 204
+    assert response.headers["accept-post"] == "application/sdp"
+    response = await hub.client.options(WHIP + "/session")
+    assert "DELETE" in response.headers["allow"]
+    assert (await hub.client.get(WHIP)).status_code == 405
+
+
+async def test_no_more_sessions_than_configured(media):
+    async with media.running_hub(MediaConfig(max_sessions=0)) as hub:
+        response = await hub.post(WHIP, OFFER)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_without_a_worker_the_answer_is_to_come_again():
+    plane = MediaPlane(
+        MediaConfig(),
+        counters=Counters(),
+        on_event=lambda event: None,
+        authorise_publisher=lambda vehicle, token: True,
+        authorise_watcher=None,
+    )
+    app = Starlette(routes=plane.routes())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://hub"
+    ) as client:
+        response = await client.post(
+            WHIP,
+            content=OFFER,
+            headers={"Authorization": "Bearer x", "Content-Type": "application/sdp"},
+        )
+    assert response.status_code == 503
+    assert problem(response) == "unavailable"
+
+
+async def test_a_taken_port_is_said_in_plain_words(media):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(MediaError, match=rf"UDP 127.0.0.1:{port}.*Set media.udp_port"):
+            async with media.running_hub(MediaConfig(udp_port=port)):
+                pass
+
+
+async def test_two_workers_have_a_port_each_and_share_the_vehicles(media):
+    async with media.running_hub(MediaConfig(workers=2)) as hub:
+        await media.until(
+            lambda: all(worker.ready for worker in hub.plane.worker_stats()), "both workers"
+        )
+        first, second = hub.plane.worker_stats()
+        assert first.udp_port != second.udp_port
+        await hub.post(WHIP, OFFER)
+        assert [link.sessions for link in hub.plane._links] == [1, 0]
