@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import fractions
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 from argon2 import PasswordHasher
 from av import VideoFrame
@@ -124,7 +125,9 @@ CATALOGUE = [
         1,
         10,
         "docs/runbooks",
-        AlarmText("介入要求", "車両が人の判断を求めた", "車両は待機を続ける", "映像を確認し判断する"),
+        AlarmText(
+            "介入要求", "車両が人の判断を求めた", "車両は待機を続ける", "映像を確認し判断する"
+        ),
         AlarmText(
             "Take-over requested",
             "The vehicle asks for a person",
@@ -138,7 +141,10 @@ CATALOGUE = [
         30,
         "docs/runbooks",
         AlarmText(
-            "通信断", "車両からの応答がない", "遠隔から介入できない", "最終位置を確認し現場へ連絡する"
+            "通信断",
+            "車両からの応答がない",
+            "遠隔から介入できない",
+            "最終位置を確認し現場へ連絡する",
         ),
         AlarmText(
             "Link lost",
@@ -150,10 +156,15 @@ CATALOGUE = [
 ]
 
 
-def a_vehicle(vehicle_id: VehicleId, kind: Kind, name: str, place: tuple[float, float]) -> VehicleView:
+def a_vehicle(
+    vehicle_id: VehicleId, kind: Kind, name: str, place: tuple[float, float]
+) -> VehicleView:
     """Return a healthy vehicle on a small round course."""
     route = [
-        (place[0] + 0.004 * math.cos(a / 16 * math.tau), place[1] + 0.003 * math.sin(a / 16 * math.tau))
+        (
+            place[0] + 0.004 * math.cos(a / 16 * math.tau),
+            place[1] + 0.003 * math.sin(a / 16 * math.tau),
+        )
         for a in range(17)
     ]
     return VehicleView(
@@ -201,6 +212,7 @@ class FakeHub:
         self.most_peers: dict[str, int] = {}
         self.moving: dict[VehicleId, float] = {}
         self._phase = 0.0
+        self._relay = MediaRelay()
         self._senders: dict[str, Any] = {}
         self._owner: dict[str, str] = {}
         self._loose: set[str] = set()
@@ -274,7 +286,7 @@ class FakeHub:
         await peer.setRemoteDescription(
             RTCSessionDescription((await request.body()).decode(), "offer")
         )
-        sender = peer.addTrack(self.roads[vehicle])
+        sender = peer.addTrack(self._relay.subscribe(self.roads[vehicle], buffered=False))
         peer.addTrack(AudioStreamTrack())
         await peer.setLocalDescription(await peer.createAnswer())
         self._senders[vehicle] = sender
@@ -474,16 +486,7 @@ class FakeHub:
     def asked(self, kind: type) -> list[events.CommandAsked]:
         """Return the commands of one kind that arrived."""
         return [
-            e for e in self.events if isinstance(e, events.CommandAsked) and isinstance(e.body, kind)
+            e
+            for e in self.events
+            if isinstance(e, events.CommandAsked) and isinstance(e.body, kind)
         ]
-
-
-async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Wait for a condition of the hub's side.
-
-    Raises:
-        TimeoutError: It did not come true.
-    """
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.05)

@@ -106,7 +106,7 @@ export const LABELS = {
   'link.promise': ['約束された動作: {what}', 'Promised: {what}'],
   'link.last_position': ['最終位置 {age}前', 'Last position {age} ago'],
 
-  'mode.STOP': ['停止', 'Stopped'],
+  'mode.STOP': ['停車中', 'Standing'],
   'mode.AUTONOMOUS': ['自動運転中', 'Autonomous'],
   'mode.LOCAL': ['車内操作', 'Local'],
   'mode.REMOTE_ASSIST': ['遠隔支援中', 'Remote assist'],
@@ -162,6 +162,7 @@ export const LABELS = {
   'command.stop': ['停止', 'Stop'],
   'command.resume': ['発進許可', 'Proceed'],
   'command.asking': ['ハブへ送信中', 'going to the hub'],
+  'command.accepted': ['ハブが受理 — 車両の応答は不明', 'taken by the hub — vehicle unknown'],
   'command.recording': ['記録中', 'being recorded'],
   'command.step_sent': ['送信', 'sent'],
   'command.step_received': ['受信', 'received'],

@@ -124,14 +124,15 @@ export function localState(asked) {
   if (asked.refused) return 'refused';
   if (asked.socket === 'closed' && asked.rest === 'failed') return 'not_sent';
   if (asked.timed_out) return 'unconfirmed';
+  if (asked.rest === 'ok') return 'accepted';
   return 'asking';
 }
 
-const IN_PROGRESS = ['asking', 'recording', 'sent', 'received'];
+const IN_PROGRESS = ['asking', 'accepted', 'recording', 'sent', 'received'];
 
 /** The steps of a command for drawing. @param {string} state */
 export function progressSteps(state) {
-  const reached = { asking: 0, recording: 0, sent: 1, received: 2, applied: 3 }[state];
+  const reached = { asking: 0, accepted: 0, recording: 0, sent: 1, received: 2, applied: 3 }[state];
   return reached === undefined ? null : reached;
 }
 
@@ -142,8 +143,10 @@ export function progressSteps(state) {
  * @param {State} state
  * @param {any} request
  * @param {{visible: boolean, still_ms: number, age: {ok: boolean, age_ms?: number}}} picture
+ * @param {number} [frozen_ms] A press comes a moment after the decision: for it the age of
+ *   the picture that was decided on is what counts, so pass `MAX_DECISION_AGE_MS`.
  */
-export function allowBlockedBy(state, request, picture) {
+export function allowBlockedBy(state, request, picture, frozen_ms = 300) {
   const vehicle = state.vehicles[request.vehicle];
   if (state.socket !== 'open') return 'hub_lost';
   if (!MAY_RESUME.includes(state.welcome?.role)) return 'role';
@@ -153,7 +156,7 @@ export function allowBlockedBy(state, request, picture) {
   if (latest?.type === 'resume' && IN_PROGRESS.includes(latest.state)) return 'in_progress';
   if (!vehicle.commands.includes('resume')) return 'not_supported';
   if (!picture.visible) return 'no_picture';
-  if (picture.still_ms > 300) return 'frozen';
+  if (picture.still_ms > frozen_ms) return 'frozen';
   if (!picture.age.ok) return 'age_unknown';
   if ((picture.age.age_ms ?? Infinity) > MAX_DECISION_AGE_MS) return 'too_old';
   return '';

@@ -111,7 +111,7 @@ function onSnapshot(state, message) {
   const vehicles = byId(message.vehicles);
   const order = Object.keys(vehicles).sort();
   const requests = Object.fromEntries(message.requests.map((/** @type {any} */ r) => [requestKey(r), r]));
-  return {
+  const next = {
     ...state,
     seq: message.seq,
     needs_resync: false,
@@ -126,6 +126,8 @@ function onSnapshot(state, message) {
     focused: state.focused && vehicles[state.focused] ? state.focused : firstWatched(vehicles, order),
     takeover: state.takeover && requests[state.takeover] ? state.takeover : null,
   };
+  closeFinished(state, next, message.at_ms ?? 0);
+  return next;
 }
 
 /** @param {State} state @param {any} message @returns {State} */

@@ -16,11 +16,11 @@ import { unknownNow } from './tile.js';
 const UPDATE_EVERY_MS = 500;
 const EMPTY = /** @type {const} */ ({ type: 'FeatureCollection', features: [] });
 
-/** Greys of the base map by palette: ground, fill, line, route. */
+/** Greys by palette: the base map's kinds, and what we draw on it. */
 const GREYS = {
-  night: { ground: '#24282c', fill: '#2c3136', line: '#464d54', route: '#8d959d', trail: '#e6e8ea' },
-  dusk: { ground: '#3a3f44', fill: '#42484e', line: '#5d656d', route: '#a3abb2', trail: '#f2f3f4' },
-  day: { ground: '#e2e4e5', fill: '#d6d9db', line: '#b4babf', route: '#6b737b', trail: '#15181b' },
+  night: { ground: '#24282c', water: '#1b1e21', soft: '#2b3035', building: '#343a40', minor: '#3f464d', main: '#565e66', route: '#9aa2aa', trail: '#e6e8ea' },
+  dusk: { ground: '#3a3f44', water: '#2f3337', soft: '#42484e', building: '#4c535a', minor: '#5a626a', main: '#737c85', route: '#b3bac1', trail: '#f2f3f4' },
+  day: { ground: '#e2e4e5', water: '#c3c8cc', soft: '#d6d9db', building: '#c9cdd0', minor: '#f4f5f5', main: '#ffffff', route: '#5d656d', trail: '#15181b' },
 };
 
 /** @type {WeakMap<object, FleetMapView>} */
@@ -212,10 +212,10 @@ class FleetMapView {
     const grey = GREYS[palette];
     for (const { id, type } of map.getStyle().layers) {
       if (type === 'background') map.setPaintProperty(id, 'background-color', grey.ground);
-      else if (type === 'fill') map.setPaintProperty(id, 'fill-color', grey.fill);
       else if (id === 'routes') map.setPaintProperty(id, 'line-color', grey.route);
       else if (id === 'trails') map.setPaintProperty(id, 'line-color', grey.trail);
-      else if (type === 'line') map.setPaintProperty(id, 'line-color', grey.line);
+      else if (type === 'fill') map.setPaintProperty(id, 'fill-color', areaGrey(grey));
+      else if (type === 'line') map.setPaintProperty(id, 'line-color', ['case', ['==', ['get', 'class'], 'main'], grey.main, grey.minor]);
     }
   }
 
@@ -248,12 +248,23 @@ async function baseMaps() {
   }
 }
 
-/** Areas and lines of one GeoJSON file, in greys. @param {any} style @param {string} name @param {string} url */
+/** @param {typeof GREYS['night']} grey @returns {any} */
+function areaGrey(grey) {
+  return ['match', ['get', 'kind'], 'water', grey.water, 'building', grey.building, 'land', grey.ground, grey.soft];
+}
+
+/**
+ * Areas and lines of one GeoJSON file. `kind` is land, water, park, field, building or
+ * road; a road's `class` is main, minor or rail. Anything else is drawn as an area.
+ * @param {any} style @param {string} name @param {string} url
+ */
 function addBase(style, name, url) {
+  const wide = ['interpolate', ['linear'], ['zoom'], 12, 0.8, 17, ['case', ['==', ['get', 'class'], 'main'], 7, 4]];
   style.sources[name] = { type: 'geojson', data: new URL(url, new URL('/basemaps/', location.href)).href };
   style.layers.push(
     { id: `${name}-area`, type: 'fill', source: name, filter: ['==', ['geometry-type'], 'Polygon'] },
-    { id: `${name}-line`, type: 'line', source: name, paint: { 'line-width': ['interpolate', ['linear'], ['zoom'], 12, 0.6, 17, 3] } },
+    { id: `${name}-edge`, type: 'line', source: name, filter: ['==', ['get', 'kind'], 'field'], paint: { 'line-width': 1 } },
+    { id: `${name}-road`, type: 'line', source: name, filter: ['==', ['geometry-type'], 'LineString'], paint: { 'line-width': wide } },
   );
 }
 

@@ -46,7 +46,7 @@ class PictureView {
     this.#freeze = part(root, 'picture-freeze', `frozen-${name}`);
     this.#camera = part(root, 'picture-camera', '');
     this.#sound = part(root, 'picture-sound', `hearing-${name}`);
-    this.#badge = part(root, 'picture-age', `age-${name}`);
+    this.#badge = part(root, 'picture-age', '');
     root.dataset.large = String(large);
   }
 
@@ -62,8 +62,7 @@ class PictureView {
       return;
     }
     if (media.video.parentElement !== this.#host) {
-      this.#host.replaceChildren(media.video, media.sound);
-      media.resume();
+      media.attachTo(this.#host);
     }
     const still_ms = media.still(now_ms);
     if (!media.hasPicture) {
@@ -71,7 +70,8 @@ class PictureView {
         : media.state === 'waiting' ? `${t('video.failed')} (${media.reason})` : t('video.waiting');
       this.#set('waiting', why, '');
     } else if (still_ms > FREEZE_MS && !document.hidden) {
-      this.#set('frozen', '', t('video.frozen', { n: tenths(still_ms) }));
+      const retry = media.state === 'connected' ? '' : t('video.failed');
+      this.#set('frozen', retry, t('video.frozen', { n: tenths(still_ms) }));
     } else {
       this.#set('live', '', '');
     }
@@ -90,6 +90,8 @@ class PictureView {
     const clock = this.#desk.clock.peek();
     const age = still_ms > FREEZE_MS ? media.age(stream, clock, now_ms) : media.delay(stream, clock);
     const { dataset } = this.#badge;
+    const testid = `age-${dashed(media.vehicle)}-${media.camera}`;
+    if (dataset.testid !== testid) dataset.testid = testid;
     if (age.ok) {
       this.#write(this.#badge, ageWithBar(age.age_ms, age.uncertainty_ms));
       dataset.ms = age.age_ms.toFixed(1);

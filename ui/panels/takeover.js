@@ -1,7 +1,8 @@
 // @ts-check
 /** S2 Take-over 介入: live large, why, answer cards, STOP. */
+import { useState } from 'preact/hooks';
 import { dashed, seconds } from '../core/format.js';
-import { allowBlockedBy } from '../core/select.js';
+import { allowBlockedBy, MAX_DECISION_AGE_MS } from '../core/select.js';
 import { html } from '../view.js';
 import { StopButton } from './alarmline.js';
 import { Chip } from './chip.js';
@@ -9,6 +10,9 @@ import { CommandProgress } from './command.js';
 import { Picture } from './picture.js';
 import { TimeLeft } from './queue.js';
 import { Link, Mode, Speed } from './tile.js';
+
+/** Why a press did nothing stays readable this long. */
+const PRESS_NOTE_MS = 4_000;
 
 export const TakeOver = ({ desk }) => {
   const { t } = desk;
@@ -44,13 +48,17 @@ function Allow({ desk, request }) {
   void desk.tick.value;
   const picture = desk.picture(request.vehicle);
   const why = allowBlockedBy(desk.state.value, request, picture);
-  /** The picture may have frozen since the button was drawn. */
+  const [pressed, setPressed] = useState({ why: '', at_ms: 0 });
+  /** The picture may have gone since the button was drawn; then the press says so. */
   const allow = () => {
-    if (allowBlockedBy(desk.state.peek(), request, desk.picture(request.vehicle)) === '') desk.allow(request);
+    const now = allowBlockedBy(desk.state.peek(), request, desk.picture(request.vehicle), MAX_DECISION_AGE_MS);
+    setPressed({ why: now, at_ms: performance.now() });
+    if (now === '') desk.allow(request);
   };
+  const shown = why || (desk.tick.value - pressed.at_ms < PRESS_NOTE_MS ? pressed.why : '');
   return html`<button class="allow" data-testid=${`allow-${dashed(request.vehicle)}`} disabled=${why !== ''} data-blocked=${why} onClick=${allow}>
       <b>${t('takeover.allow')}</b>
       ${picture.age.ok && html`<small>${t('tile.delay')} ${seconds(picture.age.age_ms)}</small>`}
     </button>
-    ${why !== '' && html`<p class="blocked" data-testid=${`blocked-${dashed(request.vehicle)}`}>${t('takeover.blocked', { why: t(`blocked.${why}`) })}</p>`}`;
+    ${shown !== '' && html`<p class="blocked" role="status" data-testid=${`blocked-${dashed(request.vehicle)}`}>${t('takeover.blocked', { why: t(`blocked.${shown}`) })}</p>`}`;
 }

@@ -72,7 +72,7 @@ export function Speed({ desk, vehicle }) {
   return html`<div class=${`speed ${fresh ? '' : 'stale'}`} data-testid=${`speed-${dashed(vehicle.id)}`}
       data-mps=${fresh ? pose.speed_mps.toFixed(3) : ''} data-age-ms=${age_ms === null ? '' : Math.round(age_ms)}>
     <span class="speed-row"><b>${pose ? kmh(pose.speed_mps) : '—'}</b> km/h
-      <small class=${over ? 'over' : ''}>${limit === null ? t('tile.no_limit') : t('tile.limit', { n: kmh(limit) })}</small></span>
+      <small class=${over ? 'over' : ''}>${limit === null ? t('tile.no_limit') : t('tile.limit', { n: Math.round(limit * 3.6) })}</small></span>
     <span class="speed-bar"><span class=${`speed-fill ${over ? 'over' : ''}`} style=${{ transform: `scaleX(${share.toFixed(3)})` }}></span>
       ${limit !== null && html`<span class="speed-limit" style=${{ left: `${((limit / scale) * 100).toFixed(1)}%` }}></span>`}</span>
     ${!fresh && html`<small class="aged">${age_ms === null ? t('tile.unknown') : `${t('tile.unknown')} — ${t('tile.aged', { age: seconds(age_ms) })}`}</small>`}

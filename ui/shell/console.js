@@ -113,7 +113,7 @@ export class Console {
       return { visible: false, still_ms: Infinity, age: /** @type {const} */ ({ ok: false, reason: 'no_picture' }) };
     }
     return {
-      visible: media.hasPicture && media.video.isConnected && !document.hidden,
+      visible: media.hasPicture && media.shown,
       still_ms: media.still(now_ms),
       age: media.age(this.streamOf(view, media.camera), this.clock.peek(), now_ms),
     };
@@ -360,7 +360,7 @@ export class Console {
   #report() {
     const now_ms = performance.now();
     const state = this.state.peek();
-    const tiles = this.media.all().map((media) => {
+    const tiles = this.media.all().filter((media) => media.shown).map((media) => {
       const stream = this.streamOf(state.vehicles[media.vehicle], media.camera);
       const delay = media.delay(stream, this.clock.peek());
       const still_ms = media.still(now_ms);

@@ -13,6 +13,7 @@ import { WhepSession } from './whep.js';
 /** No frame for this long is a freeze; checked often enough to be shown by 300 ms. */
 export const FREEZE_MS = 250;
 const REDIAL_STILL_MS = 3_000;
+const UNSTAMPED_FRAMES = 5;
 
 export class VehicleMedia {
   /** @type {WhepSession | null} */
@@ -23,6 +24,8 @@ export class VehicleMedia {
   #rtp = null;
   #displayed_ms = 0;
   #noticed_ms = 0;
+  #attached_ms = 0;
+  #unstamped = 0;
   #canTell = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 
   /** @param {string} vehicle @param {string} camera */
@@ -90,14 +93,30 @@ export class VehicleMedia {
 
   /** Dial again if nothing new was displayed although the hub receives. @param {boolean} live @param {number} now_ms */
   check(live, now_ms) {
-    if (this.state !== 'connected' || !live || document.hidden) return;
-    const since = Math.max(this.#noticed_ms, this.#dialled_ms);
+    if (this.state !== 'connected' || !live || !this.shown) return;
+    const since = Math.max(this.#noticed_ms, this.#dialled_ms, this.#attached_ms);
     if (now_ms - since > REDIAL_STILL_MS) this.#session?.redial('no_frames');
   }
 
-  /** Milliseconds since a new frame was displayed; Infinity before the first. @param {number} now_ms */
+  /** On this screen, where a browser counts displayed frames; elsewhere it does not. */
+  get shown() {
+    return this.video.isConnected && !document.hidden;
+  }
+
+  /** The element has a new place: from now on it has to show new frames. @param {HTMLElement} host */
+  attachTo(host) {
+    host.replaceChildren(this.video, this.sound);
+    this.#attached_ms = performance.now();
+    this.resume();
+  }
+
+  /**
+   * Milliseconds since a new frame was displayed, as far as this place of the element
+   * could show one; Infinity before the first.
+   * @param {number} now_ms
+   */
   still(now_ms) {
-    return this.#noticed_ms === 0 ? Infinity : Math.max(0, now_ms - this.#noticed_ms);
+    return this.#noticed_ms === 0 ? Infinity : Math.max(0, now_ms - Math.max(this.#noticed_ms, this.#attached_ms));
   }
 
   /** Capture-to-display delay of the newest frame. @param {any} stream @param {Estimate | null} clock */
@@ -139,6 +158,7 @@ export class VehicleMedia {
 
   /** @param {MediaStreamTrack} track */
   #show(track) {
+    this.#unstamped = 0;
     this.video.srcObject = new MediaStream([track]);
     play(this.video);
     if (this.#canTell) this.video.requestVideoFrameCallback(this.#onFrame);
@@ -155,11 +175,16 @@ export class VehicleMedia {
 
   /** @type {VideoFrameRequestCallback} */
   #onFrame = (now_ms, frame) => {
+    if (this.video.srcObject) this.video.requestVideoFrameCallback(this.#onFrame);
+    const rtp = /** @type {any} */ (frame).rtpTimestamp ?? null;
+    // Until the first packet a browser may display a black frame of its own making: it
+    // carries no timestamp. A browser that never gives one is believed after a few.
+    this.#unstamped = rtp === null ? this.#unstamped + 1 : 0;
+    if (rtp === null && this.#unstamped <= UNSTAMPED_FRAMES) return;
     this.#frames += 1;
     this.#noticed_ms = performance.now();
     this.#displayed_ms = frame.expectedDisplayTime || now_ms;
-    this.#rtp = /** @type {any} */ (frame).rtpTimestamp ?? null;
-    if (this.video.srcObject) this.video.requestVideoFrameCallback(this.#onFrame);
+    this.#rtp = rtp;
   };
 }
 

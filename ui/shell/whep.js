@@ -5,7 +5,8 @@
  * At any time at most one connection of a session is alive: the old one is closed and
  * its resource deleted before the next is made. Delay matters more than smoothness, so
  * the jitter buffer is asked for as little as possible, and sound gets a media stream
- * of its own: a browser delays pictures to match sound of the *same* stream.
+ * of its own, whatever the hub answers: a browser delays pictures to match sound of the
+ * *same* stream.
  *
  * @typedef {'dialling'|'connected'|'waiting'|'stopped'} WhepState
  */
