@@ -188,6 +188,8 @@ class Drive:
     def _move(self, moved: float) -> None:
         self.distance += moved
         length = self.course.line.length
+        if not self._loop and self.standing and length - self.distance < 0.3:
+            self.done = True
         if self.distance < length:
             if self._served is not None and self._ahead(self._served.at) > 20.0:
                 self._served = None

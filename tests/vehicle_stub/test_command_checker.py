@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols import tags
@@ -134,6 +134,7 @@ def test_a_stop_while_the_new_epoch_is_being_written_wins() -> None:
     assert verdict.reason is RefusalReason.OLD_SEQ
 
 
+@settings(deadline=None)
 @given(
     session=st.sampled_from(["", "s-0", "s-1"]),
     epoch=st.integers(0, 2**53 - 1),
@@ -166,6 +167,7 @@ def test_a_stored_command_is_of_some_other_day(body: Any) -> None:
     assert verdict.reason is RefusalReason.RETAINED
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_never_obeyed(data: st.DataObject) -> None:
     raw = bytearray(signed())
@@ -174,6 +176,7 @@ def test_a_changed_byte_is_never_obeyed(data: st.DataObject) -> None:
     assert isinstance(checker().check(bytes(raw), False, NOW), Refused)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=40))
 def test_whatever_the_order_no_seq_is_obeyed_twice_or_backwards(seqs: list[int]) -> None:
     made = CommandChecker(BUS, KEY, "s-1", 5)

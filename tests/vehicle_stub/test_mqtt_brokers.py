@@ -263,9 +263,8 @@ async def test_after_a_broker_restart_everything_is_said_again_and_a_kill_leaves
                 async with hub_at(port) as hub:
                     await hub.until(
                         lambda: (
-                            {Stream.CONNECTION, Stream.FACTSHEET, Stream.STATE}  # noqa: B023
-                            <= hub.last.keys()
-                        ),  # noqa: B023 -- waited for in this very turn
+                            {Stream.CONNECTION, Stream.FACTSHEET, Stream.STATE} <= hub.last.keys()
+                        ),
                         seconds=40,
                     )
                     assert hub.last[Stream.CONNECTION].state == "ONLINE"
@@ -294,7 +293,7 @@ async def test_a_wrong_token_is_said_in_one_line_and_tried_again(
         await reachable(port)
         async with running(argv, log, cwd=ROOT) as process:
             async with asyncio.timeout(30):
-                while "the broker refuses hub.credentials" not in log.read_text():
+                while "the broker refuses hub.credentials" not in log.read_text():  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             assert process.returncode is None
     assert "Traceback" not in log.read_text()
