@@ -338,7 +338,11 @@ class Router:
                 losses = inbound.losses
                 if not losses:
                     continue
+                given_up = losses.given_up
                 asked = losses.due(now_ns)
+                if losses.given_up != given_up:
+                    inbound.feed.keyframes.ask()
+                    self._ask_keyframe(peer, inbound, now_ns)
                 if asked:
                     peer.send_rtcp(
                         rtcp.build_receiver_report(OUR_SSRC, ())

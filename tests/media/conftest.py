@@ -148,11 +148,14 @@ class Peer:
             self.pc.addTransceiver(kind, direction="recvonly")
         response = await self.dial(f"/whep/{BUS.site}/{BUS.vehicle}", **params)
         if response.status_code == 201:
-            for index, transceiver in enumerate(self.pc.getTransceivers()):
-                name = f"{transceiver.kind}{index}"
-                track = transceiver.receiver.track
-                self._tasks.append(asyncio.create_task(self._count(name, track), name=name))
+            self.count_frames()
         return response
+
+    def count_frames(self) -> None:
+        for index, transceiver in enumerate(self.pc.getTransceivers()):
+            name = f"{transceiver.kind}{index}"
+            track = transceiver.receiver.track
+            self._tasks.append(asyncio.create_task(self._count(name, track), name=name))
 
     async def _count(self, name: str, track: MediaStreamTrack) -> None:
         while True:
@@ -175,17 +178,25 @@ async def _account(request: Request) -> str | None:
     return "operator" if scheme == "Bearer" and token == TOKEN else None
 
 
-@contextlib.asynccontextmanager
-async def running_hub(config: MediaConfig | None = None) -> AsyncIterator[Hub]:
-    events: list[AnyEvent] = []
-    plane = MediaPlane(
+def make_plane(config: MediaConfig | None, events: list[AnyEvent]) -> MediaPlane:
+    return MediaPlane(
         config or MediaConfig(),
         counters=Counters(),
         on_event=events.append,
         authorise_publisher=lambda vehicle, token: vehicle == BUS and token == TOKEN,
         authorise_watcher=_account,
     )
+
+
+def client_of(plane: MediaPlane) -> httpx.AsyncClient:
     app = Starlette(routes=plane.routes())
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub")
+
+
+@contextlib.asynccontextmanager
+async def running_hub(config: MediaConfig | None = None) -> AsyncIterator[Hub]:
+    events: list[AnyEvent] = []
+    plane = make_plane(config, events)
     running = asyncio.create_task(plane.run(), name="media plane")
     ready = asyncio.create_task(plane.ready.wait(), name="ready")
     try:
@@ -193,9 +204,7 @@ async def running_hub(config: MediaConfig | None = None) -> AsyncIterator[Hub]:
             await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://hub"
-        ) as client:
+        async with client_of(plane) as client:
             yield Hub(plane, events, client)
     finally:
         ready.cancel()
@@ -208,6 +217,15 @@ async def running_hub(config: MediaConfig | None = None) -> AsyncIterator[Hub]:
 async def hub() -> AsyncIterator[Hub]:
     async with running_hub() as hub:
         yield hub
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Hub]:
+    """The routes of a plane whose worker never starts: enough for whatever is refused before."""
+    events: list[AnyEvent] = []
+    plane = make_plane(None, events)
+    async with client_of(plane) as client:
+        yield Hub(plane, events, client)
 
 
 PeerFactory = Callable[[], Peer]

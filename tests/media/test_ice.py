@@ -8,6 +8,7 @@ import pytest
 from aioice import stun
 
 from protocols.codec import ProtocolError
+from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ice, ipc
 from supervisor.media.dtls import Buffer
@@ -22,6 +23,7 @@ from supervisor.media.peer import (
 from supervisor.media.router import Router
 from supervisor.rtp import rtcp
 from supervisor.rtp.codec import Codec
+from supervisor.rtp.nack import GIVE_UP_NS
 from supervisor.rtp.packet import HEADER
 
 PACKETS = Path(__file__).parents[1] / "packets"
@@ -299,6 +301,17 @@ def test_a_gap_is_asked_for_upstream(flowing, port):
     deliver(flowing, port, (rtp(sequence=900), HOME), (rtp(sequence=903), HOME))
     asked = [packet for data in to(port, HOME) for packet in rtcp.parse(data)]
     assert rtcp.Nack(1, 1, (901, 902)) in asked
+
+
+def test_a_packet_that_never_comes_costs_one_keyframe_request(flowing, port):
+    deliver(flowing, port, (rtp(sequence=900, rest=b"\x10\x00x"), HOME))
+    deliver(flowing, port, (rtp(sequence=902, rest=b"\x00x"), HOME))
+    port.sent.clear()
+    later = clock.monotonic_ns() + GIVE_UP_NS + 10**9
+    flowing.on_repair_time(later)
+    flowing.on_repair_time(later + 1)
+    asked = [packet for data in to(port, HOME) for packet in rtcp.parse(data)]
+    assert asked.count(rtcp.KeyframeAsked(1, 1)) == 1
 
 
 def test_sender_reports_reach_watchers_under_their_ssrc_with_the_same_clock(flowing, port):

@@ -5,14 +5,11 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-import httpx
 import pytest
-from starlette.applications import Starlette
 
-from supervisor.counters import Counters
 from supervisor.media.errors import MediaError
 from supervisor.media.http import MAX_FRAGMENT
-from supervisor.media.plane import MediaConfig, MediaPlane
+from supervisor.media.plane import MediaConfig
 from supervisor.media.sdp import MAX_SDP
 
 pytestmark = [pytest.mark.integration]
@@ -45,20 +42,20 @@ def problem(response):
         ("/whip/Maebashi/bus-01", None, 400, "bad_name"),
     ],
 )
-async def test_a_wrong_token_or_name_is_refused(hub, media, path, token, status, reason):
-    response = await hub.post(path, OFFER, token=token or media.TOKEN)
+async def test_a_wrong_token_or_name_is_refused(door, media, path, token, status, reason):
+    response = await door.post(path, OFFER, token=token or media.TOKEN)
     assert response.status_code == status
     assert problem(response) == reason
     assert (status != 401) or response.headers["www-authenticate"].startswith("Bearer")
-    assert hub.plane.sessions == {}
+    assert door.plane.sessions == {}
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Basic abc"}, {"Authorization": "Bearer"}]
 )
-async def test_a_missing_token_is_refused(hub, headers):
+async def test_a_missing_token_is_refused(door, headers):
     headers["Content-Type"] = "application/sdp"
-    response = await hub.client.post(WHIP, content=OFFER, headers=headers)
+    response = await door.client.post(WHIP, content=OFFER, headers=headers)
     assert response.status_code == 401
 
 
@@ -72,20 +69,20 @@ async def test_a_missing_token_is_refused(hub, headers):
         (b"v=0" + bytes(MAX_SDP), 413, "oversize"),
     ],
 )
-async def test_a_broken_or_oversize_offer_is_refused(hub, offer, status, reason):
-    response = await hub.post(WHIP, offer)
+async def test_a_broken_or_oversize_offer_is_refused(door, offer, status, reason):
+    response = await door.post(WHIP, offer)
     assert response.status_code == status
     assert problem(response) == reason
-    assert hub.plane.counters.get("media_signalling_refused", reason) == 1
+    assert door.plane.counters.get("media_signalling_refused", reason) == 1
 
 
-async def test_bad_camera_names_are_refused(hub):
+async def test_bad_camera_names_are_refused(door):
     for cameras in ("UPPER", "a,a" + ",b" * 20, "audio"):
-        assert (await hub.post(WHIP, OFFER, cameras=cameras)).status_code == 400
+        assert (await door.post(WHIP, OFFER, cameras=cameras)).status_code == 400
 
 
-async def test_another_content_type_is_refused(hub, media):
-    response = await hub.client.post(
+async def test_another_content_type_is_refused(door, media):
+    response = await door.client.post(
         WHIP, content=OFFER, headers=bearer(media) | {"Content-Type": "text/plain"}
     )
     assert response.status_code == 415
@@ -142,13 +139,13 @@ async def test_a_session_is_ended_only_by_its_own_kind_and_vehicle(hub, media):
     assert hub.plane.sessions == {}
 
 
-async def test_options_say_what_is_possible(hub):
-    response = await hub.client.options(WHIP)
+async def test_options_say_what_is_possible(door):
+    response = await door.client.options(WHIP)
     assert response.status_code == 204
     assert response.headers["accept-post"] == "application/sdp"
-    response = await hub.client.options(WHIP + "/session")
+    response = await door.client.options(WHIP + "/session")
     assert "DELETE" in response.headers["allow"]
-    assert (await hub.client.get(WHIP)).status_code == 405
+    assert (await door.client.get(WHIP)).status_code == 405
 
 
 async def test_no_more_sessions_than_configured(media):
@@ -158,25 +155,11 @@ async def test_no_more_sessions_than_configured(media):
     assert response.headers["retry-after"] == "1"
 
 
-async def test_without_a_worker_the_answer_is_to_come_again():
-    plane = MediaPlane(
-        MediaConfig(),
-        counters=Counters(),
-        on_event=lambda event: None,
-        authorise_publisher=lambda vehicle, token: True,
-        authorise_watcher=None,
-    )
-    app = Starlette(routes=plane.routes())
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://hub"
-    ) as client:
-        response = await client.post(
-            WHIP,
-            content=OFFER,
-            headers={"Authorization": "Bearer x", "Content-Type": "application/sdp"},
-        )
+async def test_without_a_worker_the_answer_is_to_come_again(door):
+    response = await door.post(WHIP, OFFER)
     assert response.status_code == 503
     assert problem(response) == "unavailable"
+    assert response.headers["retry-after"] == "1"
 
 
 async def test_a_taken_port_is_said_in_plain_words(media):

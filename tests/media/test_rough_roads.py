@@ -1,0 +1,132 @@
+"""Loss and a changing address between real peers and a real worker."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from aiortc import RTCSessionDescription
+
+pytestmark = [pytest.mark.integration]
+
+
+class Road(asyncio.DatagramProtocol):
+    """Carries one peer's datagrams to the worker, losing some; can change its address.
+
+    The worker sees `self.away`'s address; the peer sees the road's own port.
+    """
+
+    def __init__(self, worker: tuple[str, int], loss: float = 0.0) -> None:
+        self.worker = worker
+        self.loss = loss
+        self.lost = 0
+        self.peer = None
+        self.near = None
+        self.away = None
+        self._choose = random.Random(7)
+
+    async def open(self):
+        loop = asyncio.get_running_loop()
+        self.near, _ = await loop.create_datagram_endpoint(
+            lambda: self, local_addr=("127.0.0.1", 0)
+        )
+        await self.move()
+        return self.near.get_extra_info("sockname")[1]
+
+    async def move(self):
+        road, old = self, self.away
+
+        class Far(asyncio.DatagramProtocol):
+            def datagram_received(self, data, address):
+                if road.peer is not None and not road._loses(data):
+                    road.near.sendto(data, road.peer)
+
+        loop = asyncio.get_running_loop()
+        self.away, _ = await loop.create_datagram_endpoint(Far, local_addr=("127.0.0.1", 0))
+        if old is not None:
+            old.close()
+
+    def _loses(self, data):
+        """Only media is lost: handshakes have their own tests."""
+        if 128 <= data[0] < 192 and not 192 <= data[1] <= 223 and self._choose.random() < self.loss:
+            self.lost += 1
+            return True
+        return False
+
+    def datagram_received(self, data, address):
+        self.peer = address
+        if not self._loses(data):
+            self.away.sendto(data, self.worker)
+
+    def close(self):
+        self.near.close()
+        self.away.close()
+
+
+@pytest.fixture
+async def road(hub):
+    roads = []
+
+    async def build(loss=0.0):
+        entry = Road(("127.0.0.1", hub.plane.worker_stats()[0].udp_port), loss)
+        roads.append(entry)
+        return entry, await entry.open()
+
+    yield build
+    for entry in roads:
+        entry.close()
+
+
+async def dial_over(hub, peer, path, port):
+    """Dial with the answer's candidate pointing at a road instead of at the worker."""
+    await peer.pc.setLocalDescription(await peer.pc.createOffer())
+    response = await hub.post(path, peer.pc.localDescription.sdp)
+    assert response.status_code == 201, response.text
+    worker = str(hub.plane.worker_stats()[0].udp_port)
+    answer = response.text.replace(f" {worker} typ", f" {port} typ")
+    await peer.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+
+def front(hub):
+    return next(s for s in hub.samples()[-1].streams if s.camera == "front")
+
+
+async def test_lost_packets_are_repaired_on_the_way_up_and_down(hub, peer, media, road):
+    up, up_port = await road(0.05)
+    down, down_port = await road(0.05)
+    vehicle = peer()
+    vehicle.pc.addTrack(media.Camera())
+    media.prefer(vehicle.pc, "VP8")
+    await dial_over(hub, vehicle, "/whip/maebashi/bus-01", up_port)
+    await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+    watcher = peer()
+    watcher.pc.addTransceiver("video", direction="recvonly")
+    await dial_over(hub, watcher, "/whep/maebashi/bus-01", down_port)
+    watcher.count_frames()
+    await media.until(lambda: watcher.frames.get("video0", 0) > 10, "first pictures")
+    frames, seen = front(hub).frames, watcher.frames["video0"]
+    await media.until(
+        lambda: up.lost > 10 and down.lost > 10 and front(hub).frames > frames + 200,
+        "losses in both directions",
+    )
+    sent = front(hub).frames - frames
+    await media.until(
+        lambda: watcher.frames["video0"] - seen > 0.9 * sent, "nearly every picture decoded"
+    )
+    assert front(hub).lost > 0
+
+
+async def test_a_new_address_keeps_the_session_without_a_new_handshake(hub, peer, media, road):
+    up, up_port = await road()
+    vehicle = peer()
+    vehicle.pc.addTrack(media.Camera())
+    await dial_over(hub, vehicle, "/whip/maebashi/bus-01", up_port)
+    await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+    watcher = peer()
+    await watcher.watch("video")
+    await media.until(lambda: watcher.frames.get("video0", 0) > 10, "first pictures")
+    await up.move()
+    seen = watcher.frames["video0"]
+    await media.until(lambda: watcher.frames["video0"] > seen + 60, "pictures after the move")
+    assert [event.connected for event in hub.connected()] == [True]
