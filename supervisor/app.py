@@ -39,8 +39,8 @@ log = logging.getLogger("enkan.hub")
 
 TICK_S: Final = 0.1
 EVENT_QUEUE: Final = 20_000
-"""Events waiting for the core: 10 s of 200 vehicles at 10 Hz. A full queue drops
-telemetry and samples (newer ones follow) and never anything else."""
+"""Events that may wait for the core before replaceable ones are dropped: 10 s of 200
+vehicles at 10 Hz. The others come from bounded senders and are never dropped."""
 
 REPLACEABLE: Final = (
     events.TelemetryReceived,
@@ -107,7 +107,7 @@ class Hub:
         self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.counters = Counters()
         self._fleet = Fleet()
-        self._queue: asyncio.Queue[events.AnyEvent] = asyncio.Queue(EVENT_QUEUE)
+        self._queue: asyncio.Queue[events.AnyEvent] = asyncio.Queue()
         self._broker_connected = False
 
         credentials = Credentials.load(self._state_dir / config.hub.credentials)
@@ -164,7 +164,9 @@ class Hub:
             extra_routes=self._media.routes(),
             readiness=self.readiness,
         )
+        self._access.on_end(self._sign_in_ended)
         self._exporter = Exporter(self.counters)
+        self._exporter.add_gauge("consoles", lambda: float(self._console.open_consoles))
         self._lag = LoopLag(self._exporter)
         self._metrics = MetricsServer(
             config.metrics, exporter=self._exporter, state_dir=self._state_dir
@@ -199,13 +201,15 @@ class Hub:
             group.create_task(self._tell_ready(), name="ready")
 
     def submit(self, event: events.AnyEvent) -> None:
-        """Take one event; called by every room on the hub's loop."""
-        try:
-            self._queue.put_nowait(event)
-        except asyncio.QueueFull:
-            if not isinstance(event, REPLACEABLE):
-                raise
+        """Take one event; called by every room on the hub's loop.
+
+        What a newer event replaces is dropped, and counted, once `EVENT_QUEUE` events
+        wait. Everything else always fits: a stop is never refused for load.
+        """
+        if self._queue.qsize() >= EVENT_QUEUE and isinstance(event, REPLACEABLE):
             self.counters.add("events_dropped", type(event).__name__)
+            return
+        self._queue.put_nowait(event)
 
     def readiness(self) -> dict[str, str | bool]:
         """Return which parts are ready, for `/readyz`."""
@@ -276,7 +280,11 @@ class Hub:
 
     async def _authorise_watcher(self, request: Request) -> str | None:
         operator = await self._access.account_of(request)
-        return operator.account if operator is not None else None
+        return operator.session if operator is not None else None
+
+    def _sign_in_ended(self, sign_in: str, reason: str) -> None:
+        closed = self._media.close_watchers_of(sign_in)
+        log.info("a sign-in ended (%s), %d media sessions with it", reason, closed)
 
 
 def _write_endpoints(path: Path, endpoints: dict[str, str]) -> None:

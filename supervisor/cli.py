@@ -22,12 +22,28 @@ from supervisor import __version__, demo
 from supervisor.app import Hub
 from supervisor.config import ROOT, ConfigError, load
 from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
+from supervisor.console.listening import ListenError
+from supervisor.evidence.audit import AuditError
+from supervisor.media.errors import MediaError
 from supervisor.observability import logs
+from supervisor.telemetry.broker import BrokerError
 
 log = logging.getLogger("enkan.cli")
 
 EXIT_USAGE = 2
 EXIT_CANNOT_START = 4
+
+REFUSALS = (
+    AuditError,
+    BrokerError,
+    ConfigError,
+    CredentialsError,
+    ListenError,
+    MediaError,
+    ProtocolError,
+    demo.DemoError,
+)
+"""Errors whose text is written for the person who started the program."""
 
 terminal = Terminal(stderr=True, highlight=False)
 app = typer.Typer(
@@ -57,8 +73,8 @@ def main() -> None:
     """Run the command line; a refusal ends in one clear line and an exit code."""
     try:
         app()
-    except (ConfigError, CredentialsError, ProtocolError, demo.DemoError) as error:
-        terminal.print(f"enkan: {error}", style="red", markup=False)
+    except REFUSALS as error:
+        terminal.print(f"enkan: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(EXIT_CANNOT_START) from error
 
 
@@ -108,8 +124,9 @@ async def _run_hub(built: Hub) -> int:
         return 0
     except BaseExceptionGroup as group:  # the boundary of the process: one line each, a code
         for error in _leaves(group):
-            log.error("hub ended: %s: %s", type(error).__name__, error, exc_info=error)
-            terminal.print(f"enkan: {error}", style="red", markup=False)
+            known = isinstance(error, REFUSALS)
+            log.error("hub ended: %s", error, exc_info=None if known else error)
+            terminal.print(f"enkan: {error}", style="red", markup=False, soft_wrap=True)
         return EXIT_CANNOT_START
     return 0
 

@@ -22,10 +22,7 @@ from protocols.vehicle import Kind
 from supervisor import clock, processes
 from supervisor.config import ROOT
 from supervisor.console.credentials import Credentials, write_vehicle_file
-
-DEMO_ACCOUNT: Final = "demo"
-DEMO_PASSWORD: Final = "enkan-demo"
-"""Published on the sign-in page; usable on loopback only."""
+from supervisor.console.server import DEMO_ACCOUNT, DEMO_PASSWORD
 
 READY_WITHIN_S: Final = 60.0
 

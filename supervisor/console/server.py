@@ -63,8 +63,9 @@ QUIET_NS: Final = 1_000_000_000
 MAX_CONSOLES: Final = 100
 MAX_CONSOLES_PER_SIGN_IN: Final = 8
 
-DEMO_ACCOUNT: Final = ("demo", "enkan-demo")
-"""Name and password shown on the sign-in page in demo mode, which is loopback only."""
+DEMO_ACCOUNT: Final = "demo"
+DEMO_PASSWORD: Final = "enkan-demo"
+"""Shown on the sign-in page in demo mode, which is loopback only."""
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -365,7 +366,7 @@ class Console:
         if self._demo or await self._access.account_of(request) is not None:
             info["version"] = self._hub_version
         if self._demo:
-            info["demo_account"] = {"name": DEMO_ACCOUNT[0], "password": DEMO_ACCOUNT[1]}
+            info["demo_account"] = {"name": DEMO_ACCOUNT, "password": DEMO_PASSWORD}
         return JSONResponse(info)
 
     # ----------------------------------------------------------------- session
