@@ -14,7 +14,7 @@ from supervisor.core.watch import watch_vehicle
 MAX_STREAMS: Final = MAX_CAMERAS + 1
 """Every camera of a factsheet, and sound."""
 
-FIRST_FRAME_NS: Final = 3_000_000_000
+FIRST_FRAME_NS: Final = 5_000_000_000
 """A publisher has this long from its connection to its first picture."""
 
 

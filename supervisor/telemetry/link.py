@@ -80,6 +80,7 @@ class TelemetryLink:
         self._failure: BaseException | None = None
         self._group: asyncio.TaskGroup | None = None
         self._was_connected = False
+        self._told: bool | None = None
         self._outbox = 0
         self._beat_seq = 0
         self._heard: dict[VehicleId, vehicle.Echo] = {}
@@ -209,6 +210,7 @@ class TelemetryLink:
             try:
                 await self._connection()
             except aiomqtt.MqttError as error:
+                self._tell(connected=False)
                 if not told:
                     log.warning("broker not reachable: %s; trying again", _brief(error))
                     told = True
@@ -236,14 +238,20 @@ class TelemetryLink:
                 self._was_connected = True
                 self._connected.set()
                 log.info("connected to the broker")
-                self._on_event(BrokerChanged(connected=True))
+                self._tell(connected=True)
                 await self._until_broken(client)
         finally:
             if self._was_connected:
                 self._connected.clear()
                 self._client = None
                 log.info("disconnected from the broker")
-                self._on_event(BrokerChanged(connected=False))
+                self._tell(connected=False)
+
+    def _tell(self, *, connected: bool) -> None:
+        """Say once that the broker is there or not; also when it never was."""
+        if connected is not self._told:
+            self._told = connected
+            self._on_event(BrokerChanged(connected))
 
     async def _until_broken(self, client: aiomqtt.Client) -> None:
         """Wait for the disconnection, or for a reason to disconnect."""
