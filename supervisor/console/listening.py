@@ -79,6 +79,7 @@ class _Http(H11Protocol):
     """
 
     _impatience: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
@@ -86,6 +87,8 @@ class _Http(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._upgraded:
+            return
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_expecting()
         elif self._impatience is None:
@@ -96,6 +99,7 @@ class _Http(H11Protocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._upgraded = True
         self._stop_expecting()
         super().handle_websocket_upgrade(event)
 

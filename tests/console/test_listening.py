@@ -163,6 +163,16 @@ async def test_a_request_head_that_never_ends_is_cut(
 
 
 @pytest.mark.integration
+async def test_a_websocket_outlives_the_patience_for_a_request_head(
+    make_hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.console.listening.HEAD_WITHIN_S", 1.0)
+    async with make_hub() as hub, hub.sign_in() as client, hub.socket(client) as socket:
+        for _ in range(6):  # welcome, snapshot, then one a second
+            await hub.receive(socket)
+
+
+@pytest.mark.integration
 async def test_what_is_no_http_is_counted_and_not_logged(
     make_hub: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

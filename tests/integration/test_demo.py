@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -70,7 +71,8 @@ async def operator(running: Running) -> AsyncIterator[Operator]:
         yield seen
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def test_the_demo_brings_three_live_vehicles_and_survives_the_death_of_its_parts(
