@@ -36,6 +36,16 @@ export function dashed(id) {
   return id.replace('/', '-');
 }
 
+/**
+ * Words from a vehicle in the reader's language. A vehicle may say both, Japanese first,
+ * as in `けやき並木 / Keyaki-namiki`; anything else is shown as it is.
+ * @param {string} text @param {'ja'|'en'} language
+ */
+export function inLanguage(text, language) {
+  const parts = text.split(' / ');
+  return parts.length === 2 ? parts[language === 'ja' ? 0 : 1] : text;
+}
+
 /** The vehicle part of `site/vehicle`. @param {string} id */
 export function shortName(id) {
   return id.slice(id.indexOf('/') + 1);

@@ -48,6 +48,12 @@ export function stableOrder(shown, wanted, pointerInside) {
   return [...kept, ...wanted.filter((key) => !kept.includes(key))];
 }
 
+/** A request is as urgent as the catalogue says of its alarm. @param {State} state @param {any} request */
+export function requestPriority(state, request) {
+  const key = request.state === 'unanswered' ? 'takeover.unanswered' : 'takeover.requested';
+  return state.catalogue[key]?.priority ?? 1;
+}
+
 const UNACKNOWLEDGED = ['unacknowledged', 'returned_unacknowledged'];
 
 /** @param {any} alarm */
@@ -84,7 +90,7 @@ export function audible(state) {
     const hasAlarm = Object.values(state.alarms).some(
       (alarm) => alarm.vehicle === request.vehicle && alarm.key.startsWith('takeover.'),
     );
-    if (!hasAlarm && request.state === 'open') sounds.push({ id: requestKey(request), priority: 1 });
+    if (!hasAlarm && request.state === 'open') sounds.push({ id: requestKey(request), priority: requestPriority(state, request) });
   }
   return sounds;
 }

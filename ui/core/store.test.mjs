@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { allowBlockedBy, alarmLine, audible, latestCommand, openRequests, stableOrder, watched } from './select.js';
+import { allowBlockedBy, alarmLine, audible, latestCommand, openRequests, requestPriority, stableOrder, watched } from './select.js';
 import { initialState, reduce } from './store.js';
 
 const BUS = 'maebashi/bus-01';
@@ -80,6 +80,14 @@ test('a request ends when its answer was applied or the vehicle withdraws, with 
 
 test('an unanswered request stays: a person is still needed', () => {
   assert.equal(openRequests(run(snapshot({ requests: [request('e1', { state: 'unanswered' })] }))).length, 1);
+});
+
+test('a request is as urgent as the catalogue says', () => {
+  const catalogue = [{ key: 'takeover.requested', priority: 2 }, { key: 'takeover.unanswered', priority: 1 }];
+  const state = reduce(run(snapshot()), { type: 'welcome', role: 'operator', alarm_catalogue: catalogue });
+  assert.equal(requestPriority(state, request('e1')), 2);
+  assert.equal(requestPriority(state, request('e1', { state: 'unanswered' })), 1);
+  assert.equal(requestPriority(run(), request('e1')), 1);
 });
 
 test('cards keep their places under the pointer', () => {

@@ -21,7 +21,7 @@ export const AlarmLine = ({ desk }) => {
     ${top ? html`<div class="alarm-top" data-testid="alarm-top" data-key=${top.key}>
         <${Chip} priority=${top.priority} flash=${true} title=${t(`priority.${top.priority}`)} />
         <strong>${alarmText(desk, top).title}</strong>
-        <span>${state.vehicles[top.vehicle]?.name ?? top.vehicle}</span>
+        <span>${desk.nameOf(top.vehicle)}</span>
         <span class="action">${alarmText(desk, top).action}</span>
       </div>
       <span class="alarm-buttons">
@@ -40,7 +40,7 @@ function StopFocused({ desk }) {
   const state = desk.state.value;
   const vehicle = state.focused ? state.vehicles[state.focused] : null;
   return html`<div class="stop-focused" data-testid="stop-target" data-vehicle=${state.focused ?? ''}>
-    <span class="stop-what"><small>${t('stop.focused')} <kbd>Space</kbd></small><b>${vehicle?.name ?? t('stop.none')}</b></span>
+    <span class="stop-what"><small>${t('stop.focused')} <kbd>Space</kbd></small><b>${vehicle ? desk.say(vehicle.name) : t('stop.none')}</b></span>
     ${vehicle && html`<${CommandProgress} desk=${desk} vehicle=${vehicle.id} compact=${true} />`}
     <${StopButton} desk=${desk} vehicle=${state.focused} testid="stop-focused" />
   </div>`;

@@ -22,7 +22,7 @@ export const Alarms = ({ desk }) => {
         <td><${Chip} priority=${alarm.priority} flash=${open} title=${t(`priority.${alarm.priority}`)} /></td>
         <td>${t(`alarm.${alarm.state}`)}${alarm.acknowledged_by && html`<small>${t('alarm.by', { who: alarm.acknowledged_by })}</small>`}</td>
         <td><b>${text.title}</b>${alarm.detail && html`<small>${alarm.detail}</small>`}<small>${text.cause}</small></td>
-        <td>${state.vehicles[alarm.vehicle]?.name ?? alarm.vehicle}<small>${alarm.vehicle}</small></td>
+        <td>${desk.nameOf(alarm.vehicle)}<small>${alarm.vehicle}</small></td>
         <td>${t('link.age', { age: seconds(desk.since(alarm.raised_ns) ?? 0) })}</td>
         <td><b>${text.action}</b><small>${t('alarm.consequence')}: ${text.consequence}</small></td>
         <td>${open && html`<button data-testid="ack" disabled=${!connected} onClick=${() => desk.acknowledge(alarm.id)}>${t('alarm.ack')}</button>`}</td>

@@ -185,7 +185,8 @@ class FleetMapView {
     shown.arrow.style.rotate = `${pose.heading_deg}deg`;
     const unknown = unknownNow(this.#desk, vehicle);
     const age_ms = this.#desk.since(pose.at_ns) ?? 0;
-    const words = unknown ? `${vehicle.name} ${this.#desk.t('link.age', { age: seconds(age_ms) })}` : vehicle.name;
+    const called = this.#desk.say(vehicle.name);
+    const words = unknown ? `${called} ${this.#desk.t('link.age', { age: seconds(age_ms) })}` : called;
     if (shown.name.textContent !== words) shown.name.textContent = words;
     shown.element.classList.toggle('unknown', unknown);
     shown.element.classList.toggle('focused', focused);
@@ -229,8 +230,8 @@ class FleetMapView {
         const { name, pose } = vehicles[id];
         const item = document.createElement('li');
         item.textContent = pose
-          ? `${name} (${shortName(id)}): ${pose.latitude.toFixed(5)}, ${pose.longitude.toFixed(5)} — ${Math.round(pose.heading_deg)}° — ${kmh(pose.speed_mps)} km/h — ${t('link.age', { age: seconds(this.#desk.since(pose.at_ns) ?? 0) })}`
-          : `${name} (${shortName(id)}): ${t('map.no_position')}`;
+          ? `${this.#desk.say(name)} (${shortName(id)}): ${pose.latitude.toFixed(5)}, ${pose.longitude.toFixed(5)} — ${Math.round(pose.heading_deg)}° — ${kmh(pose.speed_mps)} km/h — ${t('link.age', { age: seconds(this.#desk.since(pose.at_ns) ?? 0) })}`
+          : `${this.#desk.say(name)} (${shortName(id)}): ${t('map.no_position')}`;
         return item;
       }),
     );

@@ -2,7 +2,7 @@
 /** Attention queue: who needs a person, why, how long is left, who has it. */
 import { useRef } from 'preact/hooks';
 import { countdown, dashed } from '../core/format.js';
-import { openRequests, stableOrder } from '../core/select.js';
+import { openRequests, requestPriority, stableOrder } from '../core/select.js';
 import { requestKey } from '../core/store.js';
 import { html } from '../view.js';
 import { Chip } from './chip.js';
@@ -23,7 +23,7 @@ function Cards({ desk }) {
       onPointerEnter=${() => (inside.current = true)} onPointerLeave=${() => (inside.current = false)}>
     <h2>${t('queue.title')} <b>${order.current.length || ''}</b></h2>
     ${state.closed.map((one) => html`<p key=${one.key} class="card-closed" role="status"
-      data-testid=${`closed-${dashed(one.vehicle)}`} data-how=${one.how}>✓ ${state.vehicles[one.vehicle]?.name ?? one.vehicle}<br />${t(`queue.closed_${one.how}`)}</p>`)}
+      data-testid=${`closed-${dashed(one.vehicle)}`} data-how=${one.how}>✓ ${desk.nameOf(one.vehicle)}<br />${t(`queue.closed_${one.how}`)}</p>`)}
     ${order.current.map((key) => html`<${Card} key=${key} desk=${desk} request=${requests[key]} current=${state.takeover === key} />`)}
     ${order.current.length === 0 && html`<p class="empty" data-testid="queue-empty">${t(connected ? 'queue.empty' : 'queue.empty_unknown')}</p>`}
   </aside>`;
@@ -32,12 +32,12 @@ function Cards({ desk }) {
 /** @param {{desk: import('../shell/console.js').Console, request: any, current: boolean}} props */
 function Card({ desk, request, current }) {
   const { t } = desk;
-  const vehicle = desk.state.value.vehicles[request.vehicle];
+  const priority = requestPriority(desk.state.value, request);
   const open = () => desk.dispatch({ type: 'local.takeover', key: requestKey(request) });
   return html`<button class=${`card ${current ? 'current' : ''}`} data-testid=${`card-${dashed(request.vehicle)}`}
       data-request=${request.id} data-state=${request.state} onClick=${open}>
-    <span class="card-head"><${Chip} priority=${1} flash=${request.state === 'open'} title=${t('priority.1')} />
-      <strong>${vehicle?.name ?? request.vehicle}</strong></span>
+    <span class="card-head"><${Chip} priority=${priority} flash=${request.state === 'open'} title=${t(`priority.${priority}`)} />
+      <strong>${desk.nameOf(request.vehicle)}</strong></span>
     <span class="card-reason">${t(`reason.${request.reason}`, {}, request.reason || t('reason.other'))}</span>
     ${request.state === 'unanswered'
       ? html`<span class="card-note">${t('queue.unanswered')}</span>`

@@ -2,7 +2,7 @@
 /** S2 Take-over 介入: live large, why, answer cards, STOP. */
 import { useState } from 'preact/hooks';
 import { dashed, seconds } from '../core/format.js';
-import { allowBlockedBy, MAX_DECISION_AGE_MS } from '../core/select.js';
+import { allowBlockedBy, MAX_DECISION_AGE_MS, requestPriority } from '../core/select.js';
 import { html } from '../view.js';
 import { StopButton } from './alarmline.js';
 import { Chip } from './chip.js';
@@ -22,13 +22,13 @@ export const TakeOver = ({ desk }) => {
   if (!request || !vehicle) return html`<p class="empty big">${t('blocked.no_vehicle')}</p>`;
   return html`<div class="takeover" data-testid="takeover" data-vehicle=${vehicle.id}>
     <section class="takeover-live">
-      <header class="tile-head"><${Chip} priority=${1} /><strong>${t('takeover.title')}: ${vehicle.name}</strong><small class="id">${vehicle.id}</small>
+      <header class="tile-head"><${Chip} priority=${requestPriority(state, request)} /><strong>${t('takeover.title')}: ${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
         <${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} /></header>
       <${Picture} desk=${desk} vehicle=${vehicle.id} large=${true} />
     </section>
     <section class="takeover-side">
       <div class="fact"><small>${t('takeover.reason')}</small><b class="large">${t(`reason.${request.reason}`, {}, request.reason || t('reason.other'))}</b></div>
-      ${request.text && html`<div class="fact"><small>${t('takeover.says')}</small><span>${request.text}</span></div>`}
+      ${request.text && html`<div class="fact"><small>${t('takeover.says')}</small><span>${desk.say(request.text)}</span></div>`}
       <${TimeLeft} desk=${desk} request=${request} />
       ${request.deadline_ns !== null && html`<div class="fact"><small>${t('takeover.fallback')}</small><span>${t('takeover.fallback_text')}</span></div>`}
       <${Speed} desk=${desk} vehicle=${vehicle} />

@@ -15,7 +15,7 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
   return html`<article class=${`tile ${focused ? 'focused' : ''}`} data-testid=${`tile-${id}`} data-focused=${String(focused)}
       data-link=${vehicle.link} onPointerDown=${() => desk.focus(vehicle.id)}>
     <header class="tile-head">
-      <span class="digit">${number}</span><strong>${vehicle.name}</strong><small class="id">${vehicle.id}</small>
+      <span class="digit">${number}</span><strong>${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
       <${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
     </header>
     <${Picture} desk=${desk} vehicle=${vehicle.id} />
@@ -79,15 +79,20 @@ export function Speed({ desk, vehicle }) {
   </div>`;
 }
 
+/** `obstacle: waiting for a person`: the first word in the reader's language. @param {import('../shell/console.js').Console} desk @param {string} reason */
+function reasonWords(desk, reason) {
+  return desk.t(`reason.${reason.split(':')[0]}`, {}, desk.say(reason));
+}
+
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export function Task({ desk, vehicle }) {
   const { t } = desk;
   const { pose } = vehicle;
   if (!unknownNow(desk, vehicle)) {
     return html`<span class="task"><small>${t(vehicle.kind === 'bus' ? 'tile.next.bus' : 'tile.next.other')}</small>
-      <b>${pose?.next_stop || '—'}</b>
+      <b>${desk.say(pose?.next_stop || '—')}</b>
       ${pose?.progress != null && html`<span class="bar thin" title=${t('tile.progress')}><span class="bar-fill" style=${{ transform: `scaleX(${pose.progress.toFixed(3)})` }}></span></span>`}
-      ${vehicle.reason && html`<small class="why">${vehicle.reason}</small>`}</span>`;
+      ${vehicle.reason && html`<small class="why">${reasonWords(desk, vehicle.reason)}</small>`}</span>`;
   }
   void desk.tick.value;
   const age_ms = desk.since(pose?.at_ns);

@@ -32,7 +32,7 @@ export const Watch = ({ desk, language }) => {
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any, focused: boolean}} props */
 function Row({ desk, vehicle, focused }) {
   return html`<article class=${`row ${focused ? 'focused' : ''}`} data-testid=${`row-${dashed(vehicle.id)}`} onPointerDown=${() => desk.focus(vehicle.id)}>
-    <strong>${vehicle.name}</strong><small class="id">${vehicle.id}</small>
+    <strong>${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
     <${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
     <span>${vehicle.pose ? `${kmh(vehicle.pose.speed_mps)} km/h` : '—'}</span>
     <${Task} desk=${desk} vehicle=${vehicle} />

@@ -8,6 +8,7 @@
  */
 import { batch, signal } from '@preact/signals';
 import { addExchange, emptyClock, estimate } from '../core/clock.js';
+import { inLanguage } from '../core/format.js';
 import { label } from '../core/labels.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
 import { nextSound, quiet, silence } from '../core/sounds.js';
@@ -89,6 +90,17 @@ export class Console {
 
   /** @param {string} key @param {Record<string, string|number>} [values] @param {string} [fallback] */
   t = (key, values, fallback) => label(this.language.value, key, values, fallback);
+
+  /** Words of a vehicle in the present language. @param {string} text */
+  say(text) {
+    return inLanguage(text, this.language.value);
+  }
+
+  /** The name of a vehicle, its id if the hub does not know it (any more). @param {string} id */
+  nameOf(id) {
+    const vehicle = this.state.value.vehicles[id];
+    return vehicle ? this.say(vehicle.name) : id;
+  }
 
   /** The hub's clock now, in ms: by exchanges, else by the last message (late by its way here). */
   hubNow() {
