@@ -15,6 +15,7 @@ from typing import Final
 from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
 from vehicle_stub.camera_worker import CameraWorker
+from vehicle_stub.complaints import Complaints
 from vehicle_stub.sound import Sound, SoundTrack
 from vehicle_stub.webrtc import AnswerError, MediaSession
 from vehicle_stub.whip import WhipClient, WhipError
@@ -59,19 +60,23 @@ class MediaPublisher:
     async def run(self) -> None:
         """Publish until cancelled; ends the session at the hub then."""
         backoff = Backoff(self._random)
+        complaints = Complaints()
         while True:
             try:
                 await self._one_session(backoff)
             except WhipError as error:
                 if error.unauthorized:
-                    log.error("whip: %s; next try in %.0f s", error, UNAUTHORIZED_RETRY_S)
+                    if complaints.worth_saying(str(error)):
+                        log.error("whip: %s; trying every %.0f s", error, UNAUTHORIZED_RETRY_S)
                     await asyncio.sleep(UNAUTHORIZED_RETRY_S)
                     continue
-                log.warning("whip: %s", error)
+                if complaints.worth_saying(str(error)):
+                    log.warning("whip: %s; trying on", error)
             except AnswerError as error:
                 log.warning("whip: the hub's answer cannot be used: %s", error)
             except _SessionOver as over:
-                log.warning("media: %s", over)
+                complaints.reset()
+                log.warning("media: %s; dialling again", over)
             await asyncio.sleep(backoff.next_s())
 
     async def _one_session(self, backoff: Backoff) -> None:

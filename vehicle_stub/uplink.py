@@ -36,6 +36,7 @@ from protocols.vehicle import (
 )
 from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
+from vehicle_stub.complaints import Complaints
 from vehicle_stub.config import Broker
 from vehicle_stub.epochs import EpochError, EpochStore
 from vehicle_stub.vehicle import Persist, Publish, Vehicle
@@ -141,6 +142,7 @@ class Uplink:
 
     async def _keep(self, name: str, serve: Callable[[Backoff], Awaitable[None]]) -> None:
         backoff = Backoff(self._random)
+        complaints = Complaints()
         while True:
             refused = False
             try:
@@ -148,10 +150,9 @@ class Uplink:
             except* (aiomqtt.MqttError, OSError, ssl.SSLError) as group:
                 first = _first(group)
                 refused = isinstance(first, MqttConnectError)
-                if refused:
-                    log.error("%s: the broker refuses hub.credentials: %s", name, first)
-                else:
-                    log.warning("%s: broker not reached: %s", name, first)
+                what = "the broker refuses hub.credentials" if refused else "broker not reached"
+                if complaints.worth_saying(f"{what}: {first}"):
+                    log.warning("%s: %s: %s; trying on", name, what, first)
                 self._count(f"{name}_disconnected")
             delay = backoff.next_s()
             await asyncio.sleep(REFUSED_RETRY_S * (0.8 + delay / 10) if refused else delay)
