@@ -152,7 +152,7 @@ class PublisherSampled(_Message, frozen=True):
 
 
 class Stats(_Message, frozen=True):
-    """Once a second. `drops`: totals of this worker process by reason."""
+    """Once a second. `totals`: (name, reason, total) of this worker process's counters."""
 
     pid: int
     cpu_s: float
@@ -161,7 +161,12 @@ class Stats(_Message, frozen=True):
     bytes_in: int
     bytes_out: int
     peers: int
-    drops: dict[str, int]
+    totals: list[tuple[str, str, int]]
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Packets dropped, by reason."""
+        return {reason: total for name, reason, total in self.totals if name == "media_dropped"}
 
 
 WorkerMessage = Ready | Opened | PeerConnected | PeerClosed | PublisherSampled | Stats

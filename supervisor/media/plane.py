@@ -121,12 +121,14 @@ class MediaPlane:
         self._links: list[WorkerLink] = []
         self._publishers: dict[VehicleId, Session] = {}
         self._opening: dict[str, asyncio.Future[bool]] = {}
+        self._counted: dict[tuple[int, str, str], int] = {}
         self._handlers: dict[type, Callable[[WorkerLink, Any], None]] = {
             ipc.Ready: self._on_ready,
             ipc.Opened: self._on_opened,
             ipc.PeerConnected: self._on_connected,
             ipc.PeerClosed: self._on_closed,
             ipc.PublisherSampled: self._on_sampled,
+            ipc.Stats: self._on_stats,
         }
 
     async def run(self) -> None:
@@ -402,7 +404,15 @@ class MediaPlane:
         ]
         self._on_event(LinkSampled(session.vehicle_id, session.id, streams))
 
+    def _on_stats(self, link: WorkerLink, message: ipc.Stats) -> None:
+        """Add what the worker counted since its last message to the hub's counters."""
+        for name, reason, total in message.totals:
+            key = (link.index, name, reason)
+            self.counters.add(name, reason, total - self._counted.get(key, 0))
+            self._counted[key] = total
+
     def _on_gone(self, link: WorkerLink) -> None:
+        self._counted = {key: n for key, n in self._counted.items() if key[0] != link.index}
         if not any(other.ready is not None for other in self._links):
             self.ready.clear()
         for session in [entry for entry in self.sessions.values() if entry.link is link]:

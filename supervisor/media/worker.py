@@ -135,7 +135,6 @@ class Worker:
         self._router.remove(peer)
         if peer.task is not None and peer.task is not asyncio.current_task():
             peer.task.cancel()
-        self._counters.add("media_sessions_ended", reason)
         self._tell(ipc.PeerClosed(peer.session, reason))
 
     # ------------------------------------------------------------------ time
@@ -171,11 +170,7 @@ class Worker:
             bytes_in=port.bytes_in,
             bytes_out=port.bytes_out,
             peers=len(self._router.peers),
-            drops={
-                reason: total
-                for name, reason, total in self._counters.items()
-                if name == "media_dropped"
-            },
+            totals=self._counters.items(),
         )
 
 

@@ -1,0 +1,15 @@
+"""Selective forwarding, pure: packets and times in, packets and requests out.
+
+Knows nothing of vehicles, sockets or encryption; every `now_ns` is given.
+
+    packet, rtcp     bytes <-> facts; only `ProtocolError` leaves them
+    sequence         numbers without their wrap
+    codec            what a publisher sends and a watcher takes, and which fits which
+    keyframe         does this packet begin a picture that can be decoded alone
+    stats            loss, jitter, frames of one received stream
+    nack             what is missing, and when to ask for it (upstream)
+    cache            the newest packets, for watchers who ask (downstream)
+    asker            one keyframe request for many, at most two a second
+    feed             one camera's timeline over all its publishers
+    downtrack        what changes in a packet for one watcher
+"""

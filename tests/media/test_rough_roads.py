@@ -128,5 +128,5 @@ async def test_a_new_address_keeps_the_session_without_a_new_handshake(hub, peer
     await media.until(lambda: watcher.frames.get("video0", 0) > 10, "first pictures")
     await up.move()
     seen = watcher.frames["video0"]
-    await media.until(lambda: watcher.frames["video0"] > seen + 60, "pictures after the move")
+    await media.until(lambda: watcher.frames["video0"] > seen + 20, "pictures after the move")
     assert [event.connected for event in hub.connected()] == [True]
