@@ -6,7 +6,9 @@
     under_test     what a forwarder has to offer to be measured
     hub_process    our hub as a forwarder under test
     relay_process  aiortc's own relay as a forwarder under test; `aiortc_relay` is its child
+    janus_process  Janus's video room as a forwarder under test, if it is installed
     peer_process   generator and sinks as child processes; `peer_main` is the child
+    profiling      a profile of our media worker, taken from outside
     control        messages between the bench and its peer processes
     publisher      paced video senders         watcher   receivers that account every packet
     peer           ICE + DTLS + SRTP of one peer; `dtls` holds the hooks into aiortc

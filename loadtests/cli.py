@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,9 +16,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtests import procfs, report
+from loadtests import procfs, profiling, report
 from loadtests.errors import BenchError
 from loadtests.hub_process import HubProcess
+from loadtests.janus_process import INSTALL, JanusProcess
 from loadtests.media_bench import Load, measure
 from loadtests.relay_process import RelayProcess
 from loadtests.under_test import ForwarderUnderTest
@@ -69,6 +71,10 @@ def media(
     json: Annotated[
         Path | None, typer.Option(help="Write the figures to this file as JSON.")
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="Profile our media worker into this file (the figures get worse)."),
+    ] = None,
 ) -> None:
     """Forwarding of video: CPU per packet, loss and added delay of the media worker.
 
@@ -76,28 +82,34 @@ def media(
     second, and lets watchers receive and account every packet. Ends with code 1 if a
     packet was lost or nothing was forwarded.
     """
+    if peer is Peer.JANUS and shutil.which("janus") is None:
+        raise BenchError(INSTALL)
     load = Load(streams, mbps, watchers, seconds, "shaped", run)
-    result = asyncio.run(_media(peer, load))
+    result = asyncio.run(_media(peer, load, profile))
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     report.show(result, terminal)
+    if profile is not None:
+        terminal.print(profiling.most_expensive(profile), markup=False, soft_wrap=True)
     raise SystemExit(EXIT_FAILED if result.failed() else 0)
 
 
-async def _media(peer: Peer, load: Load) -> report.Report:
+async def _media(peer: Peer, load: Load, profile: Path | None) -> report.Report:
     with tempfile.TemporaryDirectory(prefix="enkan-bench-") as name:
         folder = Path(name)
-        plan: list[tuple[ForwarderUnderTest, Load]] = [(HubProcess(_folder(folder, "hub")), load)]
+        extra = {} if profile is None else profiling.environment(folder, profile)
+        ours = HubProcess(_folder(folder, "hub"), extra)
+        plan: list[tuple[ForwarderUnderTest, Load]] = [(ours, load)]
         match peer:
             case Peer.AIORTC:
                 decodable = load._replace(video="encoded")
                 few = decodable._replace(streams=min(load.streams, AIORTC_STREAMS))
                 plan = [
-                    (HubProcess(_folder(folder, "hub")), decodable),
+                    (ours, decodable),
                     (RelayProcess(_folder(folder, "relay"), load.mbps), few),
                 ]
             case Peer.JANUS:
-                raise BenchError("measuring beside Janus is not available yet")
+                plan.append((JanusProcess(_folder(folder, "janus")), load))
             case Peer.NONE:
                 pass
         results = [await _measure(forwarder, one, folder) for forwarder, one in plan]
@@ -105,7 +117,7 @@ async def _media(peer: Peer, load: Load) -> report.Report:
         command=shlex.join(["./enkan", "bench", *sys.argv[1:]]),
         machine=procfs.machine(),
         results=results,
-        ratio=_ratio(results),
+        ratio=report.ratio(results),
     )
 
 
@@ -132,17 +144,10 @@ async def _measure(forwarder: ForwarderUnderTest, load: Load, folder: Path) -> r
         )
 
 
-def _ratio(results: list[report.Result]) -> float | None:
-    figures = [result.cpu_us_per_forwarded for result in results]
-    if len(figures) != 2 or not figures[0] or not figures[1]:
-        return None
-    return figures[0] / figures[1]
-
-
 def main() -> None:
     """Run the command line; what cannot be measured ends in one clear line."""
     try:
         app()
     except BenchError as error:
-        errors.print(f"enkan bench: {error}", style="red", markup=False)
+        errors.print(f"enkan bench: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(EXIT_CANNOT) from error

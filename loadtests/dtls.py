@@ -14,12 +14,16 @@ from typing import Any, Final, NamedTuple
 
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
+    SRTP_AES128_CM_SHA1_80,
     SRTP_PROFILES,
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
     RTCDtlsTransport,
 )
+
+PROFILES: Final = [SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_80]
+"""Best first. AES-256-GCM is left out, so that all forwarders have the same work."""
 
 HANDSHAKE_WITHIN_S: Final = 20.0
 _QUEUE: Final = 64
@@ -66,8 +70,8 @@ class Dtls:
     def __init__(self, certificate: RTCCertificate, send: Callable[[bytes], None]) -> None:
         self._datagrams = _Datagrams(send)
         self._transport = RTCDtlsTransport(self._datagrams, [certificate])  # type: ignore[arg-type]
-        self._transport._srtp_profiles = [SRTP_AEAD_AES_128_GCM] + [
-            profile for profile in SRTP_PROFILES if profile is not SRTP_AEAD_AES_128_GCM
+        self._transport._srtp_profiles = [
+            profile for profile in PROFILES if profile in SRTP_PROFILES
         ]
 
     def feed(self, datagram: bytes) -> None:

@@ -56,15 +56,19 @@ class Batch:
 class UdpSocket:
     """A non-blocking socket for one peer.
 
+    It is bound to any address, because some forwarders leave loopback out of their
+    candidates: the peer dials whatever it is told, and the kernel carries packets to an
+    address of this machine over the loopback interface in any case.
+
     Attributes:
         segments: The kernel cuts runs on send.
         dropped: Datagrams that did not fit into this socket's buffer.
     """
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
-        self.socket.bind((address, 0))
+        self.socket.bind(("0.0.0.0", 0))
         self._buffer = bytearray(MAX_DATAGRAM + 1)
         self._view = memoryview(self._buffer)
         self.dropped = 0

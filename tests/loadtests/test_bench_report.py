@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from loadtests import procfs
-from loadtests.report import Report, Result, problems, show
+from loadtests.report import Report, Result, problems, ratio, show
 
 GOOD = Result(
     forwarder="enkan",
@@ -86,7 +86,7 @@ def test_the_table_shows_cpu_per_packet_ratio_and_machine() -> None:
         "CPU µs per forwarded packet",
         "10.06",
         "100.60",
-        "10.0 times",
+        "0.1000 of the CPU",
         "Python",
         "--peer",
     ):
@@ -113,3 +113,10 @@ def test_children_of_children_are_found() -> None:
         assert child.stdin is not None
         child.stdin.close()
     assert procfs.command_line(child.pid) == ""
+
+
+def test_the_ratio_is_our_cpu_by_the_peer_s() -> None:
+    two = msgspec.structs.replace(GOOD, cpu_us_per_forwarded=20.12)
+    assert ratio([GOOD, two]) == pytest.approx(0.5)
+    assert ratio([GOOD]) is None
+    assert ratio([GOOD, msgspec.structs.replace(GOOD, cpu_us_per_forwarded=None)]) is None
