@@ -5,7 +5,7 @@ import { html } from '../view.js';
 const ROWS = [
   ['Space', 'help.stop'], ['Enter', 'help.enter'], ['1–9', 'help.tiles'], ['Tab', 'help.tab'],
   ['A', 'help.ack'], ['S', 'help.silence'], ['M', 'help.map'], ['C', 'help.camera'],
-  ['Esc', 'help.escape'], ['F2', 'help.language'],
+  ['Esc', 'help.escape'], ['F1', 'help.title'], ['F2', 'help.language'],
 ];
 
 /** @param {{desk: import('../shell/console.js').Console}} props */
