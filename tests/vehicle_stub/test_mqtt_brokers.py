@@ -268,6 +268,8 @@ async def test_after_a_broker_restart_everything_is_said_again_and_a_kill_leaves
                         seconds=40,
                     )
                     assert hub.last[Stream.CONNECTION].state == "ONLINE"
+        # Without the old store, so that an ONLINE heard now was said now.
+        shutil.rmtree(tmp_path / "store", ignore_errors=True)
         async with running(broker(tmp_path, port), tmp_path / "broker.log"):
             await reachable(port)
             async with hub_at(port) as hub:
