@@ -18,8 +18,13 @@ from supervisor.media import ipc
 
 log = logging.getLogger("enkan.media")
 
-SILENCE_S: Final = 5.0
-"""A worker speaks ten times in this time at least; a frozen one is killed."""
+CHECK_S: Final = 1.0
+SILENT_CHECKS: Final = 4
+"""A ready worker speaks every second; one not heard in so many checks is frozen and
+killed. Counting checks, not seconds, so that a stall of the hub itself kills nobody."""
+
+START_CHECKS: Final = 60
+"""The same for a worker that has yet to say that it is ready."""
 
 MAX_UNSENT: Final = 1 << 20
 """Bytes waiting for a busy worker; beyond it new sessions are refused."""
@@ -56,6 +61,7 @@ class WorkerLink:
         self._on_gone = on_gone
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._unheard = 0
 
     async def run(self) -> None:
         """Keep the worker running until cancelled."""
@@ -102,29 +108,43 @@ class WorkerLink:
         ours.setblocking(False)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         if self._tasks is not None:
+            name = f"media worker {self.index}"
+            watching = self._tasks.create_task(self._watch(process), name=f"{name} watchdog")
             self._tasks.create_task(
-                self._listen(reader, process), name=f"media worker {self.index} messages"
+                self._listen(reader, process, watching), name=f"{name} messages"
             )
         return process
 
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        self._unheard = 0
+        while self._unheard < (START_CHECKS if self.ready is None else SILENT_CHECKS):
+            await asyncio.sleep(CHECK_S)
+            self._unheard += 1
+        self._kill(process, "silent")
+
+    def _kill(self, process: asyncio.subprocess.Process, why: object) -> None:
+        log.error("media worker %d is killed: %s", self.index, why)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
     async def _listen(
-        self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process
+        self,
+        reader: asyncio.StreamReader,
+        process: asyncio.subprocess.Process,
+        watching: asyncio.Task[None],
     ) -> None:
         try:
-            while True:
-                async with asyncio.timeout(SILENCE_S if self.ready is not None else None):
-                    message = await ipc.read_worker_message(reader)
-                if message is None:
-                    return
+            while (message := await ipc.read_worker_message(reader)) is not None:
+                self._unheard = 0
                 if isinstance(message, ipc.Ready):
                     self.ready = message
                 elif isinstance(message, ipc.Stats):
                     self.stats = message
                 self._on_message(self, message)
-        except (TimeoutError, ipc.IpcError) as error:
-            log.error("media worker %d is killed: %s", self.index, error or "silent")
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        except ipc.IpcError as error:
+            self._kill(process, error)
+        finally:
+            watching.cancel()
 
     def _hang_up(self) -> None:
         if self._writer is not None:

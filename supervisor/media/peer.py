@@ -84,6 +84,10 @@ class Peer:
             except DtlsError:
                 self._port.counters.add("media_dropped", "srtp_protect")
 
+    def uses(self) -> list[Feed]:
+        """Return the feeds this session sends to or takes from."""
+        return []
+
     def expired(self, now_ns: int) -> str | None:
         """Return why this session has to end by now, None if it has not."""
         if not self.connected and now_ns - self.opened_ns > HALF_OPEN_NS:
@@ -148,6 +152,10 @@ class Publisher(Peer):
         self.current[index] = inbound
         return inbound
 
+    def uses(self) -> list[Feed]:
+        """Return the feeds it sends to."""
+        return self.feeds
+
     def report(self) -> list[ipc.StreamReport]:
         """Return the state of every m-line that has sent something."""
         reports: list[ipc.StreamReport] = []
@@ -200,6 +208,10 @@ class Watcher(Peer):
             for stream, feed in zip(spec.streams, feeds, strict=True)
         }
         self.estimate_bps: int | None = None
+
+    def uses(self) -> list[Feed]:
+        """Return the feeds he takes from, connected or not."""
+        return [track.feed for track in self.tracks.values()]
 
     def join(self) -> None:
         """Begin to receive."""

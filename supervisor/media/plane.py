@@ -135,8 +135,15 @@ class MediaPlane:
         """Keep the workers running until cancelled.
 
         Raises:
-            MediaError: A UDP port is taken or the address is not this machine's.
+            MediaError: A UDP port is taken, the address is not this machine's, or no
+                address to announce is known.
         """
+        if not self.config.announce and self.config.listen in ("0.0.0.0", "::"):
+            raise MediaError(
+                f"Media listens on every address ({self.config.listen}), so it cannot know "
+                "which one to tell to vehicles and browsers. Set media.announce to the "
+                "addresses they reach this machine at."
+            )
         sockets: list[socket.socket] = []
         try:
             for index in range(self.config.workers):

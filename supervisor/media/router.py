@@ -43,7 +43,6 @@ class Vehicle:
 
     def __init__(self) -> None:
         self.feeds: dict[tuple[str, str], Feed] = {}
-        self.peers = 0
 
     def feed(self, camera: str, kind: str) -> Feed:
         """Return the feed of one camera, new if need be."""
@@ -84,7 +83,6 @@ class Router:
         """Let a session in; it is half-open until DTLS is done."""
         self.peers[peer.session] = peer
         self._by_ufrag[peer.transport.ufrag] = peer
-        self.vehicle(peer.vehicle).peers += 1
 
     def vehicle(self, name: str) -> Vehicle:
         """Return a vehicle's feeds, new if need be."""
@@ -103,7 +101,8 @@ class Router:
 
     def remove(self, peer: Peer) -> None:
         """Forget a session and all its addresses."""
-        self.peers.pop(peer.session, None)
+        if self.peers.pop(peer.session, None) is None:
+            return
         self._by_ufrag.pop(peer.transport.ufrag, None)
         for address in peer.addresses:
             if self._by_address.get(address) is peer:
@@ -113,11 +112,19 @@ class Router:
             for track in peer.tracks.values():
                 self._watchers.pop(id(track), None)
         self._lossy.pop(id(peer), None)
-        vehicle = self.vehicles.get(peer.vehicle)
-        if vehicle is not None:
-            vehicle.peers -= 1
-            if vehicle.peers <= 0:
-                del self.vehicles[peer.vehicle]
+        self._clean(peer.vehicle)
+
+    def _clean(self, name: str) -> None:
+        """Drop the feeds of a vehicle that no session uses any more, and the vehicle."""
+        used = {
+            id(feed) for peer in self.peers.values() if peer.vehicle == name for feed in peer.uses()
+        }
+        vehicle = self.vehicles[name]
+        for key, feed in list(vehicle.feeds.items()):
+            if id(feed) not in used:
+                del vehicle.feeds[key]
+        if not vehicle.feeds:
+            del self.vehicles[name]
 
     # -------------------------------------------------------------- receive
 

@@ -242,6 +242,13 @@ def test_an_ended_session_leaves_nothing_behind(router, port, vehicle, watcher):
     assert dropped(port)["stun_unknown_user"] == 1
 
 
+def test_a_feed_lives_as_long_as_somebody_uses_it(router, vehicle, watcher):
+    router.remove(vehicle)
+    assert list(router.vehicles["site/bus"].feeds) == [("front", "video")]
+    router.remove(watcher)
+    assert router.vehicles == {}
+
+
 # ------------------------------------------------------------------ what flows
 
 

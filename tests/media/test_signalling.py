@@ -171,6 +171,12 @@ async def test_a_taken_port_is_said_in_plain_words(media):
                 pass
 
 
+async def test_listening_everywhere_needs_an_address_to_announce(media):
+    with pytest.raises(MediaError, match=r"Set media\.announce"):
+        async with media.running_hub(MediaConfig(listen="0.0.0.0")):
+            pass
+
+
 async def test_two_workers_have_a_port_each_and_share_the_vehicles(media):
     async with media.running_hub(MediaConfig(workers=2)) as hub:
         await media.until(

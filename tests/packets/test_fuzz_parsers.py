@@ -26,8 +26,9 @@ from supervisor.rtp import packet, rtcp  # noqa: E402
 from supervisor.rtp.codec import Codec  # noqa: E402
 from supervisor.rtp.feed import Feed, Inbound  # noqa: E402
 
-SLOWEST_S = 0.5
-"""One input may not take longer; far above the 10 ms aimed at, for noisy machines."""
+SLOWEST_S = 0.05
+"""Processor time one input may take. 10 ms is aimed at; the rest is for a collection of
+garbage that happens to fall into it."""
 
 _LOCAL = answer.Local("ufrag", "p" * 32, "AA:BB", ["127.0.0.1"], 9, "1")
 
@@ -90,8 +91,8 @@ def mutate(seed: bytes, choose: random.Random) -> bytes:
     return bytes(data)
 
 
-def run(target: str, count: int, seed: int = 1) -> dict[str, int]:
-    """Feed `count` mutated inputs to one parser; return outcomes by reason.
+def run(target: str, count: int, seed: int = 1) -> tuple[dict[str, int], float]:
+    """Feed `count` mutated inputs to one parser; return outcomes by reason, slowest in s.
 
     Raises whatever undeclared error the parser lets out, after printing the input.
     """
@@ -99,9 +100,10 @@ def run(target: str, count: int, seed: int = 1) -> dict[str, int]:
     seeds = [path.read_bytes() for path in sorted(HERE.glob(pattern))]
     choose = random.Random(seed)
     outcomes: dict[str, int] = {}
+    slowest = 0.0
     for _ in range(count):
         data = mutate(choose.choice(seeds), choose)
-        began = time.perf_counter()
+        began = time.thread_time()
         try:
             parse(data)
             outcome = "accepted"
@@ -110,15 +112,16 @@ def run(target: str, count: int, seed: int = 1) -> dict[str, int]:
         except BaseException:
             print(f"{target}: {data.hex()}")
             raise
-        if time.perf_counter() - began > SLOWEST_S:
+        slowest = max(slowest, time.thread_time() - began)
+        if slowest > SLOWEST_S:
             raise AssertionError(f"{target} took too long: {data.hex()}")
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    return outcomes
+    return outcomes, slowest
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutated_packets_raise_only_the_declared_error(target):
-    outcomes = run(target, 1_000 if target == "sdp" else 4_000)
+    outcomes, _ = run(target, 1_000 if target == "sdp" else 4_000)
     assert outcomes.get("malformed", 0) + outcomes.get("bad_sdp", 0) > 0
     assert outcomes.get("accepted", 0) > 0
 
@@ -149,8 +152,9 @@ def main() -> None:
     arguments = parser.parse_args()
     for target in arguments.targets:
         began = time.perf_counter()
-        outcomes = run(target, arguments.count, arguments.seed)
-        print(f"{target}: {time.perf_counter() - began:.1f} s {outcomes}")
+        outcomes, slowest = run(target, arguments.count, arguments.seed)
+        took = time.perf_counter() - began
+        print(f"{target}: {took:.1f} s, slowest {slowest * 1000:.2f} ms, {outcomes}")
 
 
 if __name__ == "__main__":
