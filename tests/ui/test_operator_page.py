@@ -25,6 +25,13 @@ async def arm(page: Page) -> None:
     await page.get_by_test_id("shift-close").click()
 
 
+async def watching(page: Page) -> None:
+    """Wait until the fleet is shown: before that Space has nothing to act on."""
+    await expect(page.get_by_test_id("stop-target")).to_have_attribute(
+        "data-vehicle", str(TRACTOR), timeout=SOON_MS
+    )
+
+
 async def live(page: Page, name: str) -> None:
     await expect(page.get_by_test_id(f"picture-{name}")).to_have_attribute(
         "data-state", "live", timeout=PICTURE_MS
@@ -92,7 +99,7 @@ async def test_space_stops_the_focused_vehicle_even_with_a_button_focused(seat: 
 
 async def test_a_stop_goes_by_the_second_path_when_the_socket_is_gone(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        await expect(page.get_by_test_id("hub")).to_have_attribute("data-state", "open")
+        await watching(page)
         async with hub.away():
             await expect(page.get_by_test_id("banner-lost")).to_be_visible(timeout=SOON_MS)
             await page.keyboard.press("Space")
@@ -104,7 +111,7 @@ async def test_a_stop_goes_by_the_second_path_when_the_socket_is_gone(seat: Seat
 
 async def test_a_stop_without_progress_is_repeated_by_rest_with_the_same_id(seat: Seat) -> None:
     async with seat(publishing=False, obey=False) as (hub, page):
-        await expect(page.get_by_test_id("hub")).to_have_attribute("data-state", "open")
+        await watching(page)
         await page.keyboard.press("Space")
         await until(lambda: len(hub.asked(Stop)) == 2, "stop asked 2 times")
         assert len({asked.command_id for asked in hub.asked(Stop)}) == 1
@@ -112,7 +119,7 @@ async def test_a_stop_without_progress_is_repeated_by_rest_with_the_same_id(seat
 
 async def test_a_stop_that_no_path_took_says_not_sent(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        await expect(page.get_by_test_id("hub")).to_have_attribute("data-state", "open")
+        await watching(page)
         async with hub.away():
             await expect(page.get_by_test_id("banner-lost")).to_be_visible(timeout=SOON_MS)
             await page.route("**/stop", lambda route: route.abort())
