@@ -76,8 +76,16 @@ class Report(msgspec.Struct, frozen=True):
     ratio: float | None = None
 
     def problems(self) -> list[str]:
-        """Return why this run fails or is doubtful; failures begin with `FAILED`."""
-        return [text for result in self.results for text in problems(result)]
+        """Return why this run fails or is doubtful; failures begin with `FAILED`.
+
+        The first result is ours; what another forwarder loses is its own affair, as
+        long as it forwards.
+        """
+        return [
+            text
+            for number, result in enumerate(self.results)
+            for text in problems(result, ours=number == 0)
+        ]
 
     def failed(self) -> bool:
         """Return whether packets were lost or nothing was forwarded."""
@@ -87,18 +95,19 @@ class Report(msgspec.Struct, frozen=True):
 GENERATOR_SHARE_WANTED = 0.98
 
 
-def problems(result: Result) -> list[str]:
+def problems(result: Result, *, ours: bool = True) -> list[str]:
     """Return what is wrong with one result, in sentences."""
     found = []
+    verdict = "FAILED: " if ours else ""
     if not result.received:
         found.append(f"FAILED: {result.forwarder} forwarded nothing")
     elif result.lost:
         here = f" ({result.dropped_here} at our own sockets)" if result.dropped_here else ""
         found.append(
-            f"FAILED: {result.forwarder} lost {result.lost} of {result.expected} packets{here}"
+            f"{verdict}{result.forwarder} lost {result.lost} of {result.expected} packets{here}"
         )
     if result.unreadable:
-        found.append(f"FAILED: {result.unreadable} packets did not authenticate")
+        found.append(f"{verdict}{result.unreadable} packets did not authenticate")
     if result.achieved < GENERATOR_SHARE_WANTED:
         found.append(
             f"the generator sent only {result.achieved:.1%} of the pictures due: this machine is "

@@ -76,6 +76,15 @@ def test_what_is_wrong_is_said_and_losses_fail(
         assert words in " ".join(problems(result))
 
 
+def test_what_another_forwarder_loses_is_said_and_does_not_fail_ours() -> None:
+    lossy = msgspec.structs.replace(GOOD, forwarder="other", lost=7)
+    report = Report("./enkan bench media", procfs.machine(), [GOOD, lossy])
+    assert "other lost 7 of 34800" in " ".join(report.problems())
+    assert not report.failed()
+    silent = msgspec.structs.replace(lossy, received=0)
+    assert Report("./enkan bench media", procfs.machine(), [GOOD, silent]).failed()
+
+
 def test_the_table_shows_cpu_per_packet_ratio_and_machine() -> None:
     other = msgspec.structs.replace(GOOD, forwarder="other", cpu_us_per_forwarded=100.6)
     text = io.StringIO()
