@@ -33,6 +33,12 @@ garbage that happens to fall into it."""
 _LOCAL = answer.Local("ufrag", "p" * 32, "AA:BB", ["127.0.0.1"], 9, "1")
 
 
+_EVERY_TYPE = [
+    [Codec(number, name, 90_000, nack=True) for number in range(128)]
+    for name in ("H264", "VP8", "VP9", "AV1")
+]
+
+
 def _offer(data: bytes) -> None:
     offer = sdp.parse_offer(data)
     answer.peer_transport(offer)
@@ -47,8 +53,7 @@ def _rtp(data: bytes) -> None:
     packet.parse_rtp(data)
     packet.find_extension(data, 1)
     feed = Feed("front", "video")
-    for name in ("H264", "VP8", "VP9", "AV1"):
-        codecs = [Codec(number, name, 90_000, nack=True) for number in range(128)]
+    for codecs in _EVERY_TYPE:
         Inbound(feed, 1, codecs).receive(data, 0)
 
 
