@@ -41,7 +41,8 @@ def prepare_hub(
     config = folder / "hub.toml"
     config.write_text(
         '[hub]\nname = "Test"\nstate_dir = "state"\n'
-        f"[console]\nport = 0\nfallback_ports = true\n[telemetry]\n{telemetry}\n{entries}"
+        f"[console]\nport = 0\nfallback_ports = true\n[metrics]\nport = 0\n"
+        f"[telemetry]\nmqtt_port = 0\n{telemetry}\n{entries}"
     )
     return config, secrets
 

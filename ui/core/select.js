@@ -4,11 +4,11 @@
  *
  * @typedef {import('./store.js').State} State
  */
-import { ending, requestKey } from './store.js';
+import { cameraNames, ending, requestKey } from './store.js';
 
 /** Vehicles that send pictures, in the order of their tiles. @param {State} state @returns {string[]} */
 export function watched(state) {
-  return state.order.filter((id) => state.vehicles[id].cameras.length > 0).slice(0, 9);
+  return state.order.filter((id) => cameraNames(state.vehicles[id]).length > 0).slice(0, 9);
 }
 
 /** Vehicles shown as status rows: no camera, or beyond the ninth tile. @param {State} state @returns {string[]} */

@@ -204,9 +204,24 @@ function expire(state, now_ms) {
   return { ...state, closed, refusal };
 }
 
+/**
+ * Names of a vehicle's cameras: what its factsheet says, else what it sends (a stock
+ * WHIP client has no factsheet).
+ *
+ * @param {any} vehicle
+ * @returns {string[]}
+ */
+export function cameraNames(vehicle) {
+  const said = vehicle.cameras.map((/** @type {any} */ camera) => camera.name);
+  if (said.length > 0) return said;
+  return vehicle.streams
+    .filter((/** @type {any} */ stream) => stream.kind === 'video')
+    .map((/** @type {any} */ stream) => stream.name);
+}
+
 /** @param {Record<string, VehicleView>} vehicles @param {readonly string[]} order */
 function firstWatched(vehicles, order) {
-  return order.find((id) => vehicles[id].cameras.length > 0) ?? order[0] ?? null;
+  return order.find((id) => cameraNames(vehicles[id]).length > 0) ?? order[0] ?? null;
 }
 
 /** @param {readonly any[]} items @returns {Record<string, any>} */

@@ -12,7 +12,7 @@ import { inLanguage } from '../core/format.js';
 import { label } from '../core/labels.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
 import { nextSound, quiet, silence } from '../core/sounds.js';
-import { initialState, reduce, requestKey } from '../core/store.js';
+import { cameraNames, initialState, reduce, requestKey } from '../core/store.js';
 import { call, newId, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
 import { MediaDesk } from './media.js';
@@ -221,7 +221,7 @@ export class Console {
     const { focused, vehicles } = this.state.peek();
     const media = focused && this.media.of(focused);
     if (!media) return;
-    const names = vehicles[focused].cameras.map((/** @type {any} */ camera) => camera.name);
+    const names = cameraNames(vehicles[focused]);
     media.switchTo(names[(names.indexOf(media.camera) + 1) % names.length]);
     this.#followSound();
   }

@@ -8,6 +8,7 @@
  */
 import { ageAt } from '../core/frameage.js';
 import { dashed } from '../core/format.js';
+import { cameraNames } from '../core/store.js';
 import { WhepSession } from './whep.js';
 
 /** No frame for this long is a freeze; checked often enough to be shown by 300 ms. */
@@ -221,10 +222,10 @@ export class MediaDesk {
       }
     }
     for (const vehicle of watched) {
-      const { cameras, media: publishes } = vehicles[vehicle];
+      const { media: publishes } = vehicles[vehicle];
       let media = this.#media.get(vehicle);
       if (media === undefined) {
-        media = new VehicleMedia(vehicle, cameras[0].name);
+        media = new VehicleMedia(vehicle, cameraNames(vehicles[vehicle])[0]);
         this.#media.set(vehicle, media);
       }
       if (publishes) media.dial();
