@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import ctypes
+import signal
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,6 +20,43 @@ STOP_GRACE_S: Final = 10.0
 POLL_S: Final = 0.05
 
 T = TypeVar("T")
+
+_PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _end_with_parent() -> None:
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def spawn(
+    *command: str,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    environment: Mapping[str, str] | None = None,
+    limit: int = 65_536,
+) -> asyncio.subprocess.Process:
+    """Start a child that ends when the bench does, even if the bench is killed.
+
+    Args:
+        command: Program and arguments; it runs in this project's folder.
+        stdin, stdout, stderr: File descriptors or `asyncio.subprocess` constants.
+        environment: Its whole environment; ours if None.
+        limit: Longest line that can be read from it.
+    """
+    return await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT,
+        env=environment,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        limit=limit,
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+    )
 
 
 async def stop(process: asyncio.subprocess.Process, *, terminate: bool = False) -> None:

@@ -147,7 +147,7 @@ async def _measure(forwarder: ForwarderUnderTest, load: Load, folder: Path) -> r
 def main() -> None:
     """Run the command line; what cannot be measured ends in one clear line."""
     try:
-        app()
+        app(prog_name="enkan bench")
     except BenchError as error:
         errors.print(f"enkan bench: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(EXIT_CANNOT) from error

@@ -17,7 +17,7 @@ from typing import Final
 import httpx
 
 from loadtests import procfs
-from loadtests.children import ROOT, stop, until
+from loadtests.children import spawn, stop, until
 from loadtests.errors import BenchError
 
 SITE: Final = "bench"
@@ -67,14 +67,12 @@ class HubProcess:
         config = self._folder / "hub.toml"
         config.write_text(_configuration(vehicles), encoding="utf-8")
         with (self._folder / "hub.log").open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await spawn(
                 *(sys.executable, "-m", "supervisor", "hub", "--config", str(config)),
-                env=self._environment,
-                cwd=ROOT,
+                environment=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log.fileno(),
                 stderr=log.fileno(),
-                start_new_session=True,
             )
         self._console = await until(self._ready, "the hub's console", READY_WITHIN_S)
         self._client = httpx.AsyncClient(
@@ -150,9 +148,8 @@ class HubProcess:
         return said[said.rfind("enkan: ") :] if "enkan: " in said else said[-300:]
 
     async def _enkan(self, arguments: list[str], text: str = "") -> None:
-        process = await asyncio.create_subprocess_exec(
+        process = await spawn(
             *(sys.executable, "-m", "supervisor", *arguments),
-            cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

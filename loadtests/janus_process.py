@@ -23,7 +23,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from loadtests.children import POLL_S, stop, until
+from loadtests.children import POLL_S, spawn, stop, until
 from loadtests.errors import BenchError
 
 INSTALL: Final = "Janus is not on the PATH. On Debian or Ubuntu: apt-get install janus"
@@ -141,13 +141,11 @@ class JanusProcess:
     async def _launch(self, program: str, path: Path) -> socket.socket | None:
         """Start Janus; return a connection to it, or None if it ended by itself."""
         with (self._folder / "janus.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
+            process = await spawn(
                 *(program, "-F", str(self._folder)),
-                cwd=self._folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log.fileno(),
                 stderr=log.fileno(),
-                start_new_session=True,
             )
         self._process = process
 

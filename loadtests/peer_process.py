@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from loadtests import control
-from loadtests.children import ROOT, stop
+from loadtests.children import spawn, stop
 from loadtests.errors import BenchError
 
 REPLY_WITHIN_S: Final = 60.0
@@ -38,7 +38,7 @@ class PeerProcess:
     async def __aenter__(self) -> PeerProcess:
         """Start the child."""
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await spawn(
                 sys.executable,
                 "-m",
                 "loadtests.peer_main",
@@ -47,8 +47,6 @@ class PeerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log.fileno(),
                 limit=control.MAX_LINE,
-                cwd=ROOT,
-                start_new_session=True,
             )
         return self
 

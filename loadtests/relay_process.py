@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from loadtests.children import ROOT, stop
+from loadtests.children import spawn, stop
 from loadtests.errors import BenchError
 
 READY_WITHIN_S: Final = 60.0
@@ -34,13 +34,11 @@ class RelayProcess:
     async def start(self, streams: int) -> None:
         """Start the child."""
         with (self._folder / "relay.log").open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await spawn(
                 *(sys.executable, "-m", "loadtests.aiortc_relay", str(self._mbps)),
-                cwd=ROOT,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log.fileno(),
-                start_new_session=True,
             )
         assert self._process.stdout is not None
         try:
