@@ -90,8 +90,8 @@ class Peer:
         except DtlsError as error:
             raise PeerError(str(error)) from error
         self._keys = keys
-        self._protect = keys.outbound.protect
-        self._unprotect = keys.inbound.unprotect
+        self._protect = keys.protector()
+        self._unprotect = keys.unprotector()
         self.profile = keys.profile
         self.on_connected(answer)
 

@@ -18,10 +18,12 @@ from loadtests import control, statistics, video
 from loadtests.dtls import new_certificate
 from loadtests.peer import Peer, PeerError
 from loadtests.publisher import FRAME_NS, Publisher
-from loadtests.video import Loop
 from loadtests.watcher import Watcher
 
 REPORT_EVERY_S = 1.0
+TURN_S = 0.001
+"""Runs due within this time leave together; the event loop's timers are no finer."""
+
 PHASES = 16
 """Publishers begin spread over one picture's time, in this many steps."""
 
@@ -35,7 +37,7 @@ class Peers:
         self._loop_name = loop_name
         self._mbps = mbps
         self._run = run
-        self._video: Loop | None = None
+        self._video: video.CutLoop | None = None
         self._peers: dict[int, Peer] = {}
         self._due: list[tuple[int, int]] = []
         self._wake = asyncio.Event()
@@ -76,10 +78,11 @@ class Peers:
             return watcher.offer()
         if self._video is None:
             encoded = self._loop_name == "encoded"
-            self._video = video.encoded(self._mbps) if encoded else video.shaped(self._mbps)
+            loop = video.encoded(self._mbps) if encoded else video.shaped(self._mbps)
+            self._video = video.cut(loop, self._run)
             gc.collect()
             gc.freeze()
-        publisher = Publisher(self._certificate, message.stream, self._video, run=self._run)
+        publisher = Publisher(self._certificate, message.stream, self._video)
         self._peers[message.peer] = publisher
         return publisher.offer()
 
@@ -109,7 +112,7 @@ class Peers:
                 continue
             self._send_due()
             wait_ns = self._due[0][0] - time.monotonic_ns()
-            await asyncio.sleep(max(0.0, wait_ns / 1e9))
+            await asyncio.sleep(max(TURN_S, wait_ns / 1e9))
 
     def _send_due(self) -> None:
         """Send everything due; leave to the sockets after 2 ms."""

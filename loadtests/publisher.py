@@ -17,8 +17,7 @@ from aiortc.rtcdtlstransport import RTCCertificate
 
 from loadtests import sdp, wire
 from loadtests.peer import Peer
-from loadtests.udp import MAX_RUN, MAX_RUN_BYTES
-from loadtests.video import FRAMES_PER_S, Loop, Packet
+from loadtests.video import FRAMES_PER_S, CutLoop, Packet
 
 FRAME_NS: Final = 1_000_000_000 // FRAMES_PER_S
 RTP_PER_FRAME: Final = 90_000 // FRAMES_PER_S
@@ -29,8 +28,6 @@ TOO_LATE_NS: Final = 250_000_000
 
 REPORT_EVERY_NS: Final = 1_000_000_000
 CACHE: Final = 1024
-
-_SRTP_OVERHEAD: Final = 80
 
 
 class Feedback:
@@ -52,7 +49,7 @@ class Publisher(Peer):
 
     Args:
         stream: Its number, carried in each packet.
-        run: Packets handed to the kernel in one call, at most 64.
+        loop: What to send, cut into runs.
 
     Attributes:
         sent, octets: Packets and payload bytes sent; `sent` is the next packet's index.
@@ -62,9 +59,7 @@ class Publisher(Peer):
         refused: Runs the kernel had no room for; they are tried again.
     """
 
-    def __init__(
-        self, certificate: RTCCertificate, stream: int, loop: Loop, *, run: int = 16
-    ) -> None:
+    def __init__(self, certificate: RTCCertificate, stream: int, loop: CutLoop) -> None:
         super().__init__(certificate)
         self.stream = stream
         self.ssrc = secrets.randbelow(0xFFFF_FFFE) + 1
@@ -75,8 +70,8 @@ class Publisher(Peer):
         self.resent = 0
         self.skipped = 0
         self.refused = 0
-        self._loop_frames = loop
-        self._run = min(run, MAX_RUN)
+        self._pictures = loop.pictures
+        self._padded = loop.padded
         self._frame = 0
         self._frame_due_ns = 0
         self._rtp_ts = secrets.randbits(32)
@@ -128,16 +123,16 @@ class Publisher(Peer):
             self.skipped += late
             self._frame_due_ns += late * FRAME_NS
             self._rtp_ts += late * RTP_PER_FRAME
-        frames = self._loop_frames.frames
+        pictures = self._pictures
         self.frames += 1
         if self._keyframe_wanted and now_ns - self._keyframe_ns >= KEYFRAME_NOT_BEFORE_NS:
             self._frame = 0
         if self._frame == 0:
             self._keyframe_wanted = False
             self._keyframe_ns = now_ns
-        self._pending = _runs(frames[self._frame], self._run)
+        self._pending = list(pictures[self._frame])
         self._gap_ns = SPREAD_NS // len(self._pending)
-        self._frame = (self._frame + 1) % len(frames)
+        self._frame = (self._frame + 1) % len(pictures)
         self._frame_due_ns += FRAME_NS
         self._rtp_ts = (self._rtp_ts + RTP_PER_FRAME) & 0xFFFF_FFFF
 
@@ -165,7 +160,7 @@ class Publisher(Peer):
         pack_header = wire.RTP_HEADER.pack
         pack_trailer = wire.TRAILER.pack
         cache = self._cache
-        padded = self._loop_frames.padded
+        padded = self._padded
         first = 0x80 | (wire.PADDING_BIT if padded else 0)
         write_extension = self._extension
         if write_extension is not None:
@@ -256,24 +251,3 @@ class Publisher(Peer):
             if 0 < behind <= CACHE and datagram:
                 self._send_quietly(datagram)
                 self.resent += 1
-
-
-def _runs(frame: list[Packet], longest: int) -> list[list[Packet]]:
-    """Cut a picture into runs that one segmented send can carry.
-
-    All packets of a run have one size, except that the last may be shorter.
-    """
-    runs: list[list[Packet]] = []
-    size = -1
-    total = 0
-    open_run = False
-    for packet in frame:
-        length = len(packet.payload)
-        fits = open_run and length <= size and len(runs[-1]) < longest
-        if not fits or total + length + _SRTP_OVERHEAD > MAX_RUN_BYTES:
-            runs.append([])
-            size, total = length, 0
-        runs[-1].append(packet)
-        total += length + _SRTP_OVERHEAD
-        open_run = length == size
-    return runs

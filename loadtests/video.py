@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from loadtests import wire
+from loadtests.udp import MAX_RUN, MAX_RUN_BYTES
 
 FRAMES_PER_S: Final = 30
 LOOP_FRAMES: Final = 60
@@ -29,6 +30,7 @@ PAYLOAD_BYTES: Final = 1150
 _FU_A: Final = 28
 _STAP_A: Final = 24
 _FU_HEADER: Final = 2
+_SRTP_OVERHEAD: Final = 80
 
 # Parameter sets of constrained baseline, level 3.1, 1280x720.
 _SPS: Final = bytes.fromhex("6742c01fda014016e840000003004000000f03c60ca8")
@@ -61,6 +63,19 @@ class Loop(NamedTuple):
         tail = wire.TRAILER.size + (len(wire.PADDING) if self.padded else 0)
         total = sum(len(packet.payload) + tail for frame in self.frames for packet in frame)
         return total * 8 * FRAMES_PER_S / len(self.frames)
+
+
+class CutLoop(NamedTuple):
+    """A loop cut into runs that one segmented send can carry: pictures of runs of packets."""
+
+    pictures: list[list[list[Packet]]]
+    padded: bool
+
+
+def cut(loop: Loop, longest: int) -> CutLoop:
+    """Cut each picture into runs of at most `longest` packets (64 at most)."""
+    longest = min(longest, MAX_RUN)
+    return CutLoop([_runs(frame, longest) for frame in loop.frames], loop.padded)
 
 
 def shaped(mbps: float, seed: int = 1) -> Loop:
@@ -162,3 +177,24 @@ def _nal_units(data: bytes) -> list[bytes]:
         if nal and nal[0] & 0x1F not in (6, 9):  # neither SEI nor access unit delimiter
             units.append(nal)
     return units
+
+
+def _runs(frame: list[Packet], longest: int) -> list[list[Packet]]:
+    """Cut a picture into runs that one segmented send can carry.
+
+    All packets of a run have one size, except that the last may be shorter.
+    """
+    runs: list[list[Packet]] = []
+    size = -1
+    total = 0
+    open_run = False
+    for packet in frame:
+        length = len(packet.payload)
+        fits = open_run and length <= size and len(runs[-1]) < longest
+        if not fits or total + length + _SRTP_OVERHEAD > MAX_RUN_BYTES:
+            runs.append([])
+            size, total = length, 0
+        runs[-1].append(packet)
+        total += length + _SRTP_OVERHEAD
+        open_run = length == size
+    return runs

@@ -19,7 +19,7 @@ from loadtests.publisher import Publisher
 from loadtests.watcher import Watcher
 from support.waiting import until
 
-LOOP = video.encoded(0.5, width=320, height=192)
+LOOP = video.cut(video.encoded(0.5, width=320, height=192), longest=16)
 
 
 @pytest.fixture

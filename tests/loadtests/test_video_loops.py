@@ -7,7 +7,6 @@ import pytest
 from aiortc.codecs.h264 import H264PayloadDescriptor
 
 from loadtests import video
-from loadtests.publisher import _runs
 
 
 @pytest.mark.parametrize("mbps", [0.5, 2, 8, 25])
@@ -46,11 +45,11 @@ def test_a_decoder_reads_an_encoded_loop_after_depacketising() -> None:
 
 @pytest.mark.parametrize("longest", [1, 3, 16, 48])
 def test_runs_carry_a_picture_in_order_in_pieces_the_kernel_takes(longest: int) -> None:
-    for frame in (*video.shaped(8).frames[:3], video.encoded(1.0, 320, 192).frames[0]):
-        runs = _runs(frame, longest)
-        assert [packet for run in runs for packet in run] == frame
-        for run in runs:
-            sizes = [len(packet.payload) for packet in run]
-            assert len(run) <= longest
-            assert set(sizes[:-1]) <= {sizes[0]}
-            assert sizes[-1] <= sizes[0]
+    for loop in (video.shaped(8), video.encoded(1.0, 320, 192)):
+        for frame, runs in zip(loop.frames, video.cut(loop, longest).pictures, strict=True):
+            assert [packet for run in runs for packet in run] == frame
+            for run in runs:
+                sizes = [len(packet.payload) for packet in run]
+                assert len(run) <= longest
+                assert set(sizes[:-1]) <= {sizes[0]}
+                assert sizes[-1] <= sizes[0]
