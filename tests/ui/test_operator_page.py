@@ -90,11 +90,13 @@ async def test_space_stops_the_focused_vehicle_even_with_a_button_focused(seat: 
         await expect(page.get_by_test_id("speed-iwamizawa-tractor-01")).to_have_attribute(
             "data-mps", "0.000", timeout=SOON_MS
         )
-        assert [str(asked.vehicle_id) for asked in hub.asked(Stop)] == [str(TRACTOR)]
+        # Without progress within 300 ms the same stop goes by the second path as well.
+        assert {str(one.vehicle_id) for one in hub.asked(Stop)} == {str(TRACTOR)}
+        assert len({one.command_id for one in hub.asked(Stop)}) == 1
         await page.keyboard.press("2")
         await page.keyboard.press("Space")
-        await until(lambda: len(hub.asked(Stop)) == 2, "stop asked 2 times")
-        assert hub.asked(Stop)[1].vehicle_id == BUS_1
+        await until(lambda: len({one.command_id for one in hub.asked(Stop)}) == 2, "another stop")
+        assert hub.asked(Stop)[-1].vehicle_id == BUS_1
 
 
 async def test_a_stop_goes_by_the_second_path_when_the_socket_is_gone(seat: Seat) -> None:
@@ -207,7 +209,7 @@ async def test_without_webgl_positions_are_listed_in_words(seat: Seat) -> None:
 
 async def test_a_vehicle_without_camera_is_a_status_row(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        hub.change(TRACTOR, cameras=[], link=LinkState.DEGRADED)
+        hub.change(TRACTOR, cameras=[], media=False, link=LinkState.DEGRADED)
         row = page.get_by_test_id("row-iwamizawa-tractor-01")
         await expect(row).to_contain_text("通信 低下", timeout=SOON_MS)
 

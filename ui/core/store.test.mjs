@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { allowBlockedBy, alarmLine, audible, latestCommand, openRequests, requestPriority, stableOrder, watched } from './select.js';
-import { initialState, reduce } from './store.js';
+import { cameraNames, initialState, reduce } from './store.js';
 
 const BUS = 'maebashi/bus-01';
 const vehicle = (id, more = {}) => ({
@@ -149,4 +149,22 @@ test('what this console asked is remembered in bounds', () => {
 test('unknown messages of a newer hub change nothing', () => {
   const state = run(snapshot());
   assert.equal(reduce(state, { type: 'something_new' }), state);
+});
+
+test('a stock publisher without a factsheet is watched by the names of its streams', () => {
+  const streams = [{ name: 'front', kind: 'video' }, { name: 'audio', kind: 'audio' }];
+  const state = reduce(initialState(), snapshot({ vehicles: [vehicle(BUS, { cameras: [], streams })] }));
+  assert.deepEqual(watched(state), [BUS]);
+  assert.deepEqual(cameraNames(state.vehicles[BUS]), ['front']);
+  assert.deepEqual(cameraNames(vehicle(BUS, { streams })), ['front']);
+});
+
+test('a request that ended while this console was away closes with the next snapshot', () => {
+  const open = request('e1');
+  let state = reduce(initialState(), snapshot({ vehicles: [vehicle(BUS)], requests: [open] }));
+  const key = Object.keys(state.requests)[0];
+  state = reduce(state, { type: 'local.takeover', key });
+  state = reduce(state, snapshot({ vehicles: [vehicle(BUS)], requests: [{ ...open, state: 'answered' }] }));
+  assert.equal(state.takeover, null);
+  assert.equal(state.closed[0].how, 'applied');
 });
