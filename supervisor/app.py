@@ -30,6 +30,7 @@ from supervisor.counters import Counters
 from supervisor.evidence.audit import AuditStore, AuditWriter
 from supervisor.media.plane import MediaPlane
 from supervisor.observability.exporter import Exporter
+from supervisor.observability.fleet import add_fleet_gauges, add_media_gauges
 from supervisor.observability.health import LoopLag
 from supervisor.observability.metrics_server import MetricsServer
 from supervisor.telemetry.broker import EmbeddedBroker
@@ -167,6 +168,8 @@ class Hub:
         self._access.on_end(self._sign_in_ended)
         self._exporter = Exporter(self.counters)
         self._exporter.add_gauge("consoles", lambda: float(self._console.open_consoles))
+        add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
+        add_media_gauges(self._exporter, self._media.worker_stats)
         self._lag = LoopLag(self._exporter)
         self._metrics = MetricsServer(
             config.metrics, exporter=self._exporter, state_dir=self._state_dir

@@ -414,9 +414,18 @@ class MediaPlane:
     def _on_stats(self, link: WorkerLink, message: ipc.Stats) -> None:
         """Add what the worker counted since its last message to the hub's counters."""
         for name, reason, total in message.totals:
-            key = (link.index, name, reason)
-            self.counters.add(name, reason, total - self._counted.get(key, 0))
-            self._counted[key] = total
+            self.counters.add(name, reason, self._grown(link, name, reason, total))
+        for way, packets, size in (
+            ("in", message.packets_in, message.bytes_in),
+            ("out", message.packets_out, message.bytes_out),
+        ):
+            self.counters.add("media_packets", way, self._grown(link, "packets", way, packets))
+            self.counters.add("media_bytes", way, self._grown(link, "bytes", way, size))
+
+    def _grown(self, link: WorkerLink, name: str, reason: str, total: int) -> int:
+        key = (link.index, name, reason)
+        before, self._counted[key] = self._counted.get(key, 0), total
+        return total - before
 
     def _on_gone(self, link: WorkerLink) -> None:
         self._counted = {key: n for key, n in self._counted.items() if key[0] != link.index}

@@ -165,6 +165,52 @@ METRICS: Final[tuple[Metric, ...]] = (
         label="kind",
     ),
     _histogram("loop_lag", "loop_lag", "How late the event loop wakes up", _LAG),
+    # ------------------------------------------------------------------ fleet
+    _gauge(
+        "vehicle_link_online",
+        "vehicle_link_online",
+        "1 while the command link of a vehicle is online, else 0",
+        unit="",
+        labels=("vehicle",),
+    ),
+    _gauge(
+        "vehicle_telemetry_age_seconds",
+        "vehicle_telemetry_age",
+        "Time since the newest telemetry arrived",
+        unit="seconds",
+        labels=("vehicle",),
+    ),
+    _gauge(
+        "vehicle_clock_uncertainty_seconds",
+        "vehicle_clock_uncertainty",
+        "Half-width of the error bar of the vehicle's clock; absent while untrusted",
+        unit="seconds",
+        labels=("vehicle",),
+    ),
+    _gauge(
+        "video_frames_per_second",
+        "video_fps",
+        "Complete frames received over the last second",
+        unit="frames/s",
+        labels=("vehicle", "camera"),
+    ),
+    _gauge(
+        "video_kilobits_per_second",
+        "video_kbps",
+        "Video received over the last second",
+        unit="kbit/s",
+        labels=("vehicle", "camera"),
+    ),
+    _gauge(
+        "alarms_active",
+        "alarms_active",
+        "Alarms that are not normal",
+        unit="alarms",
+        labels=("priority",),
+    ),
+    _gauge(
+        "requests_open", "requests_open", "Take-over requests without an answer", unit="requests"
+    ),
     # ---------------------------------------------------------------- console
     _gauge("consoles", "consoles", "Open consoles", unit="consoles"),
     _counter("console_sign_ins", "console_sign_in", "Sign-ins by outcome", label="outcome"),
@@ -190,6 +236,37 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("metrics_refused", "metrics_refused", "Scrapes without the token"),
     # ------------------------------------------------------------------ media
     _counter("media_session_faults", "media", "Media reports that fit no session", label="reason"),
+    _counter(
+        "media_packets",
+        "media_packets",
+        "Datagrams through the media workers",
+        label="direction",
+        unit="packets",
+    ),
+    _counter(
+        "media_bytes",
+        "media_bytes",
+        "Bytes through the media workers",
+        label="direction",
+        unit="bytes",
+    ),
+    _gauge(
+        "media_workers_ready", "media_workers_ready", "Media workers that serve", unit="workers"
+    ),
+    _gauge(
+        "media_peers",
+        "media_peers",
+        "Publishers and watchers of a worker",
+        unit="peers",
+        labels=("worker",),
+    ),
+    _gauge(
+        "media_worker_cpu_seconds",
+        "media_worker_cpu",
+        "Processor time a media worker has used since it started",
+        unit="seconds",
+        labels=("worker",),
+    ),
     _counter(
         "media_dropped_packets",
         "media_dropped",

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
+from protocols.strip import TIME_MODULO
 from supervisor.demo import DEMO_ACCOUNT, DEMO_PASSWORD
 from support.browser import chromium, console_page, picture, read_strip
 from support.fleet import (
@@ -118,13 +119,18 @@ async def check_age_against_pixels(page: Page, name: str) -> None:
         text = await badge.get_attribute("data-ms")
         return float(text) if text else None
 
-    shown_ms = await until(known, "a known age of the picture", within_s=30)
-    strip = await read_strip(page, f"video-{name}-front")
-    assert strip is not None
-    pixel_ms = (time.time_ns() // 1_000_000 - strip.captured_ms) % (1 << 40)
-    # Both are one machine's wall clock; reading pixels takes a while on a busy one.
-    assert 0 < shown_ms < 2_000
-    assert 0 <= pixel_ms < 3_000
+    await until(known, "a known age of the picture", within_s=30)
+
+    async def apart_ms() -> float:
+        # The badge renews a few times a second and reading pixels takes a while, so one
+        # pair may be apart; of twenty, one must be close, or the age is computed wrongly.
+        shown = await known()
+        strip = await read_strip(page, f"video-{name}-front")
+        now_ms = time.time_ns() // 1_000_000
+        assert shown is not None and strip is not None
+        return abs(shown - (now_ms - strip.captured_ms) % TIME_MODULO)
+
+    assert min([await apart_ms() for _ in range(20)]) < 40
 
 
 async def take_screens(page: Page) -> None:
@@ -136,6 +142,8 @@ async def take_screens(page: Page) -> None:
         if await html.get_attribute("lang") != wanted:
             await language.click()
         await expect(html).to_have_attribute("lang", wanted)
+        mark = page.get_by_test_id("mark-iwamizawa-tractor-01")
+        await expect(mark).to_contain_text({"en": "tractor", "ja": "トラクター"}[wanted])
         await page.mouse.move(5, 5)
         await page.screenshot(path=SCREENS / f"watch-{wanted}.png")
 

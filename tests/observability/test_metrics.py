@@ -121,10 +121,11 @@ def test_names_follow_the_grammar(metric: object) -> None:
     assert re.fullmatch(r"enkan_[a-z][a-z0-9_]*[a-z0-9]", name)
     kind = metric.type  # type: ignore[attr-defined]
     assert name.endswith("_total") == (kind is Type.COUNTER)
-    assert name.endswith("_seconds") == (kind is Type.HISTOGRAM)
+    assert name.endswith("_seconds") or kind is not Type.HISTOGRAM
     assert bool(metric.buckets) == (kind is Type.HISTOGRAM)  # type: ignore[attr-defined]
     labels = set(metric.labels)  # type: ignore[attr-defined]
-    assert not labels & {"session", "ssrc", "address", "user", "account", "vehicle"}
+    assert not labels & {"session", "ssrc", "address", "user", "account"}
+    assert "vehicle" not in labels or kind is Type.GAUGE
 
 
 def test_names_and_sources_are_unique() -> None:

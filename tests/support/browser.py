@@ -14,8 +14,7 @@ from protocols.strip import CELLS, HEIGHT_SHARE, StripReading, decode_cells
 FLAGS = [
     "--no-sandbox",
     "--autoplay-policy=no-user-gesture-required",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
+    "--disable-gpu",
     "--enable-unsafe-swiftshader",
     "--disable-background-networking",
     "--disable-component-update",

@@ -1,0 +1,90 @@
+"""Gauges of the fleet and the media workers, read at every scrape.
+
+The vehicle is a label on gauges only, and never an address, account or position.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from protocols.operator import LinkState, RequestState, VehicleView
+from supervisor.core import views
+from supervisor.core.fleet import Fleet
+from supervisor.media.plane import WorkerView
+from supervisor.observability.exporter import Exporter
+
+PRIORITIES = (1, 2, 3)
+
+Values = dict[tuple[str, ...], float]
+
+
+def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
+    """Have links, ages, clocks, streams, alarms and requests read at every scrape."""
+
+    def of_vehicles(
+        read: Callable[[VehicleView, int], float | None],
+    ) -> Values:
+        now = now_ns()
+        values = ((view.id, read(view, now)) for view in views.all_vehicles(fleet, now))
+        return {(name,): value for name, value in values if value is not None}
+
+    def of_cameras(read: str) -> Values:
+        return {
+            (view.id, stream.name): float(getattr(stream, read))
+            for view in views.all_vehicles(fleet, now_ns())
+            for stream in view.streams
+            if stream.kind == "video"
+        }
+
+    def alarms() -> Values:
+        found = Counter(alarm.priority for alarm in views.open_alarms(fleet))
+        return {(str(priority),): float(found[priority]) for priority in PRIORITIES}
+
+    exporter.add_gauge(
+        "vehicle_link_online",
+        lambda: of_vehicles(lambda view, _: float(view.link is LinkState.ONLINE)),
+    )
+    exporter.add_gauge(
+        "vehicle_telemetry_age",
+        lambda: of_vehicles(
+            lambda view, now: None if view.pose is None else (now - view.pose.at_ns) / 1e9
+        ),
+    )
+    exporter.add_gauge(
+        "vehicle_clock_uncertainty",
+        lambda: of_vehicles(
+            lambda view, _: (
+                None if view.clock_uncertainty_ns is None else view.clock_uncertainty_ns / 1e9
+            )
+        ),
+    )
+    exporter.add_gauge("video_fps", lambda: of_cameras("fps"))
+    exporter.add_gauge("video_kbps", lambda: of_cameras("kbps"))
+    exporter.add_gauge("alarms_active", alarms)
+    exporter.add_gauge(
+        "requests_open",
+        lambda: float(
+            sum(
+                request.state in (RequestState.OPEN, RequestState.UNANSWERED)
+                for request in views.requests(fleet)
+            )
+        ),
+    )
+
+
+def add_media_gauges(exporter: Exporter, workers: Callable[[], list[WorkerView]]) -> None:
+    """Have the media workers' state read at every scrape."""
+
+    def of_workers(read: str) -> Values:
+        return {
+            (str(worker.index),): float(getattr(worker.stats, read))
+            for worker in workers()
+            if worker.stats is not None
+        }
+
+    exporter.add_gauge(
+        "media_workers_ready", lambda: float(sum(worker.ready for worker in workers()))
+    )
+    exporter.add_gauge("media_peers", lambda: of_workers("peers"))
+    exporter.add_gauge("media_worker_cpu", lambda: of_workers("cpu_s"))
