@@ -77,9 +77,17 @@ class StreamSample(msgspec.Struct, frozen=True, kw_only=True):
         camera: Name of the camera, or "audio".
         kind: "video" or "audio".
         packets, lost, bytes: Totals of this publisher session; `lost` is before repair.
+        repaired: Total of lost packets that came when they were asked again.
+        lost_for_good: Total of lost packets given up: loss after repair.
+        duplicates: Total of packets that came twice and were not forwarded again.
         frames, keyframes: Totals; a frame counts when its last packet arrived.
         last_frame_ns: When the newest complete frame arrived; None before the first.
+        last_packet_ns: When the newest packet arrived; None before the first.
+        longest_gap_ms: Longest time between two complete frames since the last sample.
         jitter_ms: RFC 3550 §6.4.1.
+        estimate_kbps: What the uplink was found to carry, for all streams of the vehicle
+            together; None where the vehicle estimates by itself.
+        width, height: Of the newest keyframe, where the codec says it plainly.
         sender_rtp, sender_ntp: Newest RTCP sender report, in the timeline watchers
             see: RTP timestamp, and NTP time (64-bit fixed point, *vehicle* wall clock).
     """
@@ -97,6 +105,14 @@ class StreamSample(msgspec.Struct, frozen=True, kw_only=True):
     last_frame_ns: int | None = None
     sender_rtp: int | None = None
     sender_ntp: int | None = None
+    repaired: int = 0
+    lost_for_good: int = 0
+    duplicates: int = 0
+    last_packet_ns: int | None = None
+    longest_gap_ms: float = 0.0
+    estimate_kbps: int | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 class LinkSampled(Event, frozen=True):

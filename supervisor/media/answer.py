@@ -111,7 +111,11 @@ def accept_publisher(
         if media.kind == AUDIO and media.sends and not sound:
             camera, sound = AUDIO, bool(media.codecs)
         codecs = [
-            msgspec.structs.replace(codec, rtx=None, nack=codec.nack and media.kind == "video")
+            msgspec.structs.replace(
+                codec,
+                rtx=codec.rtx if codec.nack and media.kind == "video" else None,
+                nack=codec.nack and media.kind == "video",
+            )
             for codec in media.codecs
         ]
         if not camera or not codecs or not media.rtcp_mux:
@@ -122,7 +126,9 @@ def accept_publisher(
             mid_extension = media.extensions[MID_EXTENSION]
             extra.append(f"a=extmap:{mid_extension} {MID_EXTENSION}")
         served.append(Served(media, "recvonly", codecs, extra))
-        streams.append(ipc.InboundSpec(camera, media.kind, media.mid, codecs, media.ssrcs))
+        streams.append(
+            ipc.InboundSpec(camera, media.kind, media.mid, codecs, media.ssrcs, media.repairs)
+        )
     if not streams:
         raise ProtocolError(
             "bad_sdp",

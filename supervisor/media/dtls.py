@@ -61,6 +61,9 @@ class Buffer:
         self.view = memoryview(ffi.buffer(self._memory)).cast("B")
 
 
+REPLAYED: Final = -9
+"""Of `unprotect`: this packet came before (`srtp_err_status_replay_fail`)."""
+
 _length = ffi.new("int *")
 
 
@@ -81,10 +84,14 @@ class SrtpSession:
         return int(_length[0])
 
     def unprotect(self, buffer: Buffer, start: int, length: int) -> int:
-        """Decrypt the RTP packet at `start`; return its length, or 0 if not genuine."""
+        """Decrypt the RTP packet at `start`; return its length.
+
+        Negative: not genuine, or `REPLAYED`.
+        """
         _length[0] = length
-        if lib.srtp_unprotect(self._srtp, buffer.address + start, _length):
-            return 0
+        refused = lib.srtp_unprotect(self._srtp, buffer.address + start, _length)
+        if refused:
+            return -int(refused)
         return int(_length[0])
 
     def protect_rtcp(self, packet: bytes) -> bytes:
@@ -101,7 +108,7 @@ class SrtpSession:
         return bytes(ffi.buffer(buffer, _length[0]))
 
     def unprotect_rtcp(self, buffer: Buffer, start: int, length: int) -> int:
-        """Decrypt the RTCP packet at `start`; return its length, or 0 if not genuine."""
+        """Decrypt the RTCP packet at `start`; return its length, 0 if not genuine."""
         _length[0] = length
         if lib.srtp_unprotect_rtcp(self._srtp, buffer.address + start, _length):
             return 0

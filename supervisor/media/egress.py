@@ -95,11 +95,17 @@ class Egress:
         track.packets += packets
         track.octets += octets
 
-    def repair(self, track: DownTrack, packet: Outgoing, tx: SrtpSession, address: Address) -> None:
-        """Send one packet again: as RTX (RFC 4588 §4) if negotiated, else as it was."""
+    def repair(
+        self, track: DownTrack, packet: Outgoing, tx: SrtpSession, address: Address
+    ) -> str | None:
+        """Send one packet again: as RTX (RFC 4588 §4) if negotiated, else as it was.
+
+        Returns:
+            "rtx" or "plain", None if it was not sent.
+        """
         types = track.payload_type(packet.payload_type)
         if types is None:
-            return
+            return None
         view = self._buffer.view
         sequence = (packet.sequence + track.sequence_offset) & 0xFFFF
         payload = packet.data[packet.offset :]
@@ -107,8 +113,10 @@ class Egress:
             track.rtx_sequence = (track.rtx_sequence + 1) & 0xFFFF
             payload = _OSN.pack(sequence) + payload
             head = (types[1], track.rtx_sequence, track.rtx_ssrc)
+            form = "rtx"
         else:
             head = (types[0], sequence, track.ssrc)
+            form = "plain"
         _pack_header(
             view, 0, packet.first, packet.marker | head[0], head[1], packet.timestamp, head[2]
         )
@@ -116,5 +124,6 @@ class Egress:
         size = tx.protect(self._buffer, 0, 12 + len(payload))
         if not size:
             self._counters.add("media_dropped", "srtp_protect")
-            return
+            return None
         self._port.send(view[:size], size, address)
+        return form

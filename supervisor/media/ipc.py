@@ -38,6 +38,7 @@ class InboundSpec(msgspec.Struct, frozen=True):
 
     Attributes:
         ssrcs: Announced in its SDP; may be empty (then MID or payload type decide).
+        repairs: Announced RTX SSRCs, each to the one it repairs.
     """
 
     camera: str
@@ -45,6 +46,7 @@ class InboundSpec(msgspec.Struct, frozen=True):
     mid: str
     codecs: list[Codec]
     ssrcs: list[int]
+    repairs: dict[int, int] = {}
 
 
 class OutboundSpec(msgspec.Struct, frozen=True):
@@ -142,6 +144,14 @@ class StreamReport(msgspec.Struct, frozen=True):
     last_frame_ns: int | None
     sender_rtp: int | None
     sender_ntp: int | None
+    lost_for_good: int = 0
+    repaired: int = 0
+    duplicates: int = 0
+    longest_gap_ms: float = 0.0
+    last_packet_ns: int | None = None
+    estimate_kbps: int | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 class PublisherSampled(_Message, frozen=True):

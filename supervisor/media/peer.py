@@ -12,7 +12,7 @@ from supervisor.media.dtls import Dtls, DtlsError, SrtpSession
 from supervisor.media.udp import Address, UdpPort
 from supervisor.rtp.downtrack import DownTrack
 from supervisor.rtp.feed import Feed, Inbound
-from supervisor.rtp.packet import find_extension, parse_rtp
+from supervisor.rtp.packet import RtpHeader, find_extension, parse_rtp
 
 HALF_OPEN_NS: Final = 10_000_000_000
 """A session without finished DTLS ends after this."""
@@ -103,7 +103,7 @@ class Publisher(Peer):
     Attributes:
         feeds: By m-line, in the order of `spec.streams`.
         current: The newest SSRC of each m-line.
-        inbound: All SSRCs taken so far.
+        inbound: All SSRCs taken so far, without those of retransmissions.
     """
 
     def __init__(
@@ -122,19 +122,61 @@ class Publisher(Peer):
             stream.mid.encode(): index for index, stream in enumerate(spec.streams) if stream.mid
         }
         self._limit = len(feeds) + len(self._by_ssrc) + EXTRA_SSRCS
+        self._repairs = {
+            rtx: ssrc for stream in spec.streams for rtx, ssrc in stream.repairs.items()
+        }
+        self._rtx_types: dict[int, list[int]] = {}
+        for index, stream in enumerate(spec.streams):
+            for codec in stream.codecs:
+                if codec.rtx is not None:
+                    self._rtx_types.setdefault(codec.rtx, []).append(index)
+        self._repaired_mid: dict[int, int] = {}
 
-    def route(self, data: bytes) -> Inbound:
-        """Find the m-line of a new SSRC: announced, by MID, or by its payload type alone.
+    def take(self, data: bytes, now_ns: int) -> Inbound:
+        """Take a packet of an SSRC that is no known primary one; return what it was for.
 
         Raises:
-            ProtocolError: `malformed`, `unknown_ssrc`, `ssrc_cap`.
+            ProtocolError: `malformed`, `unknown_ssrc`, `ssrc_cap`, `early_rtx`.
         """
         header = parse_rtp(data)
+        if header.payload_type in self._rtx_types:
+            inbound = self._repaired(data, header)
+            inbound.receive_rtx(data, header.payload_type, now_ns)
+        else:
+            inbound = self._route(data, header)
+            inbound.receive(data, now_ns)
+        return inbound
+
+    def _repaired(self, data: bytes, header: RtpHeader) -> Inbound:
+        """Find what an RTX stream repairs: announced, else by its m-line (RFC 4588 §5.3)."""
+        primary = self._repairs.get(header.ssrc)
+        if primary is not None:
+            found = self.inbound.get(primary)
+        else:
+            index = self._repaired_mid.get(header.ssrc)
+            if index is None:
+                index = self._mid_index(data)
+                if index is not None and len(self._repaired_mid) < self._limit:
+                    self._repaired_mid[header.ssrc] = index
+            fitting = self._rtx_types[header.payload_type]
+            if index is None and len(fitting) == 1:
+                index = fitting[0]
+            found = self.current[index] if index is not None else None
+        if found is None:
+            raise ProtocolError("early_rtx", "a retransmission of nothing received yet")
+        return found
+
+    def _mid_index(self, data: bytes) -> int | None:
+        if not self.spec.mid_extension:
+            return None
+        mid = find_extension(data, self.spec.mid_extension)
+        return None if mid is None else self._by_mid.get(mid)
+
+    def _route(self, data: bytes, header: RtpHeader) -> Inbound:
+        """Find the m-line of a new SSRC: announced, by MID, or by its payload type alone."""
         index = self._by_ssrc.get(header.ssrc)
-        if index is None and self.spec.mid_extension:
-            mid = find_extension(data, self.spec.mid_extension)
-            if mid is not None:
-                index = self._by_mid.get(mid)
+        if index is None:
+            index = self._mid_index(data)
         if index is None:
             fitting = [
                 number
@@ -164,6 +206,8 @@ class Publisher(Peer):
                 continue
             stats = inbound.stats
             sent = inbound.feed.sender_report if inbound.feed.source is inbound else None
+            losses = inbound.losses
+            width, height = inbound.size or (None, None)
             reports.append(
                 ipc.StreamReport(
                     camera=inbound.feed.camera,
@@ -179,6 +223,13 @@ class Publisher(Peer):
                     last_frame_ns=stats.last_frame_ns,
                     sender_rtp=sent.rtp if sent is not None else None,
                     sender_ntp=sent.ntp if sent is not None else None,
+                    repaired=stats.repaired,
+                    lost_for_good=stats.lost if losses is None else losses.given_up,
+                    duplicates=stats.duplicates,
+                    longest_gap_ms=round(stats.take_gap_ns() / 1e6, 3),
+                    last_packet_ns=stats.last_packet_ns,
+                    width=width,
+                    height=height,
                 )
             )
         return reports

@@ -391,24 +391,7 @@ class MediaPlane:
         session = self.sessions.get(message.session)
         if session is None or not session.connected:
             return
-        streams = [
-            StreamSample(
-                camera=report.camera,
-                kind=report.kind,
-                codec=report.codec,
-                clock_rate=report.clock_rate,
-                packets=report.packets,
-                lost=report.lost,
-                bytes=report.bytes,
-                frames=report.frames,
-                keyframes=report.keyframes,
-                jitter_ms=report.jitter_ms,
-                last_frame_ns=report.last_frame_ns,
-                sender_rtp=report.sender_rtp,
-                sender_ntp=report.sender_ntp,
-            )
-            for report in message.streams
-        ]
+        streams = [StreamSample(**msgspec.structs.asdict(report)) for report in message.streams]
         self._on_event(LinkSampled(session.vehicle_id, session.id, streams))
 
     def _on_stats(self, link: WorkerLink, message: ipc.Stats) -> None:

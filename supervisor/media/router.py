@@ -19,7 +19,7 @@ from protocols.codec import ProtocolError
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ice
-from supervisor.media.dtls import SrtpSession
+from supervisor.media.dtls import REPLAYED, SrtpSession
 from supervisor.media.egress import Egress
 from supervisor.media.peer import MAX_ADDRESSES, Peer, Publisher, Watcher
 from supervisor.media.udp import Address, UdpPort
@@ -235,16 +235,17 @@ class Router:
     def _on_rtp(self, peer: Publisher, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
         buffer = self.port.buffer
         plain = rx.unprotect(buffer, start, size)
-        if not plain:
-            self.counters.add("media_dropped", "srtp_unprotect")
+        if plain <= 0:
+            self._on_not_genuine(peer, plain, start)
             return
         peer.heard_ns = peer.media_ns = now_ns
         data = bytes(buffer.view[start : start + plain])
         inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
         try:
             if inbound is None:
-                inbound = peer.route(data)
-            inbound.receive(data, now_ns)
+                inbound = peer.take(data, now_ns)
+            else:
+                inbound.receive(data, now_ns)
         except ProtocolError as error:
             self.counters.add("media_dropped", f"rtp_{error.reason}")
             return
@@ -255,10 +256,21 @@ class Router:
         if inbound.losses:
             self._lossy[id(peer)] = peer
 
+    def _on_not_genuine(self, peer: Publisher, refused: int, start: int) -> None:
+        """A packet that came twice is told from one that is not the peer's."""
+        if refused != REPLAYED:
+            self.counters.add("media_dropped", "srtp_unprotect")
+            return
+        self.counters.add("media_dropped", "duplicate")
+        ssrc = int.from_bytes(self.port.buffer.view[start + 8 : start + 12], "big")
+        inbound = peer.inbound.get(ssrc)
+        if inbound is not None:
+            inbound.stats.on_duplicate()
+
     def _on_rtcp(self, peer: Peer, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
         buffer = self.port.buffer
         plain = rx.unprotect_rtcp(buffer, start, size)
-        if not plain:
+        if plain <= 0:
             self.counters.add("media_dropped", "srtcp_unprotect")
             return
         peer.heard_ns = peer.media_ns = now_ns
@@ -325,7 +337,9 @@ class Router:
         for sequence in packet.sequences:
             found = track.repair(sequence, now_ns)
             if found is not None:
-                self._egress.repair(track, found, peer.tx, peer.address)
+                form = self._egress.repair(track, found, peer.tx, peer.address)
+                if form is not None:
+                    self.counters.add("media_repairs", form)
 
     def _on_estimate(self, peer: Watcher, packet: rtcp.BitrateEstimated, now_ns: int) -> None:
         peer.estimate_bps = packet.bits_per_second
@@ -346,7 +360,7 @@ class Router:
                 if not losses:
                     continue
                 given_up = losses.given_up
-                asked = losses.due(now_ns)
+                asked = losses.due(now_ns, inbound.stats.packets)
                 if losses.given_up != given_up:
                     inbound.feed.keyframes.ask()
                     self._ask_keyframe(peer, inbound, now_ns)

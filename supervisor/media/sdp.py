@@ -27,6 +27,8 @@ MAX_SSRCS: Final = 32
 """SSRCs announced in one m-line; more are not read."""
 
 MID_EXTENSION: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
+ABS_SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+TRANSPORT_CC: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 _MEDIA_LINE: Final = re.compile(r"(\w{1,32}) (\d{1,5})(?:/\d+)? (\S{1,64}) (\S[^\r\n]*)")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,64}")
@@ -48,7 +50,9 @@ class Media(msgspec.Struct):
         formats: As written after the protocol.
         codecs: The ones a forwarder knows, in the offer's order, RTX folded in.
         ssrcs: Primary SSRCs, without the retransmission ones of FID groups.
+        repairs: Retransmission SSRC to the primary one it repairs.
         stream: The msid's stream id, "" or "-" for none.
+        transport_cc: Transport-wide feedback is offered for at least one codec.
         extensions: Header extension URI to id.
     """
 
@@ -61,6 +65,8 @@ class Media(msgspec.Struct):
     stream: str = ""
     codecs: list[Codec] = []
     ssrcs: list[int] = []
+    repairs: dict[int, int] = {}
+    transport_cc: bool = False
     extensions: dict[str, int] = {}
     ufrag: str = ""
     password: str = ""
@@ -99,7 +105,7 @@ class _Reader:
         self.rtpmap: dict[int, tuple[str, int, int]] = {}
         self.fmtp: dict[int, dict[str, str]] = {}
         self.feedback: dict[str, set[str]] = {}
-        self.secondary: set[int] = set()
+        self.repairs: dict[int, int] = {}
         self.announced: dict[int, None] = {}
 
     def attribute(self, name: str, value: str) -> None:
@@ -111,7 +117,9 @@ class _Reader:
     def finish(self) -> None:
         """Put together what several lines said."""
         media = self.media
-        media.ssrcs = [ssrc for ssrc in self.announced if ssrc not in self.secondary]
+        media.ssrcs = [ssrc for ssrc in self.announced if ssrc not in self.repairs]
+        media.repairs = self.repairs
+        media.transport_cc = any("transport-cc" in what for what in self.feedback.values())
         rtx: dict[int, int] = {}
         for number, (name, _, _) in self.rtpmap.items():
             if name == "rtx":
@@ -173,8 +181,10 @@ def _ssrc(reader: _Reader, value: str) -> None:
 
 def _ssrc_group(reader: _Reader, value: str) -> None:
     words = value.split()
-    if len(words) == 3 and words[0] == "FID" and words[2].isdecimal() and len(words[2]) <= 10:
-        reader.secondary.add(int(words[2]))
+    if len(words) != 3 or words[0] != "FID" or len(reader.repairs) >= MAX_SSRCS:
+        return
+    if all(word.isdecimal() and len(word) <= 10 for word in words[1:]):
+        reader.repairs[int(words[2]) & 0xFFFF_FFFF] = int(words[1]) & 0xFFFF_FFFF
 
 
 def _extmap(reader: _Reader, value: str) -> None:

@@ -294,6 +294,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         label="reason",
     ),
     _counter(
+        "media_repaired_packets",
+        "media_repairs",
+        "Lost packets sent again to watchers, on their own SSRC (rtx) or as they were (plain)",
+        label="form",
+        unit="packets",
+    ),
+    _counter(
         "media_rebound", "media_rebound", "Sessions whose peer's address changed and was validated"
     ),
     _counter("media_worker_restarts", "media_worker_restarts", "Media workers started again"),

@@ -7,6 +7,8 @@ Knows nothing of vehicles, sockets or encryption; every `now_ns` is given.
     codec            what a publisher sends and a watcher takes, and which fits which
     keyframe         does this packet begin a picture that can be decoded alone
     stats            loss, jitter, frames of one received stream
+    picture_size     how large a keyframe is, where its codec says it plainly
+    rtx              retransmissions on an SSRC of their own (upstream)
     nack             what is missing, and when to ask for it (upstream)
     cache            the newest packets, for watchers who ask (downstream)
     asker            one keyframe request for many, at most two a second

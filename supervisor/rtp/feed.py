@@ -22,13 +22,16 @@ from __future__ import annotations
 from typing import Final
 
 from supervisor.rtp.asker import KeyframeAsker
+from supervisor.rtp.cache import SIZE as CACHE_SIZE
 from supervisor.rtp.cache import Outgoing, PacketCache
 from supervisor.rtp.codec import Codec
 from supervisor.rtp.downtrack import DownTrack
 from supervisor.rtp.keyframe import detector
 from supervisor.rtp.nack import LossTracker
 from supervisor.rtp.packet import HEADER, payload_offset
+from supervisor.rtp.picture_size import Size, picture_size
 from supervisor.rtp.rtcp import ReceptionReport, SenderReport
+from supervisor.rtp.rtx import unwrap
 from supervisor.rtp.sequence import unwrap16
 from supervisor.rtp.stats import StreamStats
 
@@ -124,9 +127,12 @@ class Inbound:
     """One SSRC of one publisher session, laid on a feed.
 
     Attributes:
-        asked: Sequence numbers to ask again now; see `due_nacks`.
+        losses: What is missing, if NACK is negotiated.
+        newest: The newest packet in sequence, as it came.
+        size: (width, height) of the newest keyframe, as far as it is known.
         dropped_unknown, dropped_late: Packets not forwarded: payload type not
-            negotiated; older than the first packet of this source.
+            negotiated; older than the first packet of this source, or so old that it
+            cannot be told whether they were here already.
     """
 
     __slots__ = (
@@ -146,7 +152,10 @@ class Inbound:
         "feed",
         "is_audio",
         "losses",
+        "newest",
+        "originals",
         "payload_type",
+        "size",
         "ssrc",
         "stats",
     )
@@ -159,6 +168,9 @@ class Inbound:
         self.is_audio = feed.kind == "audio"
         self.stats = StreamStats(self.clock_rate)
         self.losses = LossTracker() if any(codec.nack for codec in codecs) else None
+        self.originals = {codec.rtx: codec.payload_type for codec in codecs if codec.rtx}
+        self.newest = b""
+        self.size: Size | None = None
         self.payload_type = codecs[0].payload_type
         self.dropped_unknown = 0
         self.dropped_late = 0
@@ -205,14 +217,17 @@ class Inbound:
                 self, extended, timestamp, now_ns
             )
             self._first_out = extended + self._sequence_offset
-        elif extended != highest + 1:
-            self._on_disorder(extended, highest, now_ns)
+        elif extended != highest + 1 and not self._in_disorder(
+            extended, highest, data, marker != 0, now_ns
+        ):
+            return
+        if extended > highest:
+            self.newest = data
         if self.is_audio:
-            stats.on_audio_frame(now_ns)
+            if not marker:
+                stats.on_frame(now_ns)
         elif self._detect(data, offset) and timestamp != self._keyframe_timestamp:
-            self._keyframe_timestamp = timestamp
-            stats.keyframes += 1
-            feed.keyframes.on_keyframe()
+            self._on_keyframe(extended, timestamp, data, offset)
         out = extended + self._sequence_offset
         if out < self._first_out or feed.source is not self:
             self.dropped_late += 1
@@ -230,15 +245,95 @@ class Inbound:
             now_ns,
         )
 
-    def _on_disorder(self, extended: int, highest: int, now_ns: int) -> None:
+    def receive_rtx(self, data: bytes, payload_type: int, now_ns: int) -> None:
+        """Take one packet of the stream that repairs this one (RFC 4588).
+
+        Args:
+            payload_type: The RTX payload type; it tells the original's.
+
+        Raises:
+            ProtocolError: `malformed`.
+        """
+        original = self.originals.get(payload_type)
+        if original is None or not self._laid:
+            self.dropped_unknown += 1
+            return
+        packet = unwrap(data, original, self.ssrc)
+        if packet is None:
+            return
+        stats = self.stats
+        _, second, sequence, timestamp, _ = _unpack(packet)
+        extended = unwrap16(sequence, stats.highest)
+        if self.losses is None or not self.losses.on_repair(extended, now_ns):
+            stats.on_duplicate()
+            return
+        stats.on_repaired(second & 0x80 != 0, len(data), now_ns, apart=True)
+        if self._detect(packet, 12) and timestamp != self._keyframe_timestamp:
+            self._on_keyframe(extended, timestamp, packet, 12)
+        self._push(extended, timestamp, second & 0x80, original, packet, 12, now_ns)
+
+    def _push(
+        self,
+        extended: int,
+        timestamp: int,
+        marker: int,
+        payload_type: int,
+        data: bytes,
+        offset: int,
+        now_ns: int,
+    ) -> None:
+        out = extended + self._sequence_offset
+        if out < self._first_out or self.feed.source is not self:
+            self.dropped_late += 1
+            return
+        self.feed.push(
+            Outgoing(
+                out,
+                (timestamp + self._timestamp_offset) & 0xFFFF_FFFF,
+                marker,
+                payload_type,
+                data,
+                offset,
+                0x80 | (data[0] & 0x20),
+            ),
+            now_ns,
+        )
+
+    def _on_keyframe(self, extended: int, timestamp: int, data: bytes, offset: int) -> None:
+        self._keyframe_timestamp = timestamp
+        self.stats.keyframes += 1
+        self.size = picture_size(self.codec.name, data, offset) or self.size
+        if self.losses is not None:
+            self.losses.on_keyframe(extended)
+        self.feed.keyframes.on_keyframe()
+
+    def _in_disorder(
+        self, extended: int, highest: int, data: bytes, marker: bool, now_ns: int
+    ) -> bool:
+        """Note a gap, or a packet that is not the newest; False: not to be forwarded."""
         losses = self.losses
         if extended > highest:
             if losses is not None and not losses.on_gap(highest + 1, extended - 1, now_ns):
                 self.feed.keyframes.ask()
-            return
-        asked = losses.on_late(extended) if losses is not None else False
-        if asked is False:
-            self.stats.on_recovered_unasked()
+            return True
+        stats = self.stats
+        asked = None
+        if losses is not None:
+            asked = losses.on_late(extended, now_ns, repaired_apart=bool(self.originals))
+        if asked:
+            stats.on_repaired(marker, len(data), now_ns, apart=False)
+            return True
+        if asked is None:
+            if extended < stats.first or highest - extended >= CACHE_SIZE:
+                self.dropped_late += 1
+                return False
+            if self.feed.cache.get(extended + self._sequence_offset) is not None:
+                stats.on_duplicate()
+                return False
+            if losses is not None and losses.given_up > 0:
+                losses.given_up -= 1
+        stats.on_late(marker, len(data), now_ns, overtaken=True)
+        return True
 
     def on_sender_report(self, report: SenderReport, now_ns: int) -> SenderReport | None:
         """Note an SR and return it in the feed's timeline; None if it says nothing yet.

@@ -16,9 +16,14 @@ class StreamStats:
     """Totals of one SSRC since its first packet.
 
     Attributes:
+        packets: Different packets that came in the stream itself.
+        bytes: Of those and of what was sent again.
         lost: Packets that were missing when a later one arrived and did not come
             by themselves before they were asked again: loss before repair.
+        repaired: Those of them that came when they were sent again.
+        duplicates: Packets that were here already.
         highest: Extended highest sequence number; -1 before the first packet.
+        longest_gap_ns: Longest time between two complete frames since `take_gap_ns`.
     """
 
     __slots__ = (
@@ -28,6 +33,7 @@ class StreamStats:
         "_transit",
         "bytes",
         "clock_rate",
+        "duplicates",
         "first",
         "frames",
         "highest",
@@ -35,8 +41,10 @@ class StreamStats:
         "keyframes",
         "last_frame_ns",
         "last_packet_ns",
+        "longest_gap_ns",
         "lost",
         "packets",
+        "repaired",
     )
 
     def __init__(self, clock_rate: int) -> None:
@@ -46,6 +54,9 @@ class StreamStats:
         self.packets = 0
         self.bytes = 0
         self.lost = 0
+        self.repaired = 0
+        self.duplicates = 0
+        self.longest_gap_ns = 0
         self.frames = 0
         self.keyframes = 0
         self.jitter = 0.0
@@ -57,32 +68,62 @@ class StreamStats:
         self._received_before = 0
 
     def on_packet(self, sequence: int, timestamp: int, marker: bool, size: int, now_ns: int) -> int:
-        """Count one packet and return its unwrapped sequence number."""
-        self.packets += 1
-        self.bytes += size
+        """Count one packet and return its unwrapped sequence number.
+
+        One that is not newer than all before is not counted yet: say by `on_late`,
+        `on_repaired` or `on_duplicate` what it was.
+        """
         self.last_packet_ns = now_ns
         if self.highest < 0:
             extended = self.first = self.highest = sequence
         else:
             extended = unwrap16(sequence, self.highest)
-            if extended > self.highest:
-                self.lost += extended - self.highest - 1
-                self.highest = extended
+            if extended <= self.highest:
+                return extended
+            self.lost += extended - self.highest - 1
+            self.highest = extended
+        self.packets += 1
+        self.bytes += size
         if timestamp != self._frame_timestamp:
             self._on_first_of_frame(timestamp, now_ns)
-        if marker and extended == self.highest:
-            self.frames += 1
-            self.last_frame_ns = now_ns
+        if marker:
+            self.on_frame(now_ns)
         return extended
 
-    def on_recovered_unasked(self) -> None:
-        """A packet counted as lost came late by itself: it was only reordered."""
-        self.lost -= 1
+    def on_late(self, marker: bool, size: int, now_ns: int, *, overtaken: bool) -> None:
+        """A packet counted as lost came; `overtaken`: by itself, so it was no loss."""
+        self.packets += 1
+        self.bytes += size
+        if overtaken:
+            self.lost -= 1
+        if marker:
+            self.on_frame(now_ns)
 
-    def on_audio_frame(self, now_ns: int) -> None:
-        """Count a frame that needs no marker: every Opus packet is one (RFC 7587 §4.2)."""
+    def on_repaired(self, marker: bool, size: int, now_ns: int, *, apart: bool) -> None:
+        """A lost packet came again, in this stream or `apart` in one of its own (RTX)."""
+        self.repaired += 1
+        self.bytes += size
+        if not apart:
+            self.packets += 1
+        if marker:
+            self.on_frame(now_ns)
+
+    def on_duplicate(self) -> None:
+        """A packet came that was here already."""
+        self.duplicates += 1
+
+    def on_frame(self, now_ns: int) -> None:
+        """Count a frame: its last packet came. Every Opus packet is one (RFC 7587 §4.2)."""
         self.frames += 1
+        if self.last_frame_ns is not None and now_ns - self.last_frame_ns > self.longest_gap_ns:
+            self.longest_gap_ns = now_ns - self.last_frame_ns
         self.last_frame_ns = now_ns
+
+    def take_gap_ns(self) -> int:
+        """Return the longest time between two complete frames since the last call."""
+        gap_ns = self.longest_gap_ns
+        self.longest_gap_ns = 0
+        return gap_ns
 
     def _on_first_of_frame(self, timestamp: int, now_ns: int) -> None:
         arrival = now_ns * self.clock_rate // 1_000_000_000

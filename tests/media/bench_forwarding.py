@@ -138,7 +138,7 @@ class RawPeer:
                     self.media += 1
                     if self.media % 101 == 0 and self.rx is not None:
                         end = min(start + segment, length)
-                        if self.rx.unprotect(self.port.buffer, start, end - start):
+                        if self.rx.unprotect(self.port.buffer, start, end - start) > 0:
                             sent = int.from_bytes(view[start + 20 : start + 28], "big")
                             self.delays.append(clock.monotonic_ns() - sent)
                 elif first < 2:

@@ -105,12 +105,11 @@ class Hub:
         )
 
 
-def prefer(pc: RTCPeerConnection, codec: str) -> None:
-    """Offer only this codec for video."""
+def prefer(pc: RTCPeerConnection, codec: str, *, rtx: bool = False) -> None:
+    """Offer only this codec for video, with retransmissions on their own SSRC or without."""
+    wanted = {f"video/{codec}", "video/rtx"} if rtx else {f"video/{codec}"}
     codecs = [
-        entry
-        for entry in RTCRtpSender.getCapabilities("video").codecs
-        if entry.mimeType == f"video/{codec}"
+        entry for entry in RTCRtpSender.getCapabilities("video").codecs if entry.mimeType in wanted
     ]
     for transceiver in pc.getTransceivers():
         if transceiver.kind == "video":

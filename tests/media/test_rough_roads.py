@@ -1,4 +1,4 @@
-"""Loss and a changing address between real peers and a real worker."""
+"""Loss, disorder and a changing address between real peers and a real worker."""
 
 from __future__ import annotations
 
@@ -17,9 +17,20 @@ class Road(asyncio.DatagramProtocol):
     The worker sees `self.away`'s address; the peer sees the road's own port.
     """
 
-    def __init__(self, worker: tuple[str, int], loss: float = 0.0) -> None:
+    def __init__(
+        self,
+        worker: tuple[str, int],
+        loss: float = 0.0,
+        reorder: float = 0.0,
+        duplicate: float = 0.0,
+    ) -> None:
         self.worker = worker
         self.loss = loss
+        self.reorder = reorder
+        self.duplicate = duplicate
+        self.overtaken = 0
+        self.doubled = 0
+        self.held: list[list] = []
         self.lost = 0
         self.peer = None
         self.near = None
@@ -56,8 +67,22 @@ class Road(asyncio.DatagramProtocol):
 
     def datagram_received(self, data, address):
         self.peer = address
-        if not self._loses(data):
+        if self._loses(data):
+            return
+        media = 128 <= data[0] < 192
+        if media and self._choose.random() < self.reorder:
+            self.overtaken += 1
+            self.held.append([self._choose.randrange(1, 4), data])
+            return
+        self.away.sendto(data, self.worker)
+        if media and self._choose.random() < self.duplicate:
+            self.doubled += 1
             self.away.sendto(data, self.worker)
+        for entry in self.held:
+            entry[0] -= 1
+        for entry in [entry for entry in self.held if entry[0] <= 0]:
+            self.held.remove(entry)
+            self.away.sendto(entry[1], self.worker)
 
     def close(self):
         self.near.close()
@@ -68,8 +93,8 @@ class Road(asyncio.DatagramProtocol):
 async def road(hub):
     roads = []
 
-    async def build(loss=0.0):
-        entry = Road(("127.0.0.1", hub.plane.worker_stats()[0].udp_port), loss)
+    async def build(loss=0.0, **faults):
+        entry = Road(("127.0.0.1", hub.plane.worker_stats()[0].udp_port), loss, **faults)
         roads.append(entry)
         return entry, await entry.open()
 
@@ -83,6 +108,7 @@ async def dial_over(hub, peer, path, port):
     await peer.pc.setLocalDescription(await peer.pc.createOffer())
     response = await hub.post(path, peer.pc.localDescription.sdp)
     assert response.status_code == 201, response.text
+    peer.answer = response.text
     worker = str(hub.plane.worker_stats()[0].udp_port)
     answer = response.text.replace(f" {worker} typ", f" {port} typ")
     await peer.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -92,16 +118,23 @@ def front(hub):
     return next(s for s in hub.samples()[-1].streams if s.camera == "front")
 
 
-async def test_lost_packets_are_repaired_on_the_way_up_and_down(hub, peer, media, road):
+def repairs(hub, form):
+    return hub.plane.counters.get("media_repairs", form)
+
+
+@pytest.mark.parametrize("rtx", [True, False], ids=["rtx", "plain"])
+async def test_lost_packets_are_repaired_on_the_way_up_and_down(hub, peer, media, road, rtx):
     up, up_port = await road(0.05)
     down, down_port = await road(0.05)
     vehicle = peer()
     vehicle.pc.addTrack(media.Camera())
-    media.prefer(vehicle.pc, "VP8")
+    media.prefer(vehicle.pc, "VP8", rtx=rtx)
     await dial_over(hub, vehicle, "/whip/maebashi/bus-01", up_port)
+    assert ("a=rtpmap:98 rtx/90000" in vehicle.answer) == rtx
     await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
     watcher = peer()
     watcher.pc.addTransceiver("video", direction="recvonly")
+    media.prefer(watcher.pc, "VP8", rtx=rtx)
     await dial_over(hub, watcher, "/whep/maebashi/bus-01", down_port)
     watcher.count_frames()
     await media.until(lambda: watcher.frames.get("video0", 0) > 10, "first pictures")
@@ -114,7 +147,30 @@ async def test_lost_packets_are_repaired_on_the_way_up_and_down(hub, peer, media
     await media.until(
         lambda: watcher.frames["video0"] - seen > 0.9 * sent, "nearly every picture decoded"
     )
-    assert front(hub).lost > 0
+    newest = front(hub)
+    assert newest.lost > 0
+    assert newest.repaired > 0.8 * newest.lost - 5
+    assert newest.lost_for_good <= 0.1 * newest.lost
+    assert (newest.width, newest.height) == (160, 120)
+    await media.until(lambda: repairs(hub, "rtx" if rtx else "plain") > 0, "repairs are counted")
+    assert repairs(hub, "plain" if rtx else "rtx") == 0
+
+
+async def test_disorder_and_duplicates_reach_a_watcher_as_every_packet_once(hub, peer, media, road):
+    up, up_port = await road(reorder=0.05, duplicate=0.02)
+    vehicle = peer()
+    vehicle.pc.addTrack(media.Camera())
+    media.prefer(vehicle.pc, "VP8", rtx=True)
+    await dial_over(hub, vehicle, "/whip/maebashi/bus-01", up_port)
+    await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+    watcher = peer()
+    await watcher.watch("video")
+    await media.until(lambda: up.doubled > 5 and up.overtaken > 10, "disorder")
+    await media.until(
+        lambda: front(hub).duplicates >= 5 and watcher.frames.get("video0", 0) > 30,
+        "duplicates are counted and pictures shown",
+    )
+    assert front(hub).lost_for_good == 0
 
 
 async def test_a_new_address_keeps_the_session_without_a_new_handshake(hub, peer, media, road):

@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from protocols.codec import ProtocolError  # noqa: E402 - the path is set above for a plain run
 from supervisor.media import answer, ice, sdp  # noqa: E402
-from supervisor.rtp import packet, rtcp  # noqa: E402
+from supervisor.rtp import packet, picture_size, rtcp, rtx  # noqa: E402
 from supervisor.rtp.codec import Codec  # noqa: E402
 from supervisor.rtp.feed import Feed, Inbound  # noqa: E402
 
@@ -34,7 +34,7 @@ _LOCAL = answer.Local("ufrag", "p" * 32, "AA:BB", ["127.0.0.1"], 9, "1")
 
 
 _EVERY_TYPE = [
-    [Codec(number, name, 90_000, nack=True) for number in range(128)]
+    [Codec(number, name, 90_000, rtx=97, nack=True) for number in range(128)]
     for name in ("H264", "VP8", "VP9", "AV1")
 ]
 
@@ -52,9 +52,15 @@ def _offer(data: bytes) -> None:
 def _rtp(data: bytes) -> None:
     packet.parse_rtp(data)
     packet.find_extension(data, 1)
+    rtx.unwrap(data, 96, 1)
+    for start in (12, 20):
+        picture_size.picture_size("H264", data, start)
+        picture_size.picture_size("VP8", data, start)
     feed = Feed("front", "video")
     for codecs in _EVERY_TYPE:
-        Inbound(feed, 1, codecs).receive(data, 0)
+        source = Inbound(feed, 1, codecs)
+        source.receive(data, 0)
+        source.receive_rtx(data, 97, 0)
 
 
 TARGETS: dict[str, tuple[Callable[[bytes], object], str]] = {
