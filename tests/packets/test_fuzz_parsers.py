@@ -114,20 +114,28 @@ def run(target: str, count: int, seed: int = 1) -> tuple[dict[str, int], float]:
     slowest = 0.0
     for _ in range(count):
         data = mutate(choose.choice(seeds), choose)
-        began = time.thread_time()
-        try:
-            parse(data)
-            outcome = "accepted"
-        except ProtocolError as error:
-            outcome = error.reason
-        except BaseException:
-            print(f"{target}: {data.hex()}")
-            raise
-        slowest = max(slowest, time.thread_time() - began)
+        outcome, took = attempt(target, parse, data)
+        if took > SLOWEST_S:  # the machine's pauses strike once, a slow parser every time
+            took = min(attempt(target, parse, data)[1] for _ in range(5))
+        slowest = max(slowest, took)
         if slowest > SLOWEST_S:
-            raise AssertionError(f"{target} took too long: {data.hex()}")
+            raise AssertionError(f"{target} took {slowest:.3f} s of CPU: {data.hex()}")
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
     return outcomes, slowest
+
+
+def attempt(target: str, parse: Callable[[bytes], object], data: bytes) -> tuple[str, float]:
+    """Parse once; return the outcome's reason and the CPU time in s."""
+    began = time.thread_time()
+    try:
+        parse(data)
+        outcome = "accepted"
+    except ProtocolError as error:
+        outcome = error.reason
+    except BaseException:
+        print(f"{target}: {data.hex()}")
+        raise
+    return outcome, time.thread_time() - began
 
 
 @pytest.mark.parametrize("target", TARGETS)
