@@ -15,8 +15,15 @@ import msgspec
 from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from supervisor.media import ipc
-from supervisor.media.sdp import MID_EXTENSION, Media, Offer
+from supervisor.media.sdp import (
+    MID_EXTENSION,
+    REPAIRED_RID_EXTENSION,
+    RID_EXTENSION,
+    Media,
+    Offer,
+)
 from supervisor.rtp.codec import Codec
+from supervisor.rtp.layers import MAX_LAYERS, Choice
 
 AUDIO = "audio"
 """The name of a vehicle's sound."""
@@ -68,8 +75,29 @@ def peer_transport(offer: Offer) -> Media:
     return first
 
 
-def _camera_names(offer: Offer, asked: Sequence[str]) -> dict[int, str]:
-    """Return camera names by m-line index: asked for, else by msid, else by number."""
+SEPARATOR = "--"
+"""Between camera and layer in the name of a sibling track: `front--low`."""
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What becomes of a publisher's offer.
+
+    Attributes:
+        served: What each m-line becomes.
+        streams: What the worker is told, one for each m-line or simulcast stream.
+        mid_extension, rid_extension, repaired_rid_extension: Ids of the header
+            extensions; 0: not offered.
+    """
+
+    served: list[Served]
+    streams: list[ipc.InboundSpec]
+    mid_extension: int
+    rid_extension: int
+    repaired_rid_extension: int
+
+
+def _camera_names(offer: Offer, asked: Sequence[str]) -> dict[int, tuple[str, str]]:
+    """Return (camera, layer) by m-line index: asked for, else by msid, else by number."""
     videos = [
         index for index, media in enumerate(offer.media) if media.kind == "video" and media.sends
     ]
@@ -85,18 +113,40 @@ def _camera_names(offer: Offer, asked: Sequence[str]) -> dict[int, str]:
             names[index] = "front" if number == 0 else f"camera-{number + 1}"
     if len(set(names.values())) != len(names):
         raise ProtocolError("bad_name", "two cameras have the same name")
-    if AUDIO in names.values():
+    split: dict[int, tuple[str, str]] = {}
+    sizes: dict[str, int] = {}
+    for index, name in names.items():
+        camera, _, layer = name.partition(SEPARATOR)
+        split[index] = (check_name(camera, "camera"), layer)
+        sizes[camera] = sizes.get(camera, 0) + 1
+        if sizes[camera] > MAX_LAYERS:
+            raise ProtocolError("bad_name", f"more than {MAX_LAYERS} sizes of one camera")
+    if AUDIO in sizes:
         raise ProtocolError("bad_name", "a camera cannot be named 'audio'")
-    return names
+    return split
 
 
-def accept_publisher(
-    offer: Offer, cameras: Sequence[str]
-) -> tuple[list[Served], list[ipc.InboundSpec], int]:
+def _simulcast(media: Media) -> tuple[list[str], list[str]]:
+    """Return (RIDs, answer lines) of an m-line; both empty if it sends one stream.
+
+    Without MID and RID on its packets nobody could tell the streams apart, as their
+    SSRCs are not announced (RFC 8853 §6.3).
+    """
+    known = media.extensions
+    if len(media.rids) < 2 or RID_EXTENSION not in known or MID_EXTENSION not in known:
+        return [], []
+    lines = [
+        f"a=extmap:{known[uri]} {uri}"
+        for uri in (RID_EXTENSION, REPAIRED_RID_EXTENSION)
+        if uri in known
+    ]
+    lines += [f"a=rid:{rid} recv" for rid in media.rids]
+    lines.append("a=simulcast:recv " + ";".join(media.rids))
+    return media.rids, lines
+
+
+def accept_publisher(offer: Offer, cameras: Sequence[str]) -> Accepted:
     """Decide what a vehicle may send: every video and the first sound we know a codec of.
-
-    Returns:
-        What each m-line becomes, what the worker is told, and the MID extension's id.
 
     Raises:
         ProtocolError: `bad_sdp`, `bad_name`.
@@ -104,10 +154,10 @@ def accept_publisher(
     names = _camera_names(offer, cameras)
     served: list[Served] = []
     streams: list[ipc.InboundSpec] = []
-    mid_extension = 0
+    mid_extension = rid_extension = repaired = 0
     sound = False
     for index, media in enumerate(offer.media):
-        camera = names.get(index, "")
+        camera, layer = names.get(index, ("", ""))
         if media.kind == AUDIO and media.sends and not sound:
             camera, sound = AUDIO, bool(media.codecs)
         codecs = [
@@ -125,16 +175,31 @@ def accept_publisher(
         if MID_EXTENSION in media.extensions:
             mid_extension = media.extensions[MID_EXTENSION]
             extra.append(f"a=extmap:{mid_extension} {MID_EXTENSION}")
-        served.append(Served(media, "recvonly", codecs, extra))
-        streams.append(
-            ipc.InboundSpec(camera, media.kind, media.mid, codecs, media.ssrcs, media.repairs)
-        )
+        rids, lines = _simulcast(media) if media.kind == "video" and not layer else ([], [])
+        if rids:
+            rid_extension = media.extensions[RID_EXTENSION]
+            repaired = media.extensions.get(REPAIRED_RID_EXTENSION, 0)
+        served.append(Served(media, "recvonly", codecs, extra + lines))
+        for place, rid in enumerate(rids or [""]):
+            streams.append(
+                ipc.InboundSpec(
+                    camera,
+                    media.kind,
+                    media.mid,
+                    codecs,
+                    [] if rid else media.ssrcs,
+                    {} if rid else media.repairs,
+                    layer or rid,
+                    place if rid else None,
+                    rid,
+                )
+            )
     if not streams:
         raise ProtocolError(
             "bad_sdp",
             "no m-line that sends H264 (packetization-mode=1), VP8, VP9, AV1 or Opus with rtcp-mux",
         )
-    return served, streams, mid_extension
+    return Accepted(served, streams, mid_extension, rid_extension, repaired)
 
 
 def accept_watcher(
@@ -143,6 +208,7 @@ def accept_watcher(
     published: Iterable[ipc.InboundSpec],
     numbers: Sequence[int],
     cname: str,
+    layer: Choice = "high",
 ) -> tuple[list[Served], list[ipc.OutboundSpec]]:
     """Decide what a watcher gets: cameras to video m-lines in order, sound to the first audio.
 
@@ -187,6 +253,7 @@ def accept_watcher(
                 rtx_ssrc if has_rtx else None,
                 first & 0x7FFF,
                 media.codecs,
+                layer,
             )
         )
     if not streams:

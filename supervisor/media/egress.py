@@ -44,6 +44,8 @@ class Egress:
         if started_at is None:
             started_at = batch[0].sequence
             track.start(started_at)
+        if track.squeeze is not None:
+            batch = track.squeezed(batch)
         sequence_offset = track.sequence_offset
         ssrc = track.ssrc
         start = position = segment = count = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -18,17 +19,23 @@ from protocols.ids import check_name
 from protocols.topics import VehicleId
 from supervisor.media.errors import NotPublishingError, UnavailableError
 from supervisor.media.sdp import MAX_SDP
+from supervisor.rtp.layers import Choice
 from supervisor.rtp.packet import MAX_PACKET
 
 if TYPE_CHECKING:
     from supervisor.media.plane import MediaPlane, Session
 
 MAX_CAMERAS_ASKED: Final = 16
+MAX_WISHES: Final = 2_048
+"""Bytes of one request for layers."""
+
 MAX_FRAGMENT: Final = 8 * MAX_PACKET
 """Bytes of one trickle fragment."""
 
 _SDP: Final = "application/sdp"
 _FRAGMENT: Final = "application/trickle-ice-sdpfrag"
+_JSON: Final = "application/json"
+_wishes = msgspec.json.Decoder(dict[str, Choice])
 _STATUS: Final = {"oversize": 413, "unknown_camera": 404}
 
 
@@ -75,6 +82,19 @@ def _cameras(request: Request) -> list[str]:
     if len(names) > MAX_CAMERAS_ASKED:
         raise ProtocolError("bad_name", f"more than {MAX_CAMERAS_ASKED} cameras")
     return names
+
+
+def _choice(text: str) -> Choice:
+    choice: Choice = msgspec.convert(text, Choice)
+    return choice
+
+
+def _layer(request: Request) -> Choice:
+    text = request.query_params.get("layer", "high")
+    try:
+        return _choice(text)
+    except msgspec.ValidationError as error:
+        raise ProtocolError("bad_layer", "layer must be low, high or auto") from error
 
 
 async def _body(request: Request, kind: str, limit: int) -> bytes:
@@ -262,9 +282,31 @@ class _Whep(_Door):
         vehicle_id = _vehicle(request)
         offer = await _body(request, _SDP, MAX_SDP)
         session, answer = await self.plane.open_watcher(
-            vehicle_id, account, offer, _cameras(request)
+            vehicle_id, account, offer, _cameras(request), _layer(request)
         )
         return self._created(request, session, answer)
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes of this door."""
+        path = f"/{self.path}/{{site}}/{{vehicle}}/{{session}}/layers"
+        layers = Route(path, self.layers, methods=["POST"], name=f"{self.path}_layers")
+        return [*super().routes(), layers]
+
+    async def layers(self, request: Request) -> Response:
+        """POST which size of each camera is wanted: `{"front": "low"}`."""
+        return await self._answered(request, self._set_layers)
+
+    async def _set_layers(self, request: Request) -> Response:
+        session = await self._mine(request)
+        data = await _body(request, _JSON, MAX_WISHES)
+        try:
+            wishes = _wishes.decode(data)
+        except msgspec.MsgspecError as error:
+            raise ProtocolError("bad_layer", f"layers: {error}") from error
+        for camera in wishes:
+            check_name(camera, "camera")
+        self.plane.set_layers(session, wishes)
+        return Response(status_code=204)
 
     async def _mine(self, request: Request) -> Session:
         account = await self._account(request)

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from supervisor.rtp.codec import Codec
+from supervisor.rtp.layers import Choice
 
 MAX_MESSAGE: Final = 1 << 20
 """Bytes of one message; a sample of 20 streams is about 5 kB."""
@@ -34,11 +35,14 @@ class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
 
 
 class InboundSpec(msgspec.Struct, frozen=True):
-    """One m-line of a publisher.
+    """One m-line of a publisher, or one simulcast stream of one.
 
     Attributes:
         ssrcs: Announced in its SDP; may be empty (then MID or payload type decide).
         repairs: Announced RTX SSRCs, each to the one it repairs.
+        layer: Which size of the camera this is; "" for the only one.
+        rank: Its place among the sizes, smallest first; None: by its name.
+        rid: Told from the m-line's other streams by this RID; "" for the only one.
     """
 
     camera: str
@@ -47,10 +51,17 @@ class InboundSpec(msgspec.Struct, frozen=True):
     codecs: list[Codec]
     ssrcs: list[int]
     repairs: dict[int, int] = {}
+    layer: str = ""
+    rank: int | None = None
+    rid: str = ""
 
 
 class OutboundSpec(msgspec.Struct, frozen=True):
-    """One m-line of a watcher. `first_sequence` is random, in the lower half."""
+    """One m-line of a watcher. `first_sequence` is random, in the lower half.
+
+    Attributes:
+        layer: Which size he wants, see `supervisor.rtp.layers.Choice`.
+    """
 
     camera: str
     kind: str
@@ -58,6 +69,7 @@ class OutboundSpec(msgspec.Struct, frozen=True):
     rtx_ssrc: int | None
     first_sequence: int
     codecs: list[Codec]
+    layer: Choice = "high"
 
 
 class Transport(msgspec.Struct, frozen=True):
@@ -69,7 +81,8 @@ class Transport(msgspec.Struct, frozen=True):
 
 
 class OpenPublisher(_Message, frozen=True):
-    """Let a vehicle in. `mid_extension`: id of the MID header extension, 0 for none."""
+    """Let a vehicle in. `mid_extension` and those of RIDs: ids of the header
+    extensions that carry them, 0 for none."""
 
     session: str
     vehicle: str
@@ -77,6 +90,8 @@ class OpenPublisher(_Message, frozen=True):
     streams: list[InboundSpec]
     max_kbps: int
     mid_extension: int = 0
+    rid_extension: int = 0
+    repaired_rid_extension: int = 0
 
 
 class OpenWatcher(_Message, frozen=True):
@@ -89,13 +104,20 @@ class OpenWatcher(_Message, frozen=True):
     cname: str
 
 
+class SetLayers(_Message, frozen=True):
+    """A watcher asks for other sizes, by camera."""
+
+    session: str
+    layers: dict[str, Choice]
+
+
 class ClosePeer(_Message, frozen=True):
     """End one session."""
 
     session: str
 
 
-HubMessage = OpenPublisher | OpenWatcher | ClosePeer
+HubMessage = OpenPublisher | OpenWatcher | SetLayers | ClosePeer
 
 
 # ----------------------------------------------------------------- worker → hub

@@ -9,10 +9,13 @@ from typing import Final
 from protocols.codec import ProtocolError
 from supervisor.media import ipc
 from supervisor.media.dtls import Dtls, DtlsError, SrtpSession
+from supervisor.media.reports import LayeredReport
 from supervisor.media.udp import Address, UdpPort
 from supervisor.rtp.downtrack import DownTrack
 from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.layers import LayerSet
 from supervisor.rtp.packet import RtpHeader, find_extension, parse_rtp
+from supervisor.rtp.view import Shown, View
 
 HALF_OPEN_NS: Final = 10_000_000_000
 """A session without finished DTLS ends after this."""
@@ -84,8 +87,8 @@ class Peer:
             except DtlsError:
                 self._port.counters.add("media_dropped", "srtp_protect")
 
-    def uses(self) -> list[Feed]:
-        """Return the feeds this session sends to or takes from."""
+    def uses(self) -> list[LayerSet]:
+        """Return the cameras (and sound) this session sends or takes."""
         return []
 
     def expired(self, now_ns: int) -> str | None:
@@ -101,17 +104,27 @@ class Publisher(Peer):
     """A vehicle that sends.
 
     Attributes:
-        feeds: By m-line, in the order of `spec.streams`.
+        cameras: By m-line or simulcast stream, in the order of `spec.streams`.
+        feeds: The same, each one layer.
         current: The newest SSRC of each m-line.
         inbound: All SSRCs taken so far, without those of retransmissions.
     """
 
     def __init__(
-        self, spec: ipc.OpenPublisher, feeds: list[Feed], port: UdpPort, now_ns: int
+        self, spec: ipc.OpenPublisher, cameras: list[LayerSet], port: UdpPort, now_ns: int
     ) -> None:
         super().__init__(spec.session, spec.vehicle, spec.transport, port, now_ns)
         self.spec = spec
-        self.feeds = feeds
+        self.cameras = cameras
+        feeds = self.feeds = [
+            layers.feed(stream.layer, stream.rank)
+            for layers, stream in zip(cameras, spec.streams, strict=True)
+        ]
+        self._several = {
+            layers.camera: LayeredReport(layers)
+            for layers in cameras
+            if sum(other is layers for other in cameras) > 1
+        }
         self.inbound: dict[int, Inbound] = {}
         self.current: list[Inbound | None] = [None] * len(feeds)
         self.reported_ns = now_ns
@@ -119,7 +132,14 @@ class Publisher(Peer):
             ssrc: index for index, stream in enumerate(spec.streams) for ssrc in stream.ssrcs
         }
         self._by_mid = {
-            stream.mid.encode(): index for index, stream in enumerate(spec.streams) if stream.mid
+            stream.mid.encode(): index
+            for index, stream in enumerate(spec.streams)
+            if stream.mid and not stream.rid
+        }
+        self._by_rid = {
+            (stream.mid.encode(), stream.rid.encode()): index
+            for index, stream in enumerate(spec.streams)
+            if stream.rid
         }
         self._limit = len(feeds) + len(self._by_ssrc) + EXTRA_SSRCS
         self._repairs = {
@@ -155,7 +175,7 @@ class Publisher(Peer):
         else:
             index = self._repaired_mid.get(header.ssrc)
             if index is None:
-                index = self._mid_index(data)
+                index = self._mid_index(data, self.spec.repaired_rid_extension)
                 if index is not None and len(self._repaired_mid) < self._limit:
                     self._repaired_mid[header.ssrc] = index
             fitting = self._rtx_types[header.payload_type]
@@ -166,17 +186,24 @@ class Publisher(Peer):
             raise ProtocolError("early_rtx", "a retransmission of nothing received yet")
         return found
 
-    def _mid_index(self, data: bytes) -> int | None:
+    def _mid_index(self, data: bytes, rid_extension: int) -> int | None:
+        """Find the stream by MID, and by RID where an m-line has several (RFC 8852)."""
         if not self.spec.mid_extension:
             return None
         mid = find_extension(data, self.spec.mid_extension)
-        return None if mid is None else self._by_mid.get(mid)
+        if mid is None:
+            return None
+        if self._by_rid and rid_extension:
+            rid = find_extension(data, rid_extension)
+            if rid is not None:
+                return self._by_rid.get((mid, rid))
+        return self._by_mid.get(mid)
 
     def _route(self, data: bytes, header: RtpHeader) -> Inbound:
         """Find the m-line of a new SSRC: announced, by MID, or by its payload type alone."""
         index = self._by_ssrc.get(header.ssrc)
         if index is None:
-            index = self._mid_index(data)
+            index = self._mid_index(data, self.spec.rid_extension)
         if index is None:
             fitting = [
                 number
@@ -194,9 +221,9 @@ class Publisher(Peer):
         self.current[index] = inbound
         return inbound
 
-    def uses(self) -> list[Feed]:
-        """Return the feeds it sends to."""
-        return self.feeds
+    def uses(self) -> list[LayerSet]:
+        """Return the cameras (and sound) it sends."""
+        return self.cameras
 
     def report(self) -> list[ipc.StreamReport]:
         """Return the state of every m-line that has sent something."""
@@ -232,7 +259,24 @@ class Publisher(Peer):
                     height=height,
                 )
             )
-        return reports
+        return self._merged(reports) if self._several else reports
+
+    def _merged(self, reports: list[ipc.StreamReport]) -> list[ipc.StreamReport]:
+        """Make one report of each camera's layers."""
+        current = [inbound for inbound in self.current if inbound is not None]
+        by_camera: dict[str, list[tuple[Feed, ipc.StreamReport]]] = {}
+        for inbound, report in zip(current, reports, strict=True):
+            by_camera.setdefault(report.camera, []).append((inbound.feed, report))
+        return [
+            self._several[camera].merge(entries, self.newest_ns())
+            if camera in self._several
+            else entries[0][1]
+            for camera, entries in by_camera.items()
+        ]
+
+    def newest_ns(self) -> int:
+        """Return when the newest packet of all came."""
+        return max((feed.last_ns for feed in self.feeds), default=0)
 
 
 class Watcher(Peer):
@@ -240,36 +284,32 @@ class Watcher(Peer):
 
     Attributes:
         tracks: By the SSRC he was given; he may send feedback for these alone.
-        joined: Whether the tracks are on their feeds.
+        view: Which layer of each camera he is shown.
     """
 
     def __init__(
-        self, spec: ipc.OpenWatcher, feeds: list[Feed], port: UdpPort, now_ns: int
+        self, spec: ipc.OpenWatcher, cameras: list[LayerSet], port: UdpPort, now_ns: int
     ) -> None:
         super().__init__(spec.session, spec.vehicle, spec.transport, port, now_ns)
         self.cname = spec.cname
         self.tracks: dict[int, DownTrack] = {
             stream.ssrc: DownTrack(
-                feed,
+                layers.best(now_ns),
                 stream.ssrc,
                 stream.codecs,
                 rtx_ssrc=stream.rtx_ssrc,
                 first_sequence=stream.first_sequence,
             )
-            for stream, feed in zip(spec.streams, feeds, strict=True)
+            for stream, layers in zip(spec.streams, cameras, strict=True)
         }
-        self.estimate_bps: int | None = None
+        self.cameras = cameras
+        self.view = View(
+            [
+                Shown(self.tracks[stream.ssrc], layers, stream.layer)
+                for stream, layers in zip(spec.streams, cameras, strict=True)
+            ]
+        )
 
-    def uses(self) -> list[Feed]:
-        """Return the feeds he takes from, connected or not."""
-        return [track.feed for track in self.tracks.values()]
-
-    def join(self) -> None:
-        """Begin to receive."""
-        for track in self.tracks.values():
-            track.feed.join(track)
-
-    def leave(self) -> None:
-        """Receive no more."""
-        for track in self.tracks.values():
-            track.feed.leave(track)
+    def uses(self) -> list[LayerSet]:
+        """Return the cameras (and sound) he takes, connected or not."""
+        return self.cameras

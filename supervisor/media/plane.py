@@ -34,6 +34,7 @@ from supervisor.media.http import build_routes
 from supervisor.media.link import WorkerLink
 from supervisor.media.sdp import parse_offer
 from supervisor.media.udp import open_socket
+from supervisor.rtp.layers import Choice
 
 log = logging.getLogger("enkan.media")
 
@@ -202,30 +203,40 @@ class MediaPlane:
         """
         offer = parse_offer(sdp)
         peer = peer_transport(offer)
-        served, streams, mid_extension = accept_publisher(offer, cameras)
+        accepted = accept_publisher(offer, cameras)
         link = self._place(vehicle_id)
         for other in list(self.sessions.values()):
             if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
                 self.close(other, "replaced")
         session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
-        session.streams = streams
+        session.streams = accepted.streams
         await self._open(
             session,
             ipc.OpenPublisher(
                 session.id,
                 str(vehicle_id),
                 ipc.Transport(local.ufrag, local.password, peer.fingerprints),
-                streams,
+                accepted.streams,
                 self.config.max_publisher_kbps,
-                mid_extension,
+                accepted.mid_extension,
+                accepted.rid_extension,
+                accepted.repaired_rid_extension,
             ),
         )
-        return session, build_answer(offer, served, local)
+        return session, build_answer(offer, accepted.served, local)
 
     async def open_watcher(
-        self, vehicle_id: VehicleId, account: str, sdp: bytes, cameras: Sequence[str]
+        self,
+        vehicle_id: VehicleId,
+        account: str,
+        sdp: bytes,
+        cameras: Sequence[str],
+        layer: Choice = "high",
     ) -> tuple[Session, str]:
         """Open a watcher session and return it with the SDP answer.
+
+        Args:
+            layer: Which size he wants of every camera.
 
         Raises:
             ProtocolError: The offer cannot be served, or a camera is unknown.
@@ -239,7 +250,7 @@ class MediaPlane:
             raise NotPublishingError(str(vehicle_id))
         cname = secrets.token_urlsafe(12)
         numbers = _distinct_numbers(3 * len(offer.media))
-        served, streams = accept_watcher(offer, cameras, publisher.streams, numbers, cname)
+        served, streams = accept_watcher(offer, cameras, publisher.streams, numbers, cname, layer)
         session, local = self._new_session(
             vehicle_id, publisher.link, peer.ufrag, publisher=False, account=account
         )
@@ -254,6 +265,15 @@ class MediaPlane:
             ),
         )
         return session, build_answer(offer, served, local)
+
+    def set_layers(self, session: Session, wishes: dict[str, Choice]) -> None:
+        """Let a watcher have other sizes, by camera.
+
+        Raises:
+            UnavailableError: The worker does not listen now.
+        """
+        if not session.link.send(ipc.SetLayers(session.id, wishes)):
+            raise UnavailableError("the media worker is busy")
 
     def close(self, session: Session, reason: str = "closed") -> None:
         """End a session; a second call does nothing."""

@@ -23,8 +23,10 @@ from supervisor.media.dtls import REPLAYED, SrtpSession
 from supervisor.media.egress import Egress
 from supervisor.media.peer import MAX_ADDRESSES, Peer, Publisher, Watcher
 from supervisor.media.udp import Address, UdpPort
-from supervisor.rtp import rtcp
+from supervisor.rtp import rtcp, switch
+from supervisor.rtp.downtrack import DownTrack
 from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.layers import Choice, LayerSet
 
 MAX_READS: Final = 64
 """Runs taken from the socket before the loop gets its turn again."""
@@ -39,17 +41,17 @@ REPORT_NS: Final = 1_000_000_000
 
 
 class Vehicle:
-    """The feeds of one vehicle, while anybody publishes or watches."""
+    """The cameras and the sound of one vehicle, while anybody publishes or watches."""
 
     def __init__(self) -> None:
-        self.feeds: dict[tuple[str, str], Feed] = {}
+        self.cameras: dict[tuple[str, str], LayerSet] = {}
 
-    def feed(self, camera: str, kind: str) -> Feed:
-        """Return the feed of one camera, new if need be."""
-        key = (camera, kind)
-        found = self.feeds.get(key)
+    def camera(self, name: str, kind: str) -> LayerSet:
+        """Return one camera, new if need be."""
+        key = (name, kind)
+        found = self.cameras.get(key)
         if found is None:
-            found = self.feeds[key] = Feed(camera, kind)
+            found = self.cameras[key] = LayerSet(name, kind)
         return found
 
 
@@ -67,6 +69,7 @@ class Router:
         self._watchers: dict[int, Watcher] = {}
         self._touched: dict[int, tuple[Feed, Publisher]] = {}
         self._lossy: dict[int, Publisher] = {}
+        self._waiting: dict[int, DownTrack] = {}
         self._gathered = 0
         self._publisher_rtcp: dict[type, Callable[[Publisher, Any, int], None]] = {
             rtcp.SenderReport: self._on_sender_report,
@@ -75,6 +78,8 @@ class Router:
             rtcp.KeyframeAsked: self._on_keyframe_asked,
             rtcp.Nack: self._on_nack,
             rtcp.BitrateEstimated: self._on_estimate,
+            rtcp.ReceiverReport: self._on_reception,
+            rtcp.SenderReport: self._on_reception,
         }
 
     # ------------------------------------------------------------- sessions
@@ -97,7 +102,7 @@ class Router:
         if isinstance(peer, Watcher):
             for track in peer.tracks.values():
                 self._watchers[id(track)] = peer
-            peer.join()
+            peer.view.join(clock.monotonic_ns())
 
     def remove(self, peer: Peer) -> None:
         """Forget a session and all its addresses."""
@@ -108,23 +113,34 @@ class Router:
             if self._by_address.get(address) is peer:
                 del self._by_address[address]
         if isinstance(peer, Watcher):
-            peer.leave()
+            peer.view.leave()
             for track in peer.tracks.values():
                 self._watchers.pop(id(track), None)
+                self._waiting.pop(id(track), None)
         self._lossy.pop(id(peer), None)
         self._clean(peer.vehicle)
 
     def _clean(self, name: str) -> None:
-        """Drop the feeds of a vehicle that no session uses any more, and the vehicle."""
+        """Drop the cameras of a vehicle that no session uses any more, and the vehicle."""
         used = {
-            id(feed) for peer in self.peers.values() if peer.vehicle == name for feed in peer.uses()
+            id(camera)
+            for peer in self.peers.values()
+            if peer.vehicle == name
+            for camera in peer.uses()
         }
         vehicle = self.vehicles[name]
-        for key, feed in list(vehicle.feeds.items()):
-            if id(feed) not in used:
-                del vehicle.feeds[key]
-        if not vehicle.feeds:
+        for key, camera in list(vehicle.cameras.items()):
+            if id(camera) not in used:
+                del vehicle.cameras[key]
+        if not vehicle.cameras:
             del self.vehicles[name]
+
+    def set_layers(self, peer: Watcher, wishes: dict[str, Choice]) -> None:
+        """A watcher asks for other sizes."""
+        for camera, choice in wishes.items():
+            peer.view.ask(camera, choice)
+        if peer.connected:
+            self._on_watcher_time(peer, clock.monotonic_ns())
 
     # -------------------------------------------------------------- receive
 
@@ -302,6 +318,17 @@ class Router:
                 self._ask_keyframe(publisher, feed.source, now_ns)
         self._touched.clear()
         self._gathered = 0
+        if self._waiting:
+            self._switch_layers(now_ns)
+
+    def _switch_layers(self, now_ns: int) -> None:
+        for key, track in list(self._waiting.items()):
+            batch = switch.complete(track, now_ns)
+            if track.target is None:
+                del self._waiting[key]
+            watcher = self._watchers[key]
+            if batch and watcher.tx is not None and watcher.address is not None:
+                self._egress.forward(track, batch, watcher.tx, watcher.address)
 
     # ------------------------------------------------------------- feedback
 
@@ -317,6 +344,7 @@ class Router:
             self._forward(now_ns)
         for track in inbound.feed.tracks:
             watcher = self._watchers[id(track)]
+            watcher.view.path.on_report_sent(moved.ntp >> 16 & 0xFFFF_FFFF, now_ns)
             watcher.send_rtcp(
                 rtcp.build_sender_report(track.sender_report(moved))
                 + rtcp.build_sdes(track.ssrc, watcher.cname)
@@ -327,7 +355,8 @@ class Router:
         if track is None:
             self.counters.add("media_dropped", "rtcp_foreign_ssrc")
             return
-        track.feed.keyframes.ask()
+        if track.last_sequence is None:
+            track.feed.keyframes.ask()
 
     def _on_nack(self, peer: Watcher, packet: rtcp.Nack, now_ns: int) -> None:
         track = peer.tracks.get(packet.media)
@@ -342,7 +371,14 @@ class Router:
                     self.counters.add("media_repairs", form)
 
     def _on_estimate(self, peer: Watcher, packet: rtcp.BitrateEstimated, now_ns: int) -> None:
-        peer.estimate_bps = packet.bits_per_second
+        peer.view.path.on_estimate(packet.bits_per_second, now_ns)
+
+    def _on_reception(
+        self, peer: Watcher, packet: rtcp.ReceiverReport | rtcp.SenderReport, now_ns: int
+    ) -> None:
+        for block in packet.reports:
+            if block.ssrc in peer.tracks:
+                peer.view.path.on_reception(block.fraction_lost, block.lsr, block.dlsr, now_ns)
 
     def _ask_keyframe(self, peer: Publisher, inbound: Inbound, now_ns: int) -> None:
         if peer.inbound.get(inbound.ssrc) is not inbound or inbound.feed.source is not inbound:
@@ -390,9 +426,19 @@ class Router:
             elif isinstance(peer, Watcher):
                 for track in peer.tracks.values():
                     track.on_interval()
+                if peer.connected:
+                    self._on_watcher_time(peer, now_ns)
             elif isinstance(peer, Publisher) and peer.connected:
                 self._on_publisher_time(peer, now_ns)
+        for vehicle in self.vehicles.values():
+            for camera in vehicle.cameras.values():
+                if camera.layered:
+                    camera.on_time(now_ns)
         return expired
+
+    def _on_watcher_time(self, peer: Watcher, now_ns: int) -> None:
+        for track in peer.view.on_time(now_ns):
+            self._waiting[id(track)] = track
 
     def _on_publisher_time(self, peer: Publisher, now_ns: int) -> None:
         for inbound in peer.current:

@@ -26,11 +26,17 @@ MAX_MEDIA: Final = 20
 MAX_SSRCS: Final = 32
 """SSRCs announced in one m-line; more are not read."""
 
+MAX_RIDS: Final = 4
+"""Simulcast streams of one m-line; more are not taken."""
+
 MID_EXTENSION: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
 ABS_SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 TRANSPORT_CC: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+RID_EXTENSION: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID_EXTENSION: Final = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
 _MEDIA_LINE: Final = re.compile(r"(\w{1,32}) (\d{1,5})(?:/\d+)? (\S{1,64}) (\S[^\r\n]*)")
+_RID: Final = re.compile(r"[A-Za-z0-9]{1,16}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _ICE: Final = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")
 _FINGERPRINT: Final = re.compile(
@@ -54,6 +60,7 @@ class Media(msgspec.Struct):
         stream: The msid's stream id, "" or "-" for none.
         transport_cc: Transport-wide feedback is offered for at least one codec.
         extensions: Header extension URI to id.
+        rids: RIDs of the simulcast streams it sends, in the offer's order (RFC 8853).
     """
 
     kind: str
@@ -73,6 +80,7 @@ class Media(msgspec.Struct):
     setup: str = ""
     fingerprints: list[tuple[str, str]] = []
     rtcp_mux: bool = False
+    rids: list[str] = []
 
     @property
     def sends(self) -> bool:
@@ -107,6 +115,8 @@ class _Reader:
         self.feedback: dict[str, set[str]] = {}
         self.repairs: dict[int, int] = {}
         self.announced: dict[int, None] = {}
+        self.rids: set[str] = set()
+        self.simulcast: list[str] = []
 
     def attribute(self, name: str, value: str) -> None:
         """Take one `a=` line; unknown ones mean nothing here."""
@@ -120,6 +130,7 @@ class _Reader:
         media.ssrcs = [ssrc for ssrc in self.announced if ssrc not in self.repairs]
         media.repairs = self.repairs
         media.transport_cc = any("transport-cc" in what for what in self.feedback.values())
+        media.rids = [rid for rid in dict.fromkeys(self.simulcast) if rid in self.rids][:MAX_RIDS]
         rtx: dict[int, int] = {}
         for number, (name, _, _) in self.rtpmap.items():
             if name == "rtx":
@@ -221,6 +232,22 @@ def _msid(reader: _Reader, value: str) -> None:
     reader.media.stream = value.partition(" ")[0][:64]
 
 
+def _rid(reader: _Reader, value: str) -> None:
+    words = value.split(" ", 2)
+    sent = len(words) >= 2 and words[1] == "send" and _RID.fullmatch(words[0]) is not None
+    if sent and len(reader.rids) < 2 * MAX_RIDS:
+        reader.rids.add(words[0])
+
+
+def _simulcast(reader: _Reader, value: str) -> None:
+    """`send a;b,c;~d recv e`: of alternatives the first; a paused one may begin later."""
+    words = value.split()[:4]
+    for what, streams in zip(words[::2], words[1::2], strict=False):
+        if what == "send":
+            for stream in streams.split(";", 2 * MAX_RIDS)[: 2 * MAX_RIDS]:
+                reader.simulcast.append(stream.partition(",")[0].removeprefix("~")[:32])
+
+
 def _rtcp_mux(reader: _Reader, value: str) -> None:
     reader.media.rtcp_mux = True
 
@@ -251,6 +278,8 @@ _ATTRIBUTES: Final[dict[str, Callable[[_Reader, str], None]]] = {
     "fingerprint": _fingerprint,
     "setup": _setup,
     "msid": _msid,
+    "rid": _rid,
+    "simulcast": _simulcast,
     "rtcp-mux": _rtcp_mux,
     "group": _group,
     **{name: _direction(name) for name in ("sendonly", "recvonly", "sendrecv", "inactive")},

@@ -53,6 +53,7 @@ class Worker:
         self._handlers: dict[type, Callable[[Any], None]] = {
             ipc.OpenPublisher: self._open_publisher,
             ipc.OpenWatcher: self._open_watcher,
+            ipc.SetLayers: self._set_layers,
             ipc.ClosePeer: self._close_peer,
         }
 
@@ -96,13 +97,16 @@ class Worker:
 
     def _open_publisher(self, message: ipc.OpenPublisher) -> None:
         vehicle = self._router.vehicle(message.vehicle)
-        feeds = [vehicle.feed(stream.camera, stream.kind) for stream in message.streams]
-        self._open(Publisher(message, feeds, self._port, clock.monotonic_ns()))
+        cameras = [vehicle.camera(stream.camera, stream.kind) for stream in message.streams]
+        self._open(Publisher(message, cameras, self._port, clock.monotonic_ns()))
 
     def _open_watcher(self, message: ipc.OpenWatcher) -> None:
         vehicle = self._router.vehicle(message.vehicle)
-        feeds = [vehicle.feed(stream.camera, stream.kind) for stream in message.streams]
-        self._open(Watcher(message, feeds, self._port, clock.monotonic_ns()))
+        cameras = [vehicle.camera(stream.camera, stream.kind) for stream in message.streams]
+        for layers in cameras:
+            if not layers.feeds:
+                layers.feed("")
+        self._open(Watcher(message, cameras, self._port, clock.monotonic_ns()))
 
     def _open(self, peer: Peer) -> None:
         peer.dtls = Dtls(self._certificate, peer.send)
@@ -123,6 +127,11 @@ class Worker:
             reason = "dtls_failed"
             log.info("a handshake failed: %s", error)
         self._end(peer, reason)
+
+    def _set_layers(self, message: ipc.SetLayers) -> None:
+        peer = self._router.peers.get(message.session)
+        if isinstance(peer, Watcher):
+            self._router.set_layers(peer, message.layers)
 
     def _close_peer(self, message: ipc.ClosePeer) -> None:
         peer = self._router.peers.get(message.session)

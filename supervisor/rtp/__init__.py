@@ -13,5 +13,7 @@ Knows nothing of vehicles, sockets or encryption; every `now_ns` is given.
     cache            the newest packets, for watchers who ask (downstream)
     asker            one keyframe request for many, at most two a second
     feed             one camera's timeline over all its publishers
+    layers           one camera in several sizes, on one timeline
+    switch, squeeze  a watcher goes from one size to another, between frames
     downtrack        what changes in a packet for one watcher
 """

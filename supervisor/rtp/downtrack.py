@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor.rtp.codec import Codec, match
 from supervisor.rtp.rtcp import SenderReport
+from supervisor.rtp.squeeze import Squeeze
 
 if TYPE_CHECKING:
     from supervisor.rtp.cache import Outgoing
@@ -23,6 +24,9 @@ RETRANSMISSIONS_PER_INTERVAL: Final = 200
 NOT_BEFORE_NS: Final = 15_000_000
 """The same packet is not sent again within this time: NACKs cross on the way."""
 
+SQUEEZE_INTERVALS: Final = 40
+"""Intervals for which changed timestamps are remembered: longer than repairs take."""
+
 
 class DownTrack:
     """State of one feed towards one watcher.
@@ -31,14 +35,22 @@ class DownTrack:
         sequence_offset: Added to the feed's sequence number.
         started_at: First sequence number of the feed that he gets; None before.
         payload_types: Publisher's payload type to (his, his RTX), or None.
+        target: The feed whose next keyframe he waits for; None: none.
+        target_from: That keyframe's sequence number is at least this.
+        last_sequence, last_timestamp: What he got last, while he is on no feed.
+        squeeze: Timestamps being changed behind a switch; None almost always.
+        switches: How often he changed feeds.
     """
 
     __slots__ = (
         "_budget",
         "_resent_ns",
+        "_squeeze_left",
         "codecs",
         "feed",
         "first_sequence",
+        "last_sequence",
+        "last_timestamp",
         "octets",
         "packets",
         "payload_types",
@@ -46,8 +58,12 @@ class DownTrack:
         "rtx_sequence",
         "rtx_ssrc",
         "sequence_offset",
+        "squeeze",
         "ssrc",
         "started_at",
+        "switches",
+        "target",
+        "target_from",
         "unmatched",
     )
 
@@ -73,6 +89,13 @@ class DownTrack:
         self.unmatched = 0
         self.retransmitted = 0
         self.rtx_sequence = self.first_sequence
+        self.target: Feed | None = None
+        self.target_from = 0
+        self.last_sequence: int | None = None
+        self.last_timestamp: int | None = None
+        self.squeeze: Squeeze | None = None
+        self.switches = 0
+        self._squeeze_left = 0
         self._budget = RETRANSMISSIONS_PER_INTERVAL
         self._resent_ns: dict[int, int] = {}
 
@@ -97,8 +120,26 @@ class DownTrack:
         self.payload_types[publisher] = result
         return result
 
+    def hold_time(self, last: int) -> None:
+        """Let nothing that he gets from now on have a timestamp up to `last` (see `switch`)."""
+        self.squeeze = Squeeze(last)
+        self._squeeze_left = SQUEEZE_INTERVALS
+
+    def squeezed(self, batch: list[Outgoing]) -> list[Outgoing]:
+        """Return a batch with his timestamps; call only while `squeeze` is there."""
+        if self.squeeze is None:
+            return batch
+        batch, over = self.squeeze.apply(batch)
+        if over and not self.squeeze.given:
+            self.squeeze = None
+        return batch
+
     def on_interval(self) -> None:
         """Give back the retransmission budget; call every 100 ms."""
+        if self.squeeze is not None:
+            self._squeeze_left -= 1
+            if self._squeeze_left <= 0:
+                self.squeeze = None
         self._budget = RETRANSMISSIONS_PER_INTERVAL
         self._resent_ns.clear()
 
@@ -114,6 +155,9 @@ class DownTrack:
         self._resent_ns[packet.sequence] = now_ns
         self._budget -= 1
         self.retransmitted += 1
+        if self.squeeze is not None:
+            given = self.squeeze.given.get(packet.timestamp, packet.timestamp)
+            return packet._replace(timestamp=given)
         return packet
 
     def sender_report(self, report: SenderReport) -> SenderReport:

@@ -19,7 +19,7 @@ anyway.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from supervisor.rtp.asker import KeyframeAsker
 from supervisor.rtp.cache import SIZE as CACHE_SIZE
@@ -35,6 +35,9 @@ from supervisor.rtp.rtx import unwrap
 from supervisor.rtp.sequence import unwrap16
 from supervisor.rtp.stats import StreamStats
 
+if TYPE_CHECKING:
+    from supervisor.rtp.layers import LayerSet
+
 _NTP_SECOND: Final = 1 << 32
 _unpack = HEADER.unpack_from
 
@@ -47,17 +50,24 @@ class Feed:
         batch: Packets received since `take` was last called, in order of arrival.
         highest: Newest sequence number forwarded, unwrapped; -1 before the first.
         source: The publisher stream that feeds it now.
+        group: The camera's layers, if this is one of several.
+        keyframe_sequence, keyframe_ns: First packet of the newest keyframe and when it
+            came; -1 before the first.
+        last_timestamp, last_ns: Of the newest packet.
     """
 
     __slots__ = (
-        "_last_ns",
-        "_last_timestamp",
         "batch",
         "cache",
         "camera",
+        "group",
         "highest",
+        "keyframe_ns",
+        "keyframe_sequence",
         "keyframes",
         "kind",
+        "last_ns",
+        "last_timestamp",
         "sender_report",
         "source",
         "tracks",
@@ -73,8 +83,11 @@ class Feed:
         self.highest = -1
         self.source: Inbound | None = None
         self.sender_report: SenderReport | None = None
-        self._last_timestamp = 0
-        self._last_ns = 0
+        self.group: LayerSet | None = None
+        self.keyframe_sequence = -1
+        self.keyframe_ns = 0
+        self.last_timestamp = 0
+        self.last_ns = 0
 
     def join(self, track: DownTrack) -> None:
         """Let a watcher in; a picture needs a keyframe to begin with."""
@@ -94,19 +107,30 @@ class Feed:
         self.sender_report = None
         for track in self.tracks:
             track.on_source_changed()
+        if self.group is not None:
+            self.group.restarted(self)
         if previous is None and self.highest < 0:
-            return (0, 0)
-        elapsed = max(1, (now_ns - self._last_ns) * source.clock_rate // 1_000_000_000)
+            if self.group is None:
+                return (0, 0)
+            begin = self.group.first_timestamp(self, source.clock_rate, now_ns)
+            return (0, 0 if begin is None else begin - timestamp)
+        elapsed = max(1, (now_ns - self.last_ns) * source.clock_rate // 1_000_000_000)
         if self.kind == "video":
             self.keyframes.ask()
-        return (self.highest + 1 - sequence, self._last_timestamp + elapsed - timestamp)
+        return (self.highest + 1 - sequence, self.last_timestamp + elapsed - timestamp)
+
+    def on_timeline_moved(self, ticks: int) -> None:
+        """What follows has other timestamps; watchers must not see time go back."""
+        for track in self.tracks:
+            track.hold_time(self.last_timestamp)
+        self.last_timestamp = (self.last_timestamp + ticks) & 0xFFFF_FFFF
 
     def push(self, packet: Outgoing, now_ns: int) -> None:
         """Take one packet that is already in the feed's timeline."""
         if packet.sequence > self.highest:
             self.highest = packet.sequence
-            self._last_timestamp = packet.timestamp
-            self._last_ns = now_ns
+            self.last_timestamp = packet.timestamp
+            self.last_ns = now_ns
         self.cache.add(packet)
         self.batch.append(packet)
 
@@ -227,7 +251,7 @@ class Inbound:
             if not marker:
                 stats.on_frame(now_ns)
         elif self._detect(data, offset) and timestamp != self._keyframe_timestamp:
-            self._on_keyframe(extended, timestamp, data, offset)
+            self._on_keyframe(extended, timestamp, data, offset, now_ns)
         out = extended + self._sequence_offset
         if out < self._first_out or feed.source is not self:
             self.dropped_late += 1
@@ -299,13 +323,18 @@ class Inbound:
             now_ns,
         )
 
-    def _on_keyframe(self, extended: int, timestamp: int, data: bytes, offset: int) -> None:
+    def _on_keyframe(
+        self, extended: int, timestamp: int, data: bytes, offset: int, now_ns: int
+    ) -> None:
         self._keyframe_timestamp = timestamp
         self.stats.keyframes += 1
         self.size = picture_size(self.codec.name, data, offset) or self.size
         if self.losses is not None:
             self.losses.on_keyframe(extended)
-        self.feed.keyframes.on_keyframe()
+        feed = self.feed
+        feed.keyframes.on_keyframe()
+        feed.keyframe_sequence = extended + self._sequence_offset
+        feed.keyframe_ns = now_ns
 
     def _in_disorder(
         self, extended: int, highest: int, data: bytes, marker: bool, now_ns: int
@@ -344,15 +373,25 @@ class Inbound:
         self._report_ns = now_ns
         if not self._laid or report.ntp == 0 or self.feed.source is not self:
             return None
-        moved = SenderReport(
+        moved = self._moved(report)
+        group = self.feed.group
+        if group is not None:
+            ticks = group.correction(self.feed, moved, self.clock_rate)
+            if ticks:
+                self._timestamp_offset += ticks
+                self.feed.on_timeline_moved(ticks)
+                moved = self._moved(report)
+        self.feed.sender_report = moved
+        return moved
+
+    def _moved(self, report: SenderReport) -> SenderReport:
+        return SenderReport(
             report.ssrc,
             report.ntp,
             (report.rtp + self._timestamp_offset) & 0xFFFF_FFFF,
             report.packets,
             report.octets,
         )
-        self.feed.sender_report = moved
-        return moved
 
     def reception_report(self, now_ns: int) -> ReceptionReport:
         """Return what the publisher should know about its stream."""

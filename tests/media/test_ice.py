@@ -94,8 +94,8 @@ def vehicle(router, port):
         ipc.InboundSpec("rear", "video", "1", [VP8], []),
     ]
     spec = ipc.OpenPublisher("p", "site/bus", transport("ours"), streams, 20_000, 4)
-    feeds = [router.vehicle("site/bus").feed(stream.camera, "video") for stream in streams]
-    peer = Publisher(spec, feeds, port, 0)
+    cameras = [router.vehicle("site/bus").camera(stream.camera, "video") for stream in streams]
+    peer = Publisher(spec, cameras, port, 0)
     peer.dtls = FakeDtls()
     router.add(peer)
     return peer
@@ -110,7 +110,10 @@ def watcher(router, port):
         [ipc.OutboundSpec("front", "video", 77, 78, 5, [VP8])],
         "cname",
     )
-    peer = Watcher(spec, [router.vehicle("site/bus").feed("front", "video")], port, 0)
+    camera = router.vehicle("site/bus").camera("front", "video")
+    if not camera.feeds:
+        camera.feed("")
+    peer = Watcher(spec, [camera], port, 0)
     router.add(peer)
     return peer
 
@@ -244,7 +247,7 @@ def test_an_ended_session_leaves_nothing_behind(router, port, vehicle, watcher):
 
 def test_a_feed_lives_as_long_as_somebody_uses_it(router, vehicle, watcher):
     router.remove(vehicle)
-    assert list(router.vehicles["site/bus"].feeds) == [("front", "video")]
+    assert list(router.vehicles["site/bus"].cameras) == [("front", "video")]
     router.remove(watcher)
     assert router.vehicles == {}
 

@@ -44,11 +44,11 @@ def captured(name):
 
 def published(*names):
     parsed = parse_offer(offer(*(video(index) for index in range(len(names)))))
-    return answer.accept_publisher(parsed, names)[1]
+    return answer.accept_publisher(parsed, names).streams
 
 
 def names_of(parsed, cameras=()):
-    return [stream.camera for stream in answer.accept_publisher(parsed, cameras)[1]]
+    return [stream.camera for stream in answer.accept_publisher(parsed, cameras).streams]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,8 @@ def test_a_publishers_answer_is_ice_lite_passive_and_bundled():
             video(2, codec="H265/90000"),
         )
     )
-    served, _, extension = answer.accept_publisher(parsed, [])
+    accepted = answer.accept_publisher(parsed, [])
+    served, extension = accepted.served, accepted.mid_extension
     lines = answer.build_answer(parsed, served, LOCAL).split("\r\n")
     assert extension == 4
     assert [line for line in lines if line.startswith("m=")] == [

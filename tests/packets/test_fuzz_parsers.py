@@ -42,10 +42,10 @@ _EVERY_TYPE = [
 def _offer(data: bytes) -> None:
     offer = sdp.parse_offer(data)
     answer.peer_transport(offer)
-    served, streams, _ = answer.accept_publisher(offer, [])
-    answer.build_answer(offer, served, _LOCAL)
+    accepted = answer.accept_publisher(offer, [])
+    answer.build_answer(offer, accepted.served, _LOCAL)
     numbers = list(range(1, 3 * len(offer.media) + 1))
-    served, _ = answer.accept_watcher(offer, [], streams, numbers, "cname")
+    served, _ = answer.accept_watcher(offer, [], accepted.streams, numbers, "cname")
     answer.build_answer(offer, served, _LOCAL)
 
 
