@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 
@@ -36,6 +37,7 @@ const post = async (path, token, pc) => {
   await pc.setLocalDescription();
   const answer = await fetch(path, {method: 'POST', body: pc.localDescription.sdp,
     headers: {'Content-Type': 'application/sdp', Authorization: 'Bearer ' + token}});
+  window.location_ = answer.headers.get('Location');
   if (answer.status !== 201) throw new Error(answer.status + ' ' + await answer.text());
   await pc.setRemoteDescription({type: 'answer', sdp: await answer.text()});
 };
@@ -66,6 +68,18 @@ window.publish = async (token, codec) => {
     t.setCodecPreferences(codecs.filter((c) => c.mimeType === 'video/' + codec)));
   await post('/whip/maebashi/bus-01', token, pc);
 };
+window.publishSizes = async (token, codec) => {
+  const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}});
+  const pc = window.up = new RTCPeerConnection();
+  const codecs = RTCRtpSender.getCapabilities('video').codecs;
+  pc.addTransceiver(stream.getTracks()[0], {direction: 'sendonly', sendEncodings: [
+    {rid: 'a', scaleResolutionDownBy: 4, maxBitrate: 150000}, {rid: 'b', maxBitrate: 1500000}],
+  }).setCodecPreferences(codecs.filter((c) => c.mimeType === 'video/' + codec));
+  await post('/whip/maebashi/bus-01', token, pc);
+};
+window.wish = (token, layer) => fetch(window.location_ + '/layers', {method: 'POST',
+  headers: {'Content-Type': 'application/json', Authorization: 'Bearer ' + token},
+  body: JSON.stringify({front: layer})}).then((answer) => answer.status);
 window.sound = async () => {
   let packets = 0;
   (await window.pc.getStats()).forEach((s) => {
@@ -138,3 +152,21 @@ async def test_chromium_publishes_to_chromium(hub, media, codec):
         await media.until(lambda: video().sender_ntp is not None, "a sender report")
         assert video().codec == codec
         assert video().keyframes >= 1
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_chromium_sends_two_sizes_and_shows_the_one_it_asks_for(hub, media, codec):
+    async with served(hub, media.until) as address, page_of(address) as page:
+        await page.evaluate("([token, codec]) => publishSizes(token, codec)", [media.TOKEN, codec])
+        await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+        await page.evaluate("token => watch(token)", media.TOKEN)
+        await page.wait_for_function("frames_.some((f) => f.width === 640)")
+        for layer, width in (("low", 160), ("high", 640), ("low", 160)):
+            assert await page.evaluate("([t, l]) => wish(t, l)", [media.TOKEN, layer]) == 204
+            await page.wait_for_function(f"frames_.at(-1).width === {width}")
+        await page.wait_for_function("frames_.length > 200")
+        frames = await page.evaluate("frames_")
+    stamps = [frame["rtp"] for frame in frames if frame["rtp"] is not None]
+    steps = [(after - before) & 0xFFFFFFFF for before, after in itertools.pairwise(stamps)]
+    assert all(0 < step < 90_000 * 10 for step in steps), "time goes on"
+    assert [stream.camera for stream in hub.samples()[-1].streams] == ["front"]

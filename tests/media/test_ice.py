@@ -392,3 +392,31 @@ def test_a_check_without_integrity_is_refused():
     )
     with pytest.raises(ProtocolError):
         ice.parse_request(bytes(message))
+
+
+def test_simulcast_streams_are_told_apart_by_rid(router, port):
+    streams = [
+        ipc.InboundSpec("front", "video", "0", [VP8], [], rid, place, rid)
+        for place, rid in enumerate("ab")
+    ]
+    spec = ipc.OpenPublisher("s", "site/bus", transport("sizes"), streams, 20_000, 4, 5)
+    camera = router.vehicle("site/bus").camera("front", "video")
+    peer = Publisher(spec, [camera, camera], port, 0)
+    router.add(peer)
+    deliver(router, port, (check(ufrag="sizes"), HOME))
+    connect(router, peer)
+
+    def extended(rid, ssrc):
+        # one-byte elements: 4 = "0" (MID), 5 = rid
+        block = bytes((0xBE, 0xDE, 0, 1, 0x40, 0x30, 0x50)) + rid
+        return rtp(ssrc=ssrc, first=0x90, rest=block + b"\x10\x00x")
+
+    deliver(router, port, (extended(b"b", 50), HOME), (extended(b"a", 51), HOME))
+    deliver(router, port, (extended(b"c", 52), HOME), (rtp(ssrc=53), HOME))
+    assert {ssrc: entry.feed for ssrc, entry in peer.inbound.items()} == {
+        50: camera.feeds["b"],
+        51: camera.feeds["a"],
+    }
+    assert dropped(port)["rtp_unknown_ssrc"] == 2
+    assert [report.camera for report in peer.report()] == ["front"]
+    assert peer.report()[0].packets == 2

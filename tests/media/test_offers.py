@@ -58,6 +58,8 @@ def names_of(parsed, cameras=()):
         ("chromium-publisher-h264", {"H264", "opus"}),
         ("aiortc-watcher", {"VP8", "H264", "opus"}),
         ("chromium-watcher", {"VP8", "VP9", "AV1", "H264", "opus"}),
+        ("chromium-operator", {"VP8", "VP9", "AV1", "H264", "opus"}),
+        ("chromium-simulcast", {"VP8", "VP9", "AV1", "H264"}),
     ],
 )
 def test_offers_of_real_peers_are_understood(name, codecs):
@@ -203,3 +205,75 @@ def test_an_unknown_camera_is_named_in_the_refusal():
     with pytest.raises(ProtocolError, match="no camera 'roof'") as refused:
         answer.accept_watcher(parsed, ["roof"], published("front"), [1, 2, 3], "c")
     assert refused.value.reason == "unknown_camera"
+
+
+# ----------------------------------------------------------------------- sizes
+
+RID_LINES = [
+    f"a=extmap:4 {sdp.MID_EXTENSION}",
+    f"a=extmap:10 {sdp.RID_EXTENSION}",
+    f"a=extmap:11 {sdp.REPAIRED_RID_EXTENSION}",
+    "a=rid:a send",
+    "a=rid:b send pt=96;max-width=320",
+]
+
+
+def sizes_of(*lines):
+    accepted = answer.accept_publisher(parse_offer(offer(video(0, *RID_LINES, *lines))), [])
+    return [(stream.camera, stream.layer, stream.rank, stream.rid) for stream in accepted.streams]
+
+
+def test_chromiums_simulcast_is_answered_stream_by_stream():
+    parsed = captured("chromium-simulcast")
+    accepted = answer.accept_publisher(parsed, [])
+    assert [(stream.rid, stream.ssrcs) for stream in accepted.streams] == [("a", []), ("b", [])]
+    lines = answer.build_answer(parsed, accepted.served, LOCAL).split("\r\n")
+    number = parsed.media[0].extensions[sdp.RID_EXTENSION]
+    assert accepted.rid_extension == number
+    for line in (
+        "a=rid:a recv",
+        "a=rid:b recv",
+        "a=simulcast:recv a;b",
+        f"a=extmap:{number} {sdp.RID_EXTENSION}",
+    ):
+        assert lines.count(line) == 1, line
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["a=simulcast:send a;b"], [("front", "a", 0, "a"), ("front", "b", 1, "b")]),
+        (["a=simulcast:recv c send ~b,x;a"], [("front", "b", 0, "b"), ("front", "a", 1, "a")]),
+        (["a=simulcast:send a"], [("front", "", None, "")]),
+        (["a=simulcast:send a;unheard-of"], [("front", "", None, "")]),
+        (["a=simulcast:recv a;b"], [("front", "", None, "")]),
+        ([], [("front", "", None, "")]),
+    ],
+)
+def test_simulcast_lines_are_read_with_alternatives_and_pauses(lines, expected):
+    assert sizes_of(*lines) == expected
+
+
+def test_no_more_rids_than_the_bound_are_taken():
+    rids = [f"r{number}" for number in range(12)]
+    lines = [f"a=rid:{rid} send" for rid in rids]
+    assert len(sizes_of(*lines, "a=simulcast:send " + ";".join(rids))) == sdp.MAX_RIDS
+
+
+def test_sibling_tracks_are_sizes_of_one_camera():
+    parsed = parse_offer(offer(video(0, "a=msid:front t"), video(1, "a=msid:front--low t")))
+    streams = answer.accept_publisher(parsed, []).streams
+    assert [(stream.camera, stream.layer) for stream in streams] == [
+        ("front", ""),
+        ("front", "low"),
+    ]
+    served, mine = answer.accept_watcher(
+        parse_offer(offer(video(0, direction="recvonly"), video(1, direction="recvonly"))),
+        [],
+        streams,
+        range(1, 7),
+        "cname",
+        "low",
+    )
+    assert [(stream.camera, stream.layer) for stream in mine] == [("front", "low")]
+    assert served[1].extra is None
