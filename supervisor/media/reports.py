@@ -6,11 +6,15 @@ all sizes together, pictures those of the largest size that flows at the moment.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from supervisor.media import ipc
 from supervisor.rtp.feed import Feed
 from supervisor.rtp.layers import LayerSet
+
+_SUMMED: Final = ("packets", "bytes", "lost", "lost_for_good", "repaired", "duplicates")
 
 
 class LayeredReport:
@@ -43,9 +47,7 @@ class LayeredReport:
                 timed = report
         return msgspec.structs.replace(
             main,
-            packets=sum(report.packets for _, report in entries),
-            lost=sum(report.lost for _, report in entries),
-            bytes=sum(report.bytes for _, report in entries),
+            **{name: sum(getattr(report, name) for _, report in entries) for name in _SUMMED},
             frames=self._frames,
             keyframes=self._keyframes,
             sender_rtp=None if timed is None else timed.sender_rtp,

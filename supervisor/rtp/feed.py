@@ -293,7 +293,7 @@ class Inbound:
             return
         stats.on_repaired(second & 0x80 != 0, len(data), now_ns, apart=True)
         if self._detect(packet, 12) and timestamp != self._keyframe_timestamp:
-            self._on_keyframe(extended, timestamp, packet, 12)
+            self._on_keyframe(extended, timestamp, packet, 12, now_ns)
         self._push(extended, timestamp, second & 0x80, original, packet, 12, now_ns)
 
     def _push(

@@ -396,7 +396,7 @@ def test_a_check_without_integrity_is_refused():
 
 def test_simulcast_streams_are_told_apart_by_rid(router, port):
     streams = [
-        ipc.InboundSpec("front", "video", "0", [VP8], [], rid, place, rid)
+        ipc.InboundSpec("front", "video", "0", [VP8], [], layer=rid, rank=place, rid=rid)
         for place, rid in enumerate("ab")
     ]
     spec = ipc.OpenPublisher("s", "site/bus", transport("sizes"), streams, 20_000, 4, 5)
