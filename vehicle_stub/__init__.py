@@ -3,8 +3,11 @@
 Imports `protocols` only. Pure modules (no loop, clock, I/O) carry the rules, thin
 shells around them carry bytes:
 
-    pure    geo, course, drive, conduct, checker, radio, vehicle (all of them together)
-    shells  app, uplink (MQTT), publisher + whip + webrtc (media), sources + camera_worker
-            (pictures), sound, epochs (the one file a vehicle must never lose)
+    pure    geo, course, drive, conduct, checker, radio, vehicle (all of them together),
+            liveness (is the path alive), rate (how many bits)
+    shells  app, uplink (MQTT), publisher + whip (media sessions), webrtc + video_sender +
+            rtp_hooks + ice_path (one session; all that touches private parts of aiortc and
+            aioice), sources + camera_worker + encoding + encoder (pictures), sound,
+            epochs (the one file a vehicle must never lose)
     drawn   scene_road, scene_field, panorama, glyphs, strip_painter (the synthetic camera)
 """

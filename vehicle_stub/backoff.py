@@ -15,8 +15,9 @@ LONGEST_S = 5.0
 class Backoff:
     """Delays of one connection."""
 
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, longest_s: float = LONGEST_S) -> None:
         self._random = source
+        self._longest_s = longest_s
         self._tries = 0
 
     def reset(self) -> None:
@@ -27,5 +28,5 @@ class Backoff:
         """Return the next delay in seconds."""
         factor = 2.0 ** min(self._tries, 8)
         self._tries += 1
-        high = min(FIRST_HIGH_S * factor, LONGEST_S)
+        high = min(FIRST_HIGH_S * factor, self._longest_s)
         return self._random.uniform(min(FIRST_LOW_S * factor, high / 2), high)

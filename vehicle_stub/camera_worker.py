@@ -1,5 +1,8 @@
 """One thread a camera: take a picture when it is due, encode it, hand it over.
 
+A camera has one encoding, or two: the full one and a small one of the same pictures
+(`front--low`), for tiles and for watchers on thin links.
+
 Pictures are due at `start + n / fps` on the monotonic clock, so the pace never
 drifts. If drawing and encoding cannot keep up, pictures are skipped *before* they
 are encoded, and counted; a skipped picture costs nothing downstream and no
@@ -12,15 +15,13 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
-
-from av import VideoFrame
+from typing import Final
 
 from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
-from vehicle_stub.config import CameraSection
-from vehicle_stub.encoder import H264Encoder
-from vehicle_stub.picture import Picture
+from vehicle_stub.config import LOW_SUFFIX, LOW_WIDTH, CameraSection
+from vehicle_stub.encoding import Encoding, Shape
+from vehicle_stub.picture import Picture, fit
 from vehicle_stub.sources import Source, SourceError
 from vehicle_stub.strip_painter import StripPainter
 
@@ -29,27 +30,16 @@ log = logging.getLogger("enkan.vehicle.camera")
 JOIN_S: Final = 5.0
 
 
-class EncodedPicture(NamedTuple):
-    """One picture ready to send.
-
-    Attributes:
-        payloads: RTP payloads (RFC 6184).
-        rtp_ts: 90 kHz, from the monotonic capture time.
-        captured_utc_ns: The wall clock at that same instant.
-    """
-
-    payloads: list[bytes]
-    rtp_ts: int
-    captured_ns: int
-    captured_utc_ns: int
-    keyframe: bool
+LOW_FPS: Final = 15
+LOW_KBPS: Final = 300
 
 
 class CameraWorker:
     """The thread of one camera.
 
     Attributes:
-        frames, skipped, reopened: Totals since the start.
+        encodings: The full one first.
+        skipped, reopened: Totals since the start.
         working_ns: Time spent drawing and encoding.
     """
 
@@ -61,44 +51,36 @@ class CameraWorker:
         source: random.Random,
     ) -> None:
         self.camera = camera
-        self.frames = 0
         self.skipped = 0
         self.reopened = 0
         self.working_ns = 0
         self._open_source = open_source
-        self._packetize = packetize
         self._random = source
-        self._deliver: Callable[[EncodedPicture], None] | None = None
         self._wanted = threading.Event()
         self._ending = threading.Event()
-        self._keyframe = threading.Event()
-        self._kbps = camera.bitrate_kbps
         self._number = 0
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.name}", daemon=True)
+        shapes = {camera.name: full_shape(camera)}
+        if camera.low:
+            shapes[camera.name + LOW_SUFFIX] = low_shape(camera)
+        self.encodings = [
+            Encoding(name, shape, packetize, self._see_who_wants) for name, shape in shapes.items()
+        ]
+
+    @property
+    def main(self) -> Encoding:
+        """The full encoding."""
+        return self.encodings[0]
 
     def start(self) -> None:
         """Begin; no picture is taken until someone wants them."""
         self._thread.start()
 
-    def attach(self, deliver: Callable[[EncodedPicture], None]) -> None:
-        """Send pictures to `deliver`, called in the camera's thread, from a keyframe on."""
-        self._deliver = deliver
-        self._kbps = self.camera.bitrate_kbps
-        self._keyframe.set()
-        self._wanted.set()
-
-    def detach(self) -> None:
-        """Nobody takes the pictures any more."""
-        self._wanted.clear()
-        self._deliver = None
-
-    def ask_keyframe(self) -> None:
-        """The next picture must be a keyframe."""
-        self._keyframe.set()
-
-    def set_bitrate(self, kbps: int) -> None:
-        """Follow the receiver's estimate from the next picture on."""
-        self._kbps = kbps
+    def _see_who_wants(self) -> None:
+        if any(encoding.wanted for encoding in self.encodings):
+            self._wanted.set()
+        else:
+            self._wanted.clear()
 
     def stop(self) -> None:
         """End the thread and wait for it."""
@@ -136,9 +118,8 @@ class CameraWorker:
 
     def _film(self, source: Source, backoff: Backoff) -> None:
         camera = self.camera
-        encoder = H264Encoder(
-            camera.width, camera.height, camera.fps, camera.bitrate_kbps, camera.keyframe_interval_s
-        )
+        for encoding in self.encodings:
+            encoding.begin()
         burn = camera.strip and not source.draws_strip
         painter = StripPainter(camera.width, camera.height) if burn else None
         copy = Picture(camera.width, camera.height) if burn else None
@@ -160,8 +141,12 @@ class CameraWorker:
                 copy.copy_from(frame)
                 painter.paint(copy, self._number, captured_utc_ns)
                 frame = copy.frame
+            for encoding in self.encodings:
+                if encoding.takes(self._number):
+                    shape = encoding.shape
+                    fitting = fit(frame, shape.width, shape.height)
+                    encoding.encode(fitting, captured_ns, captured_utc_ns)
             self._number += 1
-            self._encode(encoder, frame, captured_ns, captured_utc_ns)
             self.working_ns += clock.monotonic_ns() - captured_ns
 
     def _wait_due(self, due_ns: int, period_ns: int) -> int:
@@ -176,24 +161,27 @@ class CameraWorker:
             self._ending.wait((due_ns - now_ns) / 1e9)
         return due_ns
 
-    def _encode(
-        self, encoder: H264Encoder, frame: VideoFrame, captured_ns: int, captured_utc_ns: int
-    ) -> None:
-        keyframe = self._keyframe.is_set()
-        if keyframe:
-            self._keyframe.clear()
-        encoder.set_bitrate(self._kbps)
-        encoded = encoder.encode(frame, keyframe=keyframe)
-        deliver = self._deliver
-        if encoded is None or deliver is None:
-            return
-        self.frames += 1
-        deliver(
-            EncodedPicture(
-                self._packetize(encoded.data),
-                captured_ns * 9 // 100_000 & 0xFFFFFFFF,
-                captured_ns,
-                captured_utc_ns,
-                encoded.keyframe,
-            )
-        )
+
+def full_shape(camera: CameraSection) -> Shape:
+    """Return what the full encoding of a camera is."""
+    return Shape(
+        camera.width,
+        camera.height,
+        camera.fps,
+        1,
+        camera.bitrate_kbps,
+        camera.keyframe_interval_s,
+    )
+
+
+def low_shape(camera: CameraSection) -> Shape:
+    """Return what the small encoding of a camera is.
+
+    >>> low_shape(CameraSection(name="front")).height
+    360
+    """
+    height = round(camera.height * LOW_WIDTH / camera.width / 2) * 2
+    every = max(1, round(camera.fps / LOW_FPS))
+    return Shape(
+        LOW_WIDTH, height, camera.fps // every, every, LOW_KBPS, camera.keyframe_interval_s
+    )

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from protocols.codec import ProtocolError
-from protocols.ids import check_name
+from protocols.ids import MAX_NAME_LENGTH, check_name
 from protocols.tags import KEY_BYTES
 from protocols.topics import VehicleId
 from protocols.vehicle import MAX_CAMERAS, Kind, MrmBehaviour
@@ -31,6 +31,10 @@ from protocols.vehicle import MAX_CAMERAS, Kind, MrmBehaviour
 ENV_PREFIX: Final = "ENKAN_"
 MAX_FILE_BYTES: Final = 1 << 20
 DEFAULT_MQTT_PORT: Final = 1883
+LOW_SUFFIX: Final = "--low"
+"""Ends the name of a camera's small picture; the hub takes both for one camera."""
+
+LOW_WIDTH: Final = 640
 
 
 class ConfigError(Exception):
@@ -89,6 +93,8 @@ class CameraSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         source: `synthetic`, `file:PATH`, `v4l2:/dev/video0`, `rtsp://…`.
         bitrate_kbps: Upper limit; the encoder follows the hub's estimate below it.
         keyframe_interval_s: Seconds between keyframes nobody asked for.
+        low: Also send a small picture (640 pixels wide, 15 a second, 300 kbit/s) as
+            `NAME--low`, for tiles and thin links; for cameras wider than 640.
         burn_strip: Draw frame number and capture time into the picture; default:
             only into the synthetic one.
     """
@@ -100,6 +106,7 @@ class CameraSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fps: Annotated[int, Meta(ge=1, le=60)] = 30
     bitrate_kbps: Annotated[int, Meta(ge=100, le=50_000)] = 2_500
     keyframe_interval_s: Annotated[float, Meta(ge=0.2, le=60)] = 2.0
+    low: bool = False
     burn_strip: bool | None = None
 
     @property
@@ -340,6 +347,15 @@ def _check(config: VehicleConfig, path: Path) -> None:
     for index, camera in enumerate(config.camera):
         if names.index(camera.name) != index:
             raise ConfigError(f"{path}: camera[{index}].name: {camera.name!r} is used twice")
+        if camera.name.endswith(LOW_SUFFIX):
+            raise ConfigError(f"{path}: camera[{index}].name: a name cannot end with {LOW_SUFFIX}")
+        if camera.low and camera.width <= LOW_WIDTH:
+            raise ConfigError(
+                f"{path}: camera[{index}].low: {camera.width} pixels are not more than the small "
+                f"picture has; only a camera wider than {LOW_WIDTH} has one"
+            )
+        if camera.low and len(camera.name + LOW_SUFFIX) > MAX_NAME_LENGTH:
+            raise ConfigError(f"{path}: camera[{index}].name: too long for `low`")
         _check_camera_source(camera.source, f"camera[{index}].source", path)
     if config.audio.source not in ("synthetic", "none"):
         if not config.audio.source.startswith("file:"):

@@ -3,7 +3,10 @@
 Constrained baseline, ultrafast, zero latency, one thread, one slice: every picture
 leaves as soon as it is in. Keyframes come at the configured interval and when asked;
 each carries its parameter sets, so a viewer can begin at any of them. The VBV holds
-half a second at the target rate. Small changes of the rate need no keyframe.
+half a second at the target rate. PyAV cannot change the VBV of an open encoder, so
+the rate moves freely below the VBV's limit and a new encoder, which begins with a
+keyframe, is opened where it leaves that room. A rising rate gets room above it, so
+that 1 to 8 Mbit/s costs three keyframes; a falling one gets none.
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-FLOOR_KBPS: Final = 150
-"""The rate never follows an estimate below this; a picture of use costs that much."""
+from vehicle_stub.rate import FLOOR_KBPS, Rate
 
 VBV_S: Final = 0.5
 
 _REOPEN_BELOW: Final = 0.6
 _REOPEN_ABOVE: Final = 1.25
+_ROOM_TO_RISE: Final = 1.6
 
 # (level, macroblocks a second, macroblocks a frame): ITU-T H.264 table A-1.
 _LEVELS: Final = (
@@ -56,59 +59,66 @@ def level_for(width: int, height: int, fps: int) -> str:
 
 
 class H264Encoder:
-    """One camera's encoder. Used by one thread; blocking, without the GIL."""
+    """One camera's encoder. Used by one thread; blocking, without the GIL.
+
+    Attributes:
+        rate: What it aims at now.
+        opened: How often an encoder was opened; each begins with a keyframe.
+    """
 
     def __init__(
         self, width: int, height: int, fps: int, bitrate_kbps: int, keyframe_interval_s: float
     ) -> None:
         self._size = (width, height, fps)
-        self._interval = max(1, round(fps * keyframe_interval_s))
+        self._interval_s = keyframe_interval_s
         self._ceiling = bitrate_kbps
-        self.bitrate_kbps = bitrate_kbps
+        self.rate = Rate(bitrate_kbps, 1)
+        self.opened = 0
         self._number = 0
-        self._opened_kbps = bitrate_kbps
+        self._limit_kbps = bitrate_kbps
         self._codec = self._open()
 
-    def set_bitrate(self, kbps: int) -> None:
-        """Follow an estimate, between the floor and the configured rate.
-
-        A small change is taken as is. The VBV of an open encoder cannot be changed, so a
-        large one opens a new encoder, which begins with a keyframe.
-        """
-        kbps = max(min(FLOOR_KBPS, self._ceiling), min(kbps, self._ceiling))
-        if kbps == self.bitrate_kbps:
+    def set_rate(self, rate: Rate) -> None:
+        """Follow an estimate, between the floor and the configured rate."""
+        kbps = max(min(FLOOR_KBPS, self._ceiling), min(rate.kbps, self._ceiling))
+        rate = Rate(kbps, rate.divisor)
+        if rate == self.rate:
             return
-        self.bitrate_kbps = kbps
-        if _REOPEN_BELOW < kbps / self._opened_kbps < _REOPEN_ABOVE:
+        before, self.rate = self.rate, rate
+        room = kbps / self._limit_kbps
+        if rate.divisor == before.divisor and _REOPEN_BELOW <= room <= _REOPEN_ABOVE:
             self._codec.bit_rate = kbps * 1000
-        else:
-            self._opened_kbps = kbps
-            self._codec = self._open()
+            return
+        rising = kbps > before.kbps
+        self._limit_kbps = min(self._ceiling, round(kbps * _ROOM_TO_RISE)) if rising else kbps
+        self._codec = self._open()
 
     def _open(self) -> VideoCodecContext:
-        width, height, fps = self._size
-        rate = self.bitrate_kbps * 1000
+        width, height, full_fps = self._size
+        fps = Fraction(full_fps, self.rate.divisor)
+        limit = self._limit_kbps * 1000
         codec = av.CodecContext.create("libx264", "w")
         assert isinstance(codec, VideoCodecContext)
         codec.width = width
         codec.height = height
         codec.pix_fmt = "yuv420p"
-        codec.framerate = Fraction(fps, 1)
-        codec.time_base = Fraction(1, fps)
-        codec.bit_rate = rate
-        codec.gop_size = self._interval
+        codec.framerate = fps
+        codec.time_base = 1 / fps
+        codec.bit_rate = self.rate.kbps * 1000
+        codec.gop_size = max(1, round(fps * Fraction(self._interval_s)))
         codec.thread_count = 1
         codec.profile = "Baseline"
         codec.options = {
             "preset": "ultrafast",
             "tune": "zerolatency",
-            "level": level_for(width, height, fps),
+            "level": level_for(width, height, full_fps),
             "forced-idr": "1",
-            "maxrate": str(rate),
-            "bufsize": str(round(rate * VBV_S)),
+            "maxrate": str(limit),
+            "bufsize": str(round(self.rate.kbps * 1000 * VBV_S)),
             "x264-params": "scenecut=0:sliced-threads=0:threads=1:slices=1:sync-lookahead=0",
         }
         codec.open()
+        self.opened += 1
         return codec
 
     def encode(self, frame: av.VideoFrame, *, keyframe: bool) -> Encoded | None:

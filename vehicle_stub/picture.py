@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
@@ -43,3 +44,10 @@ def _view(frame: av.VideoFrame, index: int, width: int, height: int) -> Plane:
     plane = frame.planes[index]
     raw: Plane = np.frombuffer(memoryview(plane), np.uint8)
     return raw.reshape(-1, plane.line_size)[:height, :width]
+
+
+def fit(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Return a yuv420p frame in this size: the same one if it fits."""
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    return frame.reformat(width, height, interpolation=Interpolation.FAST_BILINEAR)

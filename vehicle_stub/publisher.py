@@ -1,7 +1,11 @@
-"""Keeps one media session to the hub alive: dial, watch, close, dial again.
+"""Keeps one media session to the hub alive: dial, watch the path, dial again.
 
-A session is over when aiortc says so, or when the hub's RTCP has been silent for
-`SILENCE_NS`: a receiver that lives reports at least once a second or two.
+Two tasks. The *watcher* asks for signs of life on the session's path (`liveness`). A
+silent path is first mended below the session (`ice_path`); if that does not help
+soon, or the session ended, the *dialler* makes a new one while the old one goes on
+being tried. Whichever lives first is used: an old one that answers again ends the
+dialling, a new one that stands takes the cameras, with a keyframe first, and only then
+the old one is closed (make before break).
 """
 
 from __future__ import annotations
@@ -16,22 +20,25 @@ from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
 from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.complaints import Complaints
+from vehicle_stub.liveness import Act, Liveness
 from vehicle_stub.sound import Sound, SoundTrack
 from vehicle_stub.webrtc import AnswerError, MediaSession
 from vehicle_stub.whip import WhipClient, WhipError
 
 log = logging.getLogger("enkan.vehicle.media")
 
-SILENCE_NS: Final = 3_000_000_000
-CONNECT_S: Final = 10.0
+RTCP_SILENCE_NS: Final = 3_000_000_000
+"""Checks are answered but no RTCP comes for so long: the receiver behind is gone."""
+
+CONNECT_S: Final = 5.0
 UNAUTHORIZED_RETRY_S: Final = 10.0
-WATCH_EVERY_S: Final = 0.25
+LONGEST_RETRY_S: Final = 2.0
 HEALTHY_NS: Final = 10_000_000_000
-CLOSE_S: Final = 2.0
+CLOSE_S: Final = 1.0
 
 
-class _SessionOver(Exception):  # noqa: N818 -- it is an end, not an error
-    """Why the session ended."""
+class _NoConnection(Exception):  # noqa: N818 -- it is an outcome, not an error
+    """The hub answered, but the session did not come to stand."""
 
 
 class MediaPublisher:
@@ -40,6 +47,7 @@ class MediaPublisher:
     Attributes:
         sessions: How many were connected since the start.
         session: The present one.
+        noticed: How often its path was found silent, or the own address changed.
     """
 
     def __init__(
@@ -50,77 +58,186 @@ class MediaPublisher:
         source: random.Random,
     ) -> None:
         self.sessions = 0
+        self.noticed = 0
         self.session: MediaSession | None = None
         self._whip = whip
-        self._cameras = cameras
+        self._encodings = [encoding for camera in cameras for encoding in camera.encodings]
         self._make_sound = make_sound
         self._random = source
         self._resource = ""
+        self._since_ns = 0
+        self._wanted = asyncio.Event()
+        self._standing = asyncio.Event()
+        self._attempt: asyncio.Task[None] | None = None
+        self._answered = False
+        self._backoff = Backoff(source, LONGEST_RETRY_S)
+        self._complaints = Complaints()
+        self._pause_s = 0.0
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Publish until cancelled; ends the session at the hub then."""
-        backoff = Backoff(self._random)
-        complaints = Complaints()
-        while True:
-            try:
-                await self._one_session(backoff)
-            except WhipError as error:
-                if error.unauthorized:
-                    if complaints.worth_saying(str(error)):
-                        log.error("whip: %s; trying every %.0f s", error, UNAUTHORIZED_RETRY_S)
-                    await asyncio.sleep(UNAUTHORIZED_RETRY_S)
-                    continue
-                if complaints.worth_saying(str(error)):
-                    log.warning("whip: %s; trying on", error)
-            except AnswerError as error:
-                log.warning("whip: the hub's answer cannot be used: %s", error)
-            except _SessionOver as over:
-                complaints.reset()
-                log.warning("media: %s; dialling again", over)
-            await asyncio.sleep(backoff.next_s())
-
-    async def _one_session(self, backoff: Backoff) -> None:
-        sound = SoundTrack(self._make_sound()) if self._make_sound else None
-        session = MediaSession(self._cameras, sound)
-        self.session = session
+        self._wanted.set()
         try:
-            answer, self._resource = await self._whip.publish(await session.offer())
-            await session.accept(answer)
-            await self._watch(session, backoff)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_dialling(), name="media-dialler")
+                tasks.create_task(self._keep_watching(), name="media-watcher")
         finally:
-            await self._end(session)
+            if self.session is not None:
+                self._retire(self.session, self._resource)
+                self.session = None
+            # Also when cancelled: a session left behind would hold the vehicle's place.
+            if self._endings:
+                await asyncio.shield(asyncio.wait(set(self._endings), timeout=CLOSE_S))
+            for ending in self._endings:
+                ending.cancel()
 
-    async def _watch(self, session: MediaSession, backoff: Backoff) -> None:
+    # ---------------------------------------------------------------------- dialling
+
+    async def _keep_dialling(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._answered = False
+            async with asyncio.TaskGroup() as tasks:
+                self._attempt = tasks.create_task(self._try_to_dial(), name="media-dial")
+            self._attempt = None
+
+    async def _try_to_dial(self) -> None:
+        wait_s = None
+        if self._pause_s:
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = 0.0
         try:
+            await self._dial()
+        except WhipError as error:
+            what = f"{error}; trying on"
+            if error.unauthorized:
+                wait_s = UNAUTHORIZED_RETRY_S
+                what = f"{error}; trying every {wait_s:.0f} s"
+            if self._complaints.worth_saying(str(error)):
+                log.warning("whip: %s", what)
+        except AnswerError as error:
+            log.warning("whip: the hub's answer cannot be used: %s", error)
+        except _NoConnection as error:
+            if self._complaints.worth_saying(str(error)):
+                log.warning("media: %s; trying on", error)
+        else:
+            return
+        await asyncio.sleep(self._backoff.next_s() if wait_s is None else wait_s)
+
+    async def _dial(self) -> None:
+        sound = SoundTrack(self._make_sound()) if self._make_sound else None
+        session = MediaSession(self._encodings, sound, self._random)
+        resource = ""
+        try:
+            answer, resource = await self._whip.publish(await session.offer())
+            self._answered = True  # from here on the hub may prefer the new one
+            await session.accept(answer)
             async with asyncio.timeout(CONNECT_S):
                 await session.connected.wait()
+            if session.ended.is_set():
+                raise _NoConnection(f"the connection is {session.state}")
+            self._adopt(session, resource)
         except TimeoutError:
-            raise _SessionOver(f"no connection within {CONNECT_S:.0f} s") from None
+            raise _NoConnection(f"no connection within {CONNECT_S:.0f} s") from None
+        finally:
+            if self.session is not session:
+                self._retire(session, resource)
+
+    def _adopt(self, session: MediaSession, resource: str) -> None:
+        """The new session takes over; the old one ends."""
+        old, old_resource = self.session, self._resource
+        session.open()
+        self.session, self._resource = session, resource
         self.sessions += 1
-        since_ns = clock.monotonic_ns()
-        log.info("media: connected, %d cameras", len(self._cameras))
-        while not session.ended.is_set():
+        self._since_ns = clock.monotonic_ns()
+        self._complaints.reset()
+        self._wanted.clear()
+        self._standing.set()
+        log.info("media: connected, %d pictures", len(self._encodings))
+        if old is not None:
+            self._retire(old, old_resource)
+
+    # ---------------------------------------------------------------------- watching
+
+    async def _keep_watching(self) -> None:
+        while True:
+            await self._standing.wait()
+            session = self.session
+            if session is None or session.liveness is None:
+                self._standing.clear()
+                continue
+            delay_ns = session.liveness.next_deadline_ns() - clock.monotonic_ns()
             try:
-                async with asyncio.timeout(WATCH_EVERY_S):
+                async with asyncio.timeout(max(0, delay_ns) / 1e9):
                     await session.ended.wait()
             except TimeoutError:
-                now_ns = clock.monotonic_ns()
-                if now_ns - max(session.last_rtcp_ns, since_ns) > SILENCE_NS:
-                    raise _SessionOver("the hub is silent (no RTCP for 3 s)") from None
-                if now_ns - since_ns > HEALTHY_NS:
-                    backoff.reset()
-        raise _SessionOver(f"the connection is {session.state}")
+                await self._look_after(session, session.liveness)
+            if session.ended.is_set() and self.session is session:
+                self._lose(session, f"the connection is {session.state}")
 
-    async def _end(self, session: MediaSession) -> None:
-        resource, self._resource = self._resource, ""
+    async def _look_after(self, session: MediaSession, liveness: Liveness) -> None:
+        path = session.path
+        if path is None or self.session is not session:
+            return
+        now_ns = clock.monotonic_ns()
+        if path.own_address_changed():
+            log.info("media: the own address changed")
+            liveness.on_moved(now_ns)
+        for act in liveness.on_time(now_ns):
+            match act:
+                case Act.NOTICED:
+                    self.noticed += 1
+                    log.info("media: the path is silent or changed; trying others")
+                    await path.try_others()
+                case Act.CHECK:
+                    path.check()
+                case Act.DIAL:
+                    log.warning("media: the hub does not answer; dialling again")
+                    self._want_another()
+                case Act.RESUMED:
+                    self._resume(session, now_ns)
+        if now_ns - self._since_ns > HEALTHY_NS:
+            self._backoff.reset()
+        if not liveness.silent and (
+            now_ns - max(session.last_rtcp_ns, self._since_ns) > RTCP_SILENCE_NS
+        ):
+            self._lose(session, "the hub sends no RTCP for 3 s")
+
+    def _resume(self, session: MediaSession, now_ns: int) -> None:
+        log.info("media: the path answers again")
+        # RTCP could not come while it was silent.
+        session.last_rtcp_ns = max(session.last_rtcp_ns, now_ns)
+        session.restart_pictures()
+        if self._wanted.is_set() and not self._answered:
+            self._wanted.clear()
+            if self._attempt is not None:
+                self._attempt.cancel()
+
+    def _want_another(self) -> None:
+        """Dial: at once after a long session, later and later after short ones."""
+        young = clock.monotonic_ns() - self._since_ns < HEALTHY_NS
+        self._pause_s = self._backoff.next_s() if young else 0.0
+        self._wanted.set()
+
+    def _lose(self, session: MediaSession, why: str) -> None:
+        log.warning("media: %s; dialling again", why)
         self.session = None
-        closing = asyncio.ensure_future(self._close(session, resource))
-        # Also when cancelled: a session left behind would hold the vehicle's place.
-        await asyncio.shield(asyncio.wait({closing}, timeout=CLOSE_S))
-        if not closing.done():
-            closing.cancel()
+        self._standing.clear()
+        self._retire(session, self._resource)
+        self._resource = ""
+        self._want_another()
 
-    async def _close(self, session: MediaSession, resource: str) -> None:
+    # ------------------------------------------------------------------------ ending
+
+    def _retire(self, session: MediaSession, resource: str) -> None:
+        """End a session beside; owned here until it is done."""
+        session.stop_filming()
+        task = asyncio.create_task(self._end(session, resource), name="media-end")
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _end(self, session: MediaSession, resource: str) -> None:
         if resource:
             try:
                 await self._whip.delete(resource)

@@ -14,6 +14,8 @@ import httpx
 
 MAX_ANSWER_BYTES: Final = 65_536
 TIMEOUT_S: Final = 5.0
+CONNECT_S: Final = 2.5
+"""Two SYNs (after 0 and 1 s) and a round trip of a bad day."""
 
 
 class WhipError(Exception):
@@ -35,7 +37,9 @@ class WhipClient:
         self._url = url
         self._http = httpx.AsyncClient(
             verify=verify,
-            timeout=TIMEOUT_S,
+            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S),
+            # A connection kept from another network would hang until its time is over.
+            limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
             headers={"Authorization": f"Bearer {token}"},

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,99 @@ source = "{audio}"
     return write
 
 
+class _Door(asyncio.DatagramProtocol):
+    """Where the vehicle sends to, for one session; beyond it a socket per sender, as a NAT."""
+
+    def __init__(self, relay: Relay, target: tuple[str, int]) -> None:
+        self.relay = relay
+        self.target = target
+        self.port = 0
+        self._front: asyncio.DatagramTransport | None = None
+        self._backs: dict[tuple[str, int], socket.socket] = {}
+
+    async def start(self) -> None:
+        self._front, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: self, local_addr=("127.0.0.1", 0)
+        )
+        self.port = self._front.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self.relay.cut:
+            self.relay.swallowed += 1
+            return
+        back = self._backs.get(addr)
+        if back is None:
+            back = self._backs[addr] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            back.setblocking(False)
+            back.bind((self.target[0], 0))
+            asyncio.get_running_loop().add_reader(back, self._come_back, back, addr)
+        self.relay.passed += 1
+        with suppress(OSError):
+            back.sendto(data, self.target)
+
+    def _come_back(self, back: socket.socket, addr: tuple[str, int]) -> None:
+        with suppress(OSError):
+            data = back.recv(2048)
+            if not self.relay.cut and self._front is not None:
+                self._front.sendto(data, addr)
+
+    def forget_backs(self) -> None:
+        for back in self._backs.values():
+            asyncio.get_running_loop().remove_reader(back)
+            back.close()
+        self._backs.clear()
+
+    def close(self) -> None:
+        self.forget_backs()
+        if self._front is not None:
+            self._front.close()
+
+
+class Relay:
+    """The only way between the vehicle and its receiver: cuts, heals, changes the address."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self.passed = 0
+        self.swallowed = 0
+        self._doors: list[_Door] = []
+
+    def new_address(self) -> None:
+        """The receiver sees the vehicle come from other ports from now on."""
+        for door in self._doors:
+            door.forget_backs()
+
+    def close(self) -> None:
+        for door in self._doors:
+            door.close()
+
+    async def hide(self, answer: str) -> str:
+        """Put a door of the relay in place of the receiver's candidates."""
+        lines, door = [], None
+        for line in answer.splitlines():
+            if line.startswith("a=candidate:"):
+                parts = line.split()
+                if door is None and ":" not in parts[4]:
+                    door = _Door(self, (parts[4], int(parts[5])))
+                    await door.start()
+                    self._doors.append(door)
+                    lines.append(f"{parts[0]} 1 udp {parts[3]} 127.0.0.1 {door.port} typ host")
+                continue
+            lines.append(line)
+        return "\r\n".join(lines) + "\r\n"
+
+    @staticmethod
+    def hide_vehicle(offer: str) -> str:
+        """Name a dead candidate: the receiver must not go round the relay."""
+        lines = [
+            "a=candidate:1 1 udp 1 127.0.0.1 9 typ host"
+            if line.startswith("a=candidate:")
+            else line
+            for line in offer.splitlines()
+        ]
+        return "\r\n".join(lines) + "\r\n"
+
+
 @dataclass
 class WhipReceiver:
     """A stock aiortc peer behind a WHIP endpoint."""
@@ -94,6 +187,7 @@ class WhipReceiver:
     deleted: int = 0
     refused: int = 0
     publish_as: Callable[[Request], Awaitable[Response]] | None = None
+    relay: Relay | None = None
 
     async def publish(self, request: Request) -> Response:
         if self.publish_as is not None:
@@ -106,10 +200,13 @@ class WhipReceiver:
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.peers.append(peer)
         peer.on("track", self.tracks.put_nowait)
+        if self.relay is not None:
+            offer = self.relay.hide_vehicle(offer)
         await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
+        answer = peer.localDescription.sdp
         return Response(
-            peer.localDescription.sdp,
+            await self.relay.hide(answer) if self.relay is not None else answer,
             status_code=201,
             headers={"Location": f"/whip/{len(self.peers) - 1}", "Content-Type": "application/sdp"},
         )
@@ -148,3 +245,10 @@ async def whip_receiver() -> AsyncIterator[WhipReceiver]:
         yield receiver
         for peer in receiver.peers:
             await peer.close()
+
+
+@pytest.fixture
+async def relay() -> AsyncIterator[Relay]:
+    found = Relay()
+    yield found
+    found.close()

@@ -17,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols import strip
-from vehicle_stub.camera_worker import CameraWorker, EncodedPicture
+from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.config import CameraSection
 from vehicle_stub.course import Course, field_course, route_course
-from vehicle_stub.encoder import FLOOR_KBPS, H264Encoder, level_for
+from vehicle_stub.encoder import H264Encoder, level_for
+from vehicle_stub.encoding import EncodedPicture
 from vehicle_stub.picture import Picture
+from vehicle_stub.rate import FLOOR_KBPS, Rate
 from vehicle_stub.sources import FileSource, LiveSource, SourceError
 from vehicle_stub.synthetic import SyntheticSource
 from vehicle_stub.vehicle import Snapshot
@@ -142,7 +144,7 @@ def test_the_encoder_follows_the_estimate_between_floor_and_ceiling() -> None:
     encoder = H264Encoder(1280, 720, 30, 2_500, 2.0)
     sizes = {}
     for kbps in (2_500, 600):
-        encoder.set_bitrate(kbps)
+        encoder.set_rate(Rate(kbps, 1))
         total = 0
         for number in range(60):
             look.distance += 0.18
@@ -152,10 +154,10 @@ def test_the_encoder_follows_the_estimate_between_floor_and_ceiling() -> None:
         sizes[kbps] = total * 8 / 2 / 1000
     assert sizes[600] < 1_000
     assert 1_200 < sizes[2_500] < 3_200
-    encoder.set_bitrate(1)
-    assert encoder.bitrate_kbps == FLOOR_KBPS
-    encoder.set_bitrate(10**9)
-    assert encoder.bitrate_kbps == 2_500
+    encoder.set_rate(Rate(1, 1))
+    assert encoder.rate.kbps == FLOOR_KBPS
+    encoder.set_rate(Rate(10**9, 1))
+    assert encoder.rate.kbps == 2_500
 
 
 def test_a_keyframe_comes_when_asked_with_its_parameter_sets() -> None:
@@ -260,7 +262,7 @@ def test_a_slow_camera_skips_before_encoding_and_counts() -> None:
             enough.set()
 
     worker.start()
-    worker.attach(deliver)
+    worker.main.attach(deliver)
     assert enough.wait(60)
     worker.stop()
     assert worker.skipped >= 8
@@ -285,7 +287,7 @@ def test_a_broken_source_is_opened_again() -> None:
 
     worker = CameraWorker(camera, flaky, packetize, random.Random(1))
     worker.start()
-    worker.attach(lambda picture: delivered.set())
+    worker.main.attach(lambda picture: delivered.set())
     assert delivered.wait(60)
     worker.stop()
     assert worker.reopened == 1

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aioice
 import numpy as np
 import pytest
 from aiortc import RTCRtpSender
@@ -19,14 +20,16 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 
 from protocols import strip
-from vehicle_stub.camera_worker import CameraWorker, EncodedPicture
+from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.config import CameraSection
 from vehicle_stub.course import route_course
+from vehicle_stub.encoding import EncodedPicture
 from vehicle_stub.publisher import MediaPublisher
+from vehicle_stub.rtp_hooks import ntp_timestamp
 from vehicle_stub.sound import EngineSound, SoundTrack
 from vehicle_stub.synthetic import SyntheticSource
 from vehicle_stub.vehicle import Snapshot
-from vehicle_stub.webrtc import AnswerError, MediaSession, ntp_timestamp, packetize
+from vehicle_stub.webrtc import AnswerError, MediaSession, packetize
 from vehicle_stub.whip import WhipClient, WhipError
 
 pytestmark = pytest.mark.integration
@@ -137,14 +140,14 @@ async def test_two_cameras_keep_their_names_and_a_picture_loss_gets_a_keyframe(
         tracks = await tracks_of(whip_receiver, 2)
         await tracks["video"][0].recv()
         await tracks["video"][1].recv()
-        deliver = cameras[0]._deliver
+        deliver = cameras[0].main._deliver
         assert deliver is not None
 
         def watch(picture: EncodedPicture) -> None:
             keyframes.append(picture.keyframe)
             deliver(picture)
 
-        cameras[0]._deliver = watch
+        cameras[0].main._deliver = watch
         receiver = whip_receiver.peers[0].getReceivers()[0]
         while len(keyframes) < 5:
             await tracks["video"][0].recv()
@@ -203,7 +206,7 @@ async def test_a_strange_answer_is_a_whip_error(
 
 async def test_an_answer_that_is_no_answer_is_an_answer_error() -> None:
     for answer in ("", "v=0", "nonsense", "m=video x y z", "v=0\r\nm=audio 9 UDP/TLS 0\r\n"):
-        session = MediaSession([make_camera()], None)
+        session = MediaSession(make_camera().encodings, None, random.Random(1))
         await session.offer()
         with pytest.raises(AnswerError):
             await session.accept(answer)
@@ -214,16 +217,29 @@ def test_the_hooks_into_aiortc_exist() -> None:
     """The contract: if a new aiortc renames one of these, this fails first."""
     for name in (
         "_next_encoded_frame",
+        "_run_rtp",
         "_send_keyframe",
         "_send_rtcp",
         "_handle_rtcp_packet",
-        "_retransmit",
     ):
         assert callable(getattr(RTCRtpSender, name)), name
     source = inspect.getsource(RTCRtpSender)
     assert "self.__rtp_timestamp = packet.timestamp" in source
     assert "uint32_add(timestamp_origin, enc_frame.timestamp)" in source
     assert "await self._next_encoded_frame(codec)" in source
+    assert "ensure_future(self._run_rtp(parameters.codecs[0]))" in source
+    for private in (
+        "rtp_started = asyncio.Event()",
+        "rtp_exited = asyncio.Event()",
+        "rtx_payload_type: Optional",
+        "rtp_header_extensions_map = rtp",
+        "mid: Optional",
+    ):
+        assert f"self.__{private}" in source, private
+    ice = inspect.getsource(aioice.ice)
+    assert "active_pair = self._nominated.get(component)" in ice
+    assert "transaction.response_received(message, addr)" in ice
+    assert "for protocol in self._protocols:\n            await protocol.close()" in ice
     assert packetize(b"\0\0\0\1\x67abc\0\0\0\1\x68de") == [b"\x78\x00\x04\x67abc\x00\x03\x68de"]
 
 

@@ -1,0 +1,102 @@
+"""When a path is silent and when to dial again, on a clock that jumps."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vehicle_stub.liveness import (
+    LONGEST_HESITATION_NS,
+    SHORTEST_HESITATION_NS,
+    Act,
+    Liveness,
+)
+
+MS = 1_000_000
+
+
+def run(
+    life: Liveness, until_ms: int, answers: set[int] | None = None, start_ms: int = 0
+) -> list[tuple[int, Act]]:
+    """Step a millisecond at a time; `answers` are milliseconds at which one comes."""
+    said = []
+    for now in range(start_ms, until_ms):
+        if answers and now in answers:
+            life.on_answer(now * MS)
+        if life.next_deadline_ns() <= now * MS or life._resumed or life._moved:
+            said += [(now, act) for act in life.on_time(now * MS) if act is not Act.CHECK]
+    return said
+
+
+def test_silence_is_noticed_within_500_ms_and_dialled_within_a_second_of_that() -> None:
+    life = Liveness(0, 400 * MS)
+    assert run(life, 3_000) == [(450, Act.NOTICED), (850, Act.DIAL)]
+    assert life.silent
+
+
+def test_a_short_outage_costs_one_keyframe_and_no_dialling() -> None:
+    life = Liveness(0, 300 * MS)
+    answers = {200, 690, *range(800, 3_000, 200)}
+    assert run(life, 3_000, answers) == [(650, Act.NOTICED), (690, Act.RESUMED)]
+
+
+def test_a_path_with_a_long_round_trip_is_alive_as_long_as_it_answers() -> None:
+    life = Liveness(0, 300 * MS)
+    assert run(life, 10_000, set(range(60, 10_000, 260))) == []
+
+
+def test_checks_hurry_when_an_answer_is_late() -> None:
+    life = Liveness(0, 300 * MS)
+    checks = [
+        now
+        for now in range(600)
+        if life.next_deadline_ns() <= now * MS and Act.CHECK in life.on_time(now * MS)
+    ]
+    assert checks == [0, 200, 300, 350, 400, 450, 500, 550]
+
+
+def test_a_new_own_address_is_acted_on_at_once() -> None:
+    life = Liveness(0, 350 * MS)
+    life.on_answer(200 * MS)
+    life.on_moved(210 * MS)
+    assert run(life, 1_000, start_ms=210) == [(210, Act.NOTICED), (560, Act.DIAL)]
+    answered = Liveness(0, 350 * MS)
+    answered.on_moved(0)
+    answers = set(range(20, 1_000, 200))
+    assert run(answered, 1_000, answers) == [(0, Act.NOTICED), (20, Act.RESUMED)]
+
+
+@given(st.integers(0, 2**32), st.integers(0, 30))
+def test_random_loss_below_a_third_hardly_ever_dials(seed: int, loss: int) -> None:
+    source = random.Random(seed)
+    life = Liveness(0, source.randint(SHORTEST_HESITATION_NS, LONGEST_HESITATION_NS))
+    pending: list[int] = []
+    dials = 0
+    for now in range(0, 20_000, 5):
+        while pending and pending[0] <= now:
+            life.on_answer(pending.pop(0) * MS)
+        for act in life.on_time(now * MS):
+            if act is Act.CHECK and source.random() > (loss / 100) * 1.7:
+                pending.append(now + 50)
+            dials += act is Act.DIAL
+    assert dials <= 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3_000), st.sampled_from("atm")), max_size=60))
+def test_it_asks_to_dial_only_when_silent_and_always_gives_a_deadline(
+    steps: list[tuple[int, str]],
+) -> None:
+    life = Liveness(0, 400 * MS)
+    now = 0
+    for delta, what in steps:
+        now += delta * MS
+        if what == "a":
+            life.on_answer(now)
+        elif what == "m":
+            life.on_moved(now)
+        else:
+            acts = life.on_time(now)
+            assert Act.DIAL not in acts or life.silent
+            assert life.next_deadline_ns() > now, acts

@@ -1,0 +1,106 @@
+"""Decides when a path is silent and when to dial again. Pure.
+
+The shell asks the other end for a sign of life over the path itself (a STUN binding
+check, as RFC 7675 does for consent) and tells when it answered. What counts is the
+time since the last *answer*, not the round trip of one check: a path of 500 ms each
+way answers as regularly as one of 5 ms.
+
+    answered                    a check every 200 ms
+    no answer for 300 ms        a check every 50 ms
+    no answer for 450 ms        silent: NOTICED (other sockets and addresses are tried)
+    silent and still nothing    DIAL, after a hesitation that differs between vehicles,
+                                so that a short outage costs nothing and a fleet does
+                                not return as one
+    an answer                   RESUMED: the pictures begin again with a keyframe
+    the own address changed     NOTICED at once, DIAL if that leads to no answer soon
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+CHECK_NS: Final = 200_000_000
+LATE_NS: Final = 300_000_000
+LATE_CHECK_NS: Final = 50_000_000
+SILENT_NS: Final = 450_000_000
+SHORTEST_HESITATION_NS: Final = 300_000_000
+LONGEST_HESITATION_NS: Final = 500_000_000
+
+
+class Act(enum.Enum):
+    """What the shell has to do now."""
+
+    CHECK = "check"
+    NOTICED = "noticed"
+    DIAL = "dial"
+    RESUMED = "resumed"
+
+
+class Liveness:
+    """Of one connected path.
+
+    Args:
+        now_ns: When the path was established; counts as an answer.
+        hesitation_ns: From NOTICED to DIAL; take it at random between the two bounds.
+
+    Attributes:
+        silent: NOTICED was said and no answer came since.
+        answered_ns: When the last answer came.
+    """
+
+    def __init__(self, now_ns: int, hesitation_ns: int) -> None:
+        self.silent = False
+        self.answered_ns = now_ns
+        self._hesitation_ns = hesitation_ns
+        self._check_ns = now_ns
+        self._dial_ns: int | None = None
+        self._hurried = False
+        self._moved = False
+        self._resumed = False
+
+    def on_answer(self, now_ns: int) -> None:
+        """The other end answered a check."""
+        self.answered_ns = now_ns
+        self._hurried = False
+        if self.silent:
+            self.silent = False
+            self._resumed = True
+        self._dial_ns = None
+
+    def on_moved(self, now_ns: int) -> None:
+        """The own address for this destination is another one now."""
+        self._moved = True
+        self._check_ns = now_ns
+
+    def on_time(self, now_ns: int) -> list[Act]:
+        """Return what to do; safe early, late or twice."""
+        acts: list[Act] = []
+        if self._resumed:
+            self._resumed = False
+            acts.append(Act.RESUMED)
+        overdue = now_ns - self.answered_ns
+        if self._moved or (overdue >= SILENT_NS and not self.silent):
+            self._moved = False
+            self.silent = True
+            self._dial_ns = now_ns + self._hesitation_ns
+            acts.append(Act.NOTICED)
+        if not self._hurried and (self.silent or overdue >= LATE_NS):
+            self._hurried = True
+            self._check_ns = min(self._check_ns, now_ns)
+        if now_ns >= self._check_ns:
+            self._check_ns = now_ns + (LATE_CHECK_NS if self._hurried else CHECK_NS)
+            acts.append(Act.CHECK)
+        if self._dial_ns is not None and now_ns >= self._dial_ns:
+            self._dial_ns = None
+            acts.append(Act.DIAL)
+        return acts
+
+    def next_deadline_ns(self) -> int:
+        """Return when to call `on_time` next."""
+        deadlines = [self._check_ns]
+        if self._dial_ns is not None:
+            deadlines.append(self._dial_ns)
+        if not self.silent:
+            deadlines.append(self.answered_ns + (SILENT_NS if self._hurried else LATE_NS))
+        return min(deadlines)

@@ -1,0 +1,257 @@
+"""From one encoding to the network: RTP, pacing, repair, rate.
+
+aiortc's own sending loop sends a keyframe as one burst and keeps 128 packets for
+repair: at 8 Mbit/s that is 150 ms, less than one round trip of a bad day. So its
+loop is replaced by ours. A picture of up to `BURST` packets leaves at once, a larger
+one evenly within a part of the picture interval; the last `HISTORY` packets (2.5 s at
+8 Mbit/s) are kept, and sent again when asked (RFC 4585 §6.2.1, as RTX RFC 4588 where
+the other end takes it), up to `REPAIR_SHARE` of the rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiortc import RTCRtpSender
+from aiortc.clock import current_ntp_time
+from aiortc.rtp import (
+    HeaderExtensionsMap,
+    RtcpPsfbPacket,
+    RtcpSenderInfo,
+    RtpPacket,
+    unpack_remb_fci,
+    wrap_rtx,
+)
+
+from vehicle_stub import clock
+from vehicle_stub.encoding import EncodedPicture, Encoding
+from vehicle_stub.rate import RateFollower
+from vehicle_stub.rtp_hooks import Captured, SenderReports, hook
+
+MAX_WAITING: Final = 6
+"""Encoded pictures waiting to be sent; beyond it all go, and a keyframe is asked."""
+
+HISTORY: Final = 2_048
+BURST: Final = 10
+STEP_S: Final = 0.002
+SPREAD: Final = 0.8
+"""At most this share of the picture interval is used to send a picture."""
+
+PACE: Final = 4.0
+"""Packets leave at most this many times faster than the rate."""
+
+REPAIR_SHARE: Final = 0.5
+REPAIR_WINDOW_NS: Final = 500_000_000
+
+
+class VideoSender(SenderReports):
+    """One stream of a session.
+
+    Args:
+        share: Returns this stream's part of an estimate, from (kbit/s, SSRCs it names).
+
+    Attributes:
+        sent, dropped: Pictures handed to the network, and thrown away before it.
+        repaired, unrepaired: Packets sent again, and asked for in vain.
+    """
+
+    def __init__(
+        self,
+        sender: RTCRtpSender,
+        encoding: Encoding,
+        heard: Callable[[], None],
+        share: Callable[[float, list[int], int], float],
+        source: random.Random,
+    ) -> None:
+        super().__init__(sender, heard)
+        self.encoding = encoding
+        self.sent = 0
+        self.dropped = 0
+        self.repaired = 0
+        self.unrepaired = 0
+        shape = encoding.shape
+        self.follower = RateFollower(shape.bitrate_kbps, shape.width, shape.height, shape.fps)
+        self._share = share
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[EncodedPicture] = deque()
+        self._filled = asyncio.Event()
+        self._need_keyframe = True
+        self._closed = False
+        self._origin = source.getrandbits(32)
+        self._offset = self._origin
+        # In the lower half, so that SRTP's rollover counter cannot be guessed wrongly.
+        self._sequence = source.getrandbits(15)
+        self._rtx_sequence = source.getrandbits(15)
+        self._rtx_type: int | None = None
+        self._history: dict[int, RtpPacket] = {}
+        self._packets = 0
+        self._octets = 0
+        self._repair_window_ns = 0
+        self._repair_octets = 0
+        hook(sender, "_run_rtp", self._run_rtp)
+        hook(sender, "_send_keyframe", encoding.ask_keyframe)
+
+    # ------------------------------------------------------------------ the session
+
+    def open(self) -> None:
+        """The connection stands: take the encoding's pictures, from a keyframe on."""
+        if not self._closed:
+            self.encoding.attach(self._deliver)
+
+    def close(self) -> None:
+        """Take no more."""
+        self._closed = True
+        self.encoding.detach(self._deliver)
+
+    def restart(self) -> None:
+        """The path was dead and lives again: what waits is old, begin with a keyframe."""
+        self._drop_waiting()
+        self._need_keyframe = True
+        self.encoding.ask_keyframe()
+
+    # --------------------------------------------------------------------- pictures
+
+    def _deliver(self, picture: EncodedPicture) -> None:
+        """Called in the camera's thread."""
+        if not self._closed and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, picture)
+
+    def _put(self, picture: EncodedPicture) -> None:
+        self.encoding.set_rate(self.follower.at(clock.monotonic_ns()))
+        if self._need_keyframe and not picture.keyframe:
+            self.dropped += 1
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            self._drop_waiting()
+            if not picture.keyframe:
+                self.dropped += 1
+                self._need_keyframe = True
+                self.encoding.ask_keyframe()
+                return
+        self._need_keyframe = False
+        self._waiting.append(picture)
+        self._filled.set()
+
+    def _drop_waiting(self) -> None:
+        self.dropped += len(self._waiting)
+        self._waiting.clear()
+
+    async def _next(self) -> EncodedPicture:
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._waiting.popleft()
+
+    # -------------------------------------------------------------------------- RTP
+
+    async def _run_rtp(self, codec: Any) -> None:
+        """In place of aiortc's loop; its `stop` waits for the two events set here."""
+        sender = self.sender
+        _private(sender, "rtp_started").set()
+        self._rtx_type = None
+        try:
+            self._learn_rtx_type()
+            while True:
+                await self._send_picture(await self._next(), codec.payloadType)
+        except (asyncio.CancelledError, ConnectionError):
+            return  # stopped, or the transport is gone: the session notices by itself
+        finally:
+            if sender.track is not None:
+                sender.track.stop()
+            _private(sender, "rtp_exited").set()
+
+    def _learn_rtx_type(self) -> None:
+        found = _private(self.sender, "rtx_payload_type")
+        self._rtx_type = None if found is None else int(found)
+
+    async def _send_picture(self, picture: EncodedPicture, payload_type: int) -> None:
+        extensions: HeaderExtensionsMap = _private(self.sender, "rtp_header_extensions_map")
+        mid = _private(self.sender, "mid")
+        timestamp = picture.rtp_ts + self._origin & 0xFFFFFFFF
+        payloads = picture.payloads
+        pace = self._pace(payloads)
+        began = self._loop.time()
+        self.handed(Captured(picture.rtp_ts, picture.captured_utc_ns))
+        for number, payload in enumerate(payloads):
+            if number >= BURST:
+                due = began + (number - BURST) * pace
+                if due - self._loop.time() > STEP_S:
+                    await asyncio.sleep(due - self._loop.time())
+            packet = RtpPacket(
+                payload_type=payload_type,
+                marker=int(number == len(payloads) - 1),
+                sequence_number=self._sequence,
+                timestamp=timestamp,
+                ssrc=self.sender._ssrc,
+                payload=payload,
+            )
+            packet.extensions.mid = mid
+            packet.extensions.abs_send_time = current_ntp_time() >> 14 & 0x00FFFFFF
+            self._history[self._sequence % HISTORY] = packet
+            self._sequence = self._sequence + 1 & 0xFFFF
+            self._packets += 1
+            self._octets += len(payload)
+            await self.sender.transport._send_rtp(packet.serialize(extensions))
+        self.sent += 1
+
+    def _pace(self, payloads: list[bytes]) -> float:
+        """Return seconds between packets beyond the first burst."""
+        rest = len(payloads) - BURST
+        if rest <= 0:
+            return 0.0
+        rate = self.follower.at(clock.monotonic_ns())
+        bits = sum(map(len, payloads)) * 8
+        interval = rate.divisor / self.encoding.shape.fps
+        return min(SPREAD * interval, bits / (PACE * rate.kbps * 1000)) / rest
+
+    # --------------------------------------------------------------------- feedback
+
+    def sent_so_far(self, info: RtcpSenderInfo) -> tuple[int, int]:
+        """Return packets and octets sent; the loop is ours, so is the count."""
+        return self._packets, self._octets
+
+    async def on_nack(self, lost: list[int]) -> None:
+        """Send again what is still there, within the budget."""
+        now_ns = clock.monotonic_ns()
+        rate = self.follower.at(now_ns)
+        if now_ns - self._repair_window_ns >= REPAIR_WINDOW_NS:
+            self._repair_window_ns = now_ns
+            self._repair_octets = 0
+        budget = rate.kbps * 125 * REPAIR_SHARE * REPAIR_WINDOW_NS / 1e9
+        extensions: HeaderExtensionsMap = _private(self.sender, "rtp_header_extensions_map")
+        for sequence in lost:
+            packet = self._history.get(sequence % HISTORY)
+            if packet is None or packet.sequence_number != sequence or self._repair_octets > budget:
+                self.unrepaired += 1
+                continue
+            if self._rtx_type is not None:
+                packet = wrap_rtx(packet, self._rtx_type, self._rtx_sequence, self.sender._rtx_ssrc)
+                self._rtx_sequence = self._rtx_sequence + 1 & 0xFFFF
+            self._repair_octets += len(packet.payload)
+            self.repaired += 1
+            try:
+                await self.sender.transport._send_rtp(packet.serialize(extensions))
+            except ConnectionError:
+                return  # the session ends; nothing to repair on it
+
+    def on_estimate(self, packet: RtcpPsfbPacket) -> None:
+        """REMB (draft-alvestrand-rmcat-remb): the receiver's estimate, bit/s."""
+        try:
+            bitrate, ssrcs = unpack_remb_fci(packet.fci)
+        except ValueError:
+            return
+        if self.sender._ssrc in ssrcs:
+            mine = self._share(bitrate / 1000, ssrcs, self.sender._ssrc)
+            self.follower.on_estimate(mine, clock.monotonic_ns())
+
+    def on_loss(self, fraction: float) -> None:
+        """A receiver report about this stream."""
+        self.follower.on_loss(fraction, clock.monotonic_ns())
+
+
+def _private(sender: RTCRtpSender, name: str) -> Any:
+    return getattr(sender, f"_RTCRtpSender__{name}")
