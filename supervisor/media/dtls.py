@@ -65,6 +65,9 @@ REPLAYED: Final = -9
 """Of `unprotect`: this packet came before (`srtp_err_status_replay_fail`)."""
 
 _length = ffi.new("int *")
+_protect = lib.srtp_protect
+_unprotect = lib.srtp_unprotect
+_unpack = ffi.unpack
 
 
 class SrtpSession:
@@ -79,9 +82,40 @@ class SrtpSession:
     def protect(self, buffer: Buffer, start: int, length: int) -> int:
         """Encrypt the RTP packet at `start`; return its new length, or 0 on failure."""
         _length[0] = length
-        if lib.srtp_protect(self._srtp, buffer.address + start, _length):
+        if _protect(self._srtp, buffer.address + start, _length):
             return 0
-        return int(_length[0])
+        size: int = _length[0]
+        return size
+
+    def unprotect_run(self, buffer: Buffer, end: int, segment: int) -> tuple[list[bytes], int]:
+        """Decrypt the RTP packets of `segment` bytes each that `buffer` begins with.
+
+        The last may be shorter. Ends before the first datagram that is not RTP by its
+        first bytes (RFC 5761 §4, RFC 7983) or is not genuine: that one is untouched.
+
+        Args:
+            end: Bytes in the buffer.
+            segment: Bytes of each datagram.
+
+        Returns:
+            The packets, and where the first that is not among them begins.
+        """
+        packets: list[bytes] = []
+        view = buffer.view
+        session = self._srtp
+        pointer = buffer.address
+        start = 0
+        while start < end:
+            size = segment if start + segment <= end else end - start
+            if size < 12 or not 127 < view[start] < 192 or 191 < view[start + 1] < 224:
+                break
+            _length[0] = size
+            if _unprotect(session, pointer, _length):
+                break
+            packets.append(_unpack(pointer, _length[0]))
+            start += size
+            pointer += size
+        return packets, start
 
     def unprotect(self, buffer: Buffer, start: int, length: int) -> int:
         """Decrypt the RTP packet at `start`; return its length.
@@ -89,7 +123,7 @@ class SrtpSession:
         Negative: not genuine, or `REPLAYED`.
         """
         _length[0] = length
-        refused = lib.srtp_unprotect(self._srtp, buffer.address + start, _length)
+        refused = _unprotect(self._srtp, buffer.address + start, _length)
         if refused:
             return -int(refused)
         return int(_length[0])

@@ -8,6 +8,7 @@ segment be shorter), a longer one begins a new run where it stands.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
@@ -21,6 +22,15 @@ from supervisor.rtp.packet import HEADER, MAX_PACKET
 _ROOM: Final = MAX_RUN - MAX_PACKET - TRAILER
 _pack_header = HEADER.pack_into
 _OSN: Final = Struct(">H")
+
+_packers: Final[dict[int, Callable[..., None]]] = {}
+"""Writes header and payload of a packet of that length in one call."""
+
+
+def _packer(length: int) -> Callable[..., None]:
+    """Return and keep the writer of packets of `length` bytes (at most `MAX_PACKET`)."""
+    pack = _packers[length] = Struct(f">BBHII{length - 12}s").pack_into
+    return pack
 
 
 class Egress:
@@ -39,7 +49,8 @@ class Egress:
         buffer = self._buffer
         view = buffer.view
         protect = tx.protect
-        types_of = track.payload_types.get
+        types: tuple[int, int | None] | None = None
+        known = -1
         started_at = track.started_at
         if started_at is None:
             started_at = batch[0].sequence
@@ -51,15 +62,18 @@ class Egress:
         start = position = segment = count = 0
         packets = octets = 0
         for sequence, timestamp, marker, payload_type, data, offset, first in batch:
-            types = types_of(payload_type) or track.payload_type(payload_type)
+            if payload_type != known:
+                types = track.payload_type(payload_type)
+                known = payload_type
             if types is None or sequence < started_at:
                 track.unmatched += 1
                 continue
-            length = 12 + len(data) - offset
+            payload = data[offset:]
+            length = 12 + len(payload)
             if position > _ROOM:
                 send(view[start:position], segment, address)
                 start = position = segment = count = 0
-            _pack_header(
+            (_packers.get(length) or _packer(length))(
                 view,
                 position,
                 first,
@@ -67,8 +81,8 @@ class Egress:
                 (sequence + sequence_offset) & 0xFFFF,
                 timestamp,
                 ssrc,
+                payload,
             )
-            view[position + 12 : position + length] = data[offset:]
             size = protect(buffer, position, length)
             if not size:
                 self._counters.add("media_dropped", "srtp_protect")

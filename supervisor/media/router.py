@@ -172,6 +172,8 @@ class Router:
         if elsewhere:
             peer.media_ns = 0
         start = 0
+        if publisher is not None and peer.rx is not None:
+            start = self._on_rtp_run(publisher, peer.rx, length, segment, now_ns)
         while start < length:
             size = segment if start + segment <= length else length - start
             first = view[start]
@@ -248,6 +250,27 @@ class Router:
             self.counters.add("media_rebound")
         peer.address = address
 
+    def _on_rtp_run(
+        self, peer: Publisher, rx: SrtpSession, length: int, segment: int, now_ns: int
+    ) -> int:
+        """Take the media a run begins with; return where something else follows."""
+        packets, stopped = rx.unprotect_run(self.port.buffer, length, segment)
+        index = 0
+        while index < len(packets):
+            data = packets[index]
+            inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
+            taken = index if inbound is None else inbound.receive_run(packets, index, now_ns)
+            if inbound is None or taken == index:
+                self._on_plain(peer, inbound, data, now_ns)
+                index += 1
+                continue
+            self._touched[id(inbound.feed)] = (inbound.feed, peer)
+            self._gathered += taken - index
+            index = taken
+        if packets:
+            peer.heard_ns = peer.media_ns = now_ns
+        return stopped
+
     def _on_rtp(self, peer: Publisher, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
         buffer = self.port.buffer
         plain = rx.unprotect(buffer, start, size)
@@ -257,6 +280,9 @@ class Router:
         peer.heard_ns = peer.media_ns = now_ns
         data = bytes(buffer.view[start : start + plain])
         inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
+        self._on_plain(peer, inbound, data, now_ns)
+
+    def _on_plain(self, peer: Publisher, inbound: Inbound | None, data: bytes, now_ns: int) -> None:
         try:
             if inbound is None:
                 inbound = peer.take(data, now_ns)

@@ -32,18 +32,22 @@ class Outgoing(NamedTuple):
 
 
 class PacketCache:
-    """A ring of the newest `SIZE` packets."""
+    """A ring of the newest `SIZE` packets.
 
-    __slots__ = ("_ring",)
+    Attributes:
+        ring: A packet stands at its sequence number modulo `SIZE`.
+    """
+
+    __slots__ = ("ring",)
 
     def __init__(self) -> None:
-        self._ring: list[Outgoing | None] = [None] * SIZE
+        self.ring: list[Outgoing | None] = [None] * SIZE
 
     def add(self, packet: Outgoing) -> None:
         """Keep one packet; it takes the place of the one `SIZE` before."""
-        self._ring[packet.sequence & (SIZE - 1)] = packet
+        self.ring[packet.sequence & (SIZE - 1)] = packet
 
     def get(self, sequence: int) -> Outgoing | None:
         """Return the packet with this unwrapped sequence number if it is still there."""
-        packet = self._ring[sequence & (SIZE - 1)]
+        packet = self.ring[sequence & (SIZE - 1)]
         return packet if packet is not None and packet.sequence == sequence else None

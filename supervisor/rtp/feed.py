@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _NTP_SECOND: Final = 1 << 32
 _unpack = HEADER.unpack_from
+_RING: Final = CACHE_SIZE - 1
+_new = tuple.__new__
+"""A NamedTuple's own constructor is a Python function; this is its last step."""
 
 
 class Feed:
@@ -268,6 +271,85 @@ class Inbound:
             ),
             now_ns,
         )
+
+    def receive_run(self, packets: list[bytes], begin: int, now_ns: int) -> int:
+        """Take packets from `begin` on, as long as nothing about them is out of the ordinary.
+
+        Does what `receive` does for each, in one turn of a loop: at 200,000 packets a
+        second calls and attribute look-ups are most of the cost. Ordinary is: next in
+        sequence, of this SSRC and the payload type of the one before, a header whose
+        only extra is one block of extensions.
+
+        Args:
+            packets: Genuine RTP packets of at least 12 bytes in order of arrival.
+
+        Returns:
+            The index of the first packet not taken; give that one to `receive`.
+        """
+        stats = self.stats
+        feed = self.feed
+        end = len(packets)
+        if not self._laid or self.is_audio or feed.source is not self:
+            return begin
+        expected = stats.highest + 1
+        out = expected + self._sequence_offset
+        if out <= feed.highest:
+            return begin
+        ssrc = self.ssrc
+        payload_type = self._detect_type
+        detect = self._detect
+        timestamp_offset = self._timestamp_offset
+        ring = feed.cache.ring
+        batch = feed.batch
+        octets = 0
+        index = begin
+        while index < end:
+            data = packets[index]
+            first, second, sequence, timestamp, source = _unpack(data)
+            if sequence != expected & 0xFFFF or second & 0x7F != payload_type or source != ssrc:
+                break
+            if first == 0x80:
+                offset = 12
+            elif first == 0x90 and len(data) >= 16:
+                offset = 16 + 4 * (data[14] << 8 | data[15])
+                if offset > len(data):
+                    break
+            else:
+                break
+            if timestamp != stats.frame_timestamp:
+                stats.on_first_of_frame(timestamp, now_ns)
+            marker = second & 0x80
+            if marker:
+                stats.on_frame(now_ns)
+            if timestamp != self._keyframe_timestamp and detect(data, offset):
+                self._on_keyframe(expected, timestamp, data, offset, now_ns)
+            packet = _new(
+                Outgoing,
+                (
+                    out,
+                    (timestamp + timestamp_offset) & 0xFFFF_FFFF,
+                    marker,
+                    payload_type,
+                    data,
+                    offset,
+                    0x80,
+                ),
+            )
+            ring[out & _RING] = packet
+            batch.append(packet)
+            octets += len(data)
+            expected += 1
+            out += 1
+            index += 1
+        if index > begin:
+            stats.last_packet_ns = feed.last_ns = now_ns
+            stats.packets += index - begin
+            stats.bytes += octets
+            stats.highest = expected - 1
+            self.newest = packets[index - 1]
+            feed.highest = out - 1
+            feed.last_timestamp = batch[-1].timestamp
+        return index
 
     def receive_rtx(self, data: bytes, payload_type: int, now_ns: int) -> None:
         """Take one packet of the stream that repairs this one (RFC 4588).

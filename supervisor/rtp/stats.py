@@ -23,18 +23,19 @@ class StreamStats:
         repaired: Those of them that came when they were sent again.
         duplicates: Packets that were here already.
         highest: Extended highest sequence number; -1 before the first packet.
+        frame_timestamp: RTP timestamp of the packet that came last in sequence.
         longest_gap_ns: Longest time between two complete frames since `take_gap_ns`.
     """
 
     __slots__ = (
         "_expected_before",
-        "_frame_timestamp",
         "_received_before",
         "_transit",
         "bytes",
         "clock_rate",
         "duplicates",
         "first",
+        "frame_timestamp",
         "frames",
         "highest",
         "jitter",
@@ -62,7 +63,7 @@ class StreamStats:
         self.jitter = 0.0
         self.last_frame_ns: int | None = None
         self.last_packet_ns: int | None = None
-        self._frame_timestamp = -1
+        self.frame_timestamp = -1
         self._transit: int | None = None
         self._expected_before = 0
         self._received_before = 0
@@ -84,8 +85,8 @@ class StreamStats:
             self.highest = extended
         self.packets += 1
         self.bytes += size
-        if timestamp != self._frame_timestamp:
-            self._on_first_of_frame(timestamp, now_ns)
+        if timestamp != self.frame_timestamp:
+            self.on_first_of_frame(timestamp, now_ns)
         if marker:
             self.on_frame(now_ns)
         return extended
@@ -125,7 +126,8 @@ class StreamStats:
         self.longest_gap_ns = 0
         return gap_ns
 
-    def _on_first_of_frame(self, timestamp: int, now_ns: int) -> None:
+    def on_first_of_frame(self, timestamp: int, now_ns: int) -> None:
+        """Measure jitter: the first packet of another RTP timestamp came."""
         arrival = now_ns * self.clock_rate // 1_000_000_000
         transit = (arrival - timestamp) & 0xFFFF_FFFF
         if self._transit is not None:
@@ -134,7 +136,7 @@ class StreamStats:
                 difference = 0x1_0000_0000 - difference
             self.jitter += (difference - self.jitter) / 16
         self._transit = transit
-        self._frame_timestamp = timestamp
+        self.frame_timestamp = timestamp
 
     @property
     def jitter_ms(self) -> float:

@@ -60,6 +60,10 @@ class PlainSrtp:
 
     unprotect_rtcp = protect = unprotect
 
+    def unprotect_run(self, buffer, end, segment):
+        """Leave every packet to `unprotect`, as a run that begins with something else."""
+        return [], 0
+
     def protect_rtcp(self, packet):
         return packet
 
