@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loadtests import procfs, profiling, report
 from loadtests.errors import BenchError
+from loadtests.faults import runner, verdict
 from loadtests.hub_process import HubProcess
 from loadtests.janus_process import INSTALL, JanusProcess
 from loadtests.media_bench import Load, measure
@@ -47,11 +48,6 @@ class Peer(enum.StrEnum):
     NONE = "none"
     AIORTC = "aiortc"
     JANUS = "janus"
-
-
-@app.callback()
-def _bench() -> None:
-    """Keep subcommands although there is only one."""
 
 
 @app.command()
@@ -92,6 +88,58 @@ def media(
     if profile is not None:
         terminal.print(profiling.most_expensive(profile), markup=False, soft_wrap=True)
     raise SystemExit(EXIT_FAILED if result.failed() else 0)
+
+
+@app.command("faults")
+def faults_command(
+    only: Annotated[
+        str, typer.Option(help="Only these, as F-01,F-06; all of them if left out.")
+    ] = "",
+    short: Annotated[
+        bool, typer.Option("--short", help="F-01, F-06 and F-11 (or --only), for seconds each.")
+    ] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="100 tries of F-03, 20 moves of F-07, a cut of 60 s.")
+    ] = False,
+    tries: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Tries of F-03 (20; 100 with --long).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the emulator's dice.")] = 1,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as JSON.")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Rewrite docs/reliability.md with the result.")
+    ] = False,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep logs and state in this empty folder.")
+    ] = None,
+) -> None:
+    """What a bad network does to the pictures: loss, cuts, a narrow uplink, a new address.
+
+    Runs a hub, a vehicle and an operator's seat in network namespaces of their own, with
+    an emulated mobile link between vehicle and hub. Needs root on Linux; touches no
+    interface or route of this machine. Ends with code 1 if a target was missed, with 4
+    if something could not be measured.
+    """
+    plan = runner.plan(only, short=short, long=long, tries=tries)
+    result = asyncio.run(
+        runner.run(
+            plan,
+            seed=seed,
+            command=shlex.join(["./enkan", "bench", *sys.argv[1:]]),
+            keep=keep,
+            tell=lambda text: errors.print(text, style="dim", markup=False),
+        )
+    )
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    if write:
+        runner.PAGE.write_text(verdict.page(result), encoding="utf-8")
+    verdict.show(result, terminal)
+    if result.unmeasured():
+        raise SystemExit(EXIT_CANNOT)
+    raise SystemExit(EXIT_FAILED if result.missed() else 0)
 
 
 async def _media(peer: Peer, load: Load, profile: Path | None) -> report.Report:

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,9 @@ COMMAND_WITHIN_S: Final = 60.0
 RETRIES: Final = 20
 """Tries of an offer that is answered "not yet" (503, or 404 before the first packet)."""
 
+LOOPBACK: Final = "[console]\nport = 0\n[metrics]\nport = 0\n"
+"""Free ports on loopback."""
+
 _WORKER: Final = "supervisor.media"
 
 
@@ -36,12 +40,27 @@ class HubProcess:
     Args:
         folder: An empty folder for its state; not removed here.
         environment: Added to the environment of the hub, for profiling.
+        inside: Words before its command line, to run it in a namespace.
+        settings: The configuration but for the vehicles.
+
+    Attributes:
+        password: Of the account `ACCOUNT`, after `launch`.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        inside: Sequence[str] = (),
+        settings: str = LOOPBACK,
+    ) -> None:
         self.name = "enkan"
+        self.password = ""
         self._folder = folder
         self._environment = {**os.environ, **(environment or {})}
+        self._inside = list(inside)
+        self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._client: httpx.AsyncClient | None = None
         self._tokens: list[str] = []
@@ -49,11 +68,24 @@ class HubProcess:
 
     async def start(self, streams: int) -> None:
         """Make credentials and configuration, start the hub, sign in."""
-        vehicles = [f"cam-{stream:03}" for stream in range(streams)]
-        password = secrets.token_urlsafe(16)
+        await self.launch(streams)
+        self._client = httpx.AsyncClient(
+            base_url=self._console, headers={"Origin": self._console}, timeout=20.0
+        )
+        reply = await self._client.post(
+            "/api/session", json={"name": ACCOUNT, "password": self.password}
+        )
+        if reply.status_code >= 300:
+            raise BenchError(f"the hub refused the sign-in: {reply.status_code} {reply.text[:200]}")
+
+    async def launch(self, streams: int) -> dict[str, str]:
+        """Make credentials and configuration, start the hub; return where it listens."""
+        vehicles = [vehicle_name(stream) for stream in range(streams)]
+        self.password = secrets.token_urlsafe(16)
         credentials = self._folder / "credentials.json"
         await self._enkan(
-            ["credentials", "add-account", ACCOUNT, "--file", str(credentials)], password + "\n"
+            ["credentials", "add-account", ACCOUNT, "--file", str(credentials)],
+            self.password + "\n",
         )
         await self._enkan(
             [
@@ -62,27 +94,26 @@ class HubProcess:
             ]
         )
         for vehicle in vehicles:
-            given = self._folder / f"{vehicle}.credentials.json"
+            given = credentials_file(self._folder, vehicle)
             self._tokens.append(json.loads(given.read_text(encoding="utf-8"))["token"])
         config = self._folder / "hub.toml"
-        config.write_text(_configuration(vehicles), encoding="utf-8")
+        config.write_text(_configuration(self._settings, vehicles), encoding="utf-8")
         with (self._folder / "hub.log").open("wb") as log:
             self._process = await spawn(
+                *self._inside,
                 *(sys.executable, "-m", "supervisor", "hub", "--config", str(config)),
                 environment=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log.fileno(),
                 stderr=log.fileno(),
             )
-        self._console = await until(self._ready, "the hub's console", READY_WITHIN_S)
-        self._client = httpx.AsyncClient(
-            base_url=self._console, headers={"Origin": self._console}, timeout=20.0
-        )
-        reply = await self._client.post(
-            "/api/session", json={"name": ACCOUNT, "password": password}
-        )
-        if reply.status_code >= 300:
-            raise BenchError(f"the hub refused the sign-in: {reply.status_code} {reply.text[:200]}")
+        endpoints = await until(self._ready, "the hub's console", READY_WITHIN_S)
+        self._console = endpoints["console"]
+        return endpoints
+
+    def token(self, stream: int) -> str:
+        """Return the secret of one vehicle."""
+        return self._tokens[stream]
 
     async def publish(self, stream: int, offer: str) -> str:
         """WHIP."""
@@ -133,12 +164,13 @@ class HubProcess:
         assert reply is not None
         raise BenchError(f"{path}: the hub answered {reply.status_code}: {reply.text[:300]}")
 
-    def _ready(self) -> str | None:
+    def _ready(self) -> dict[str, str] | None:
         assert self._process is not None
         if self._process.returncode is not None:
             raise BenchError(f"the hub ended by itself: {self._last_words()}")
         try:
-            return str(json.loads((self._folder / "hub.json").read_text())["console"]).rstrip("/")
+            told = json.loads((self._folder / "hub.json").read_text())
+            return {name: str(value).rstrip("/") for name, value in told.items()}
         except FileNotFoundError:
             return None
 
@@ -163,10 +195,20 @@ class HubProcess:
             raise BenchError(f"`enkan {' '.join(arguments[:2])}` failed: {words[-1]}")
 
 
-def _configuration(vehicles: list[str]) -> str:
+def vehicle_name(stream: int) -> str:
+    """Return the id of the vehicle that sends this stream."""
+    return f"cam-{stream:03}"
+
+
+def credentials_file(folder: Path, vehicle: str) -> Path:
+    """Return the file with a vehicle's secrets, once the hub has been launched."""
+    return folder / f"{vehicle}.credentials.json"
+
+
+def _configuration(settings: str, vehicles: list[str]) -> str:
     sections = [
         '[hub]\nname = "Enkan bench"\nstate_dir = "."\nlog_format = "text"\n',
-        "[console]\nport = 0\n[metrics]\nport = 0\n",
+        settings,
         *(
             f'[[vehicle]]\nsite = "{SITE}"\nid = "{vehicle}"\nkind = "bus"\n'
             for vehicle in vehicles

@@ -45,11 +45,13 @@ class Peer:
     Attributes:
         profile: Name of the SRTP profile, once connected.
         broken: Datagrams that were neither STUN, DTLS nor valid SRTP.
+        answered_ns: When the other side last answered a check (monotonic); 0 before.
     """
 
     def __init__(self, certificate: RTCCertificate) -> None:
         self.udp = UdpSocket()
         self.broken = 0
+        self.answered_ns = 0
         self.profile = ""
         self._ufrag = secrets.token_hex(4)
         self._password = secrets.token_hex(12)
@@ -174,6 +176,7 @@ class Peer:
             known = message.transaction_id in self._transactions
             if known and message.check_message_integrity(answer.password.encode()):
                 del self._transactions[message.transaction_id]
+                self.answered_ns = time.monotonic_ns()
                 self._validated.set()
 
     # --------------------------------------------------------------------- socket

@@ -16,7 +16,7 @@ decoder never sees; the padding count is then one more byte behind the trailer.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 RTP_HEADER: Final = struct.Struct("!BBHII")
@@ -153,6 +153,20 @@ def negative_acknowledgement(sender: int, media: int, sequence: int) -> bytes:
     return struct.pack(
         "!BBHIIHH", 0x80 | NACK_FORMAT, RTPFB, 3, sender, media, sequence & 0xFFFF, 0
     )
+
+
+def negative_acknowledgements(sender: int, media: int, sequences: Sequence[int]) -> bytes:
+    """Return one generic NACK for many sequence numbers, given in rising order."""
+    pairs: list[list[int]] = []
+    for sequence in sequences:
+        distance = (sequence - pairs[-1][0]) & 0xFFFF if pairs else 0
+        if pairs and 1 <= distance <= 16:
+            pairs[-1][1] |= 1 << (distance - 1)
+        else:
+            pairs.append([sequence & 0xFFFF, 0])
+    body = b"".join(struct.pack("!HH", *pair) for pair in pairs)
+    head = struct.pack("!BBHII", 0x80 | NACK_FORMAT, RTPFB, 2 + len(pairs), sender, media)
+    return head + body
 
 
 def _source_description(ssrc: int) -> bytes:
