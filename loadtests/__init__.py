@@ -8,6 +8,10 @@
     relay_process  aiortc's own relay as a forwarder under test; `aiortc_relay` is its child
     janus_process  Janus's video room as a forwarder under test, if it is installed
     peer_process   generator and sinks as child processes; `peer_main` is the child
+    curve, plot    cost and delay against the number of streams, as a table and as SVG
+    faults         what a bad network does to pictures: `enkan bench faults`
+    emulator       the bad network: namespaces and a userspace link
+    origin         date and commit of a figure
     profiling      a profile of our media worker, taken from outside
     control        messages between the bench and its peer processes
     publisher      paced video senders         watcher   receivers that account every packet

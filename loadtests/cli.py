@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtests import procfs, profiling, report
+from loadtests import curve as load_curve
+from loadtests import origin, procfs, profiling, report
 from loadtests.errors import BenchError
 from loadtests.faults import runner, verdict
 from loadtests.hub_process import HubProcess
@@ -71,6 +72,12 @@ def media(
         Path | None,
         typer.Option(help="Profile our media worker into this file (the figures get worse)."),
     ] = None,
+    curve: Annotated[
+        str, typer.Option(help="One run for each of these numbers of streams, as 10,20,40.")
+    ] = "",
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the curve into this file, as SVG.")
+    ] = None,
 ) -> None:
     """Forwarding of video: CPU per packet, loss and added delay of the media worker.
 
@@ -81,6 +88,8 @@ def media(
     if peer is Peer.JANUS and shutil.which("janus") is None:
         raise BenchError(INSTALL)
     load = Load(streams, mbps, watchers, seconds, "shaped", run)
+    if curve:
+        raise SystemExit(_curve(load, _numbers(curve), json, plot))
     result = asyncio.run(_media(peer, load, profile))
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
@@ -127,7 +136,7 @@ def faults_command(
         runner.run(
             plan,
             seed=seed,
-            command=shlex.join(["./enkan", "bench", *sys.argv[1:]]),
+            command=_command(),
             keep=keep,
             tell=lambda text: errors.print(text, style="dim", markup=False),
         )
@@ -140,6 +149,43 @@ def faults_command(
     if result.unmeasured():
         raise SystemExit(EXIT_CANNOT)
     raise SystemExit(EXIT_FAILED if result.missed() else 0)
+
+
+def _numbers(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and 1 <= int(part) <= 500 for part in parts):
+        raise BenchError(f"--curve {text}: say numbers of streams from 1 to 500, as 10,20,40")
+    return sorted({int(part) for part in parts})
+
+
+def _curve(load: Load, numbers: list[int], json: Path | None, plot: Path | None) -> int:
+    """Measure each number of streams with a fresh hub; return the exit code."""
+    measured = load_curve.Curve(
+        command=_command(),
+        date_utc=origin.date_utc(),
+        commit=origin.commit(),
+        machine=procfs.machine(),
+        results=asyncio.run(_points(load, numbers)),
+    )
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
+    if plot is not None:
+        plot.write_text(load_curve.plot(measured), encoding="utf-8")
+    load_curve.show(measured, terminal)
+    return 0 if load_curve.knee(measured.results) is not None else EXIT_FAILED
+
+
+async def _points(load: Load, numbers: list[int]) -> list[report.Result]:
+    results = []
+    for streams in numbers:
+        with tempfile.TemporaryDirectory(prefix="enkan-bench-") as name:
+            ours = HubProcess(_folder(Path(name), "hub"))
+            results.append(await _measure(ours, load._replace(streams=streams), Path(name)))
+    return results
+
+
+def _command() -> str:
+    return shlex.join(["./enkan", "bench", *sys.argv[1:]])
 
 
 async def _media(peer: Peer, load: Load, profile: Path | None) -> report.Report:
@@ -162,7 +208,7 @@ async def _media(peer: Peer, load: Load, profile: Path | None) -> report.Report:
                 pass
         results = [await _measure(forwarder, one, folder) for forwarder, one in plan]
     return report.Report(
-        command=shlex.join(["./enkan", "bench", *sys.argv[1:]]),
+        command=_command(),
         machine=procfs.machine(),
         results=results,
         ratio=report.ratio(results),

@@ -24,6 +24,7 @@ PACKAGES = {
     "chromium": "chromium",
     "mosquitto": "mosquitto",
     "mosquitto_sub": "mosquitto-clients",
+    "ip": "iproute2",
 }
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Japanese glyphs for the screenshots."""

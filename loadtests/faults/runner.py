@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from loadtests import procfs
+from loadtests import origin, procfs
 from loadtests.children import ROOT
 from loadtests.emulator.calibrate import Carried, calibrate
 from loadtests.errors import BenchError
@@ -77,8 +75,8 @@ async def run(
             results.append(result)
     return SuiteResult(
         command=command,
-        commit=_commit(),
-        date_utc=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        commit=origin.commit(),
+        date_utc=origin.date_utc(),
         machine=procfs.machine(),
         seed=seed,
         carried=carried,
@@ -112,14 +110,3 @@ async def _ended_by_sigterm() -> AsyncIterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
-
-
-def _commit() -> str:
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return said.stdout.strip() or "unknown"

@@ -215,7 +215,7 @@ async def _f03(bed: Bed, options: Options) -> Measured:
             Check("longest", "–", worst, None),
         ],
         [
-            "ICE and DTLS of the vehicle's own client, from the hub's answer on; datagrams are "
+            "ICE and DTLS of the vehicle's own client, its dialling again included; datagrams are "
             "lost both ways, the offer's TCP is not. Stock aiortc: 27 of 30, up to 17.6 s."
         ],
     )

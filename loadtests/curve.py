@@ -1,0 +1,129 @@
+"""How cost and delay grow with the number of streams, and where it breaks.
+
+The *knee* is the last measured number of streams that still holds all of: nothing
+lost, added delay p99 within `DELAY_MS`, generator at its pace. If the generator falls
+behind first, the machine is too small to find the forwarder's own knee, and that is
+said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from loadtests.plot import Panel, svg
+from loadtests.procfs import Machine
+from loadtests.report import GENERATOR_SHARE_WANTED, Result
+
+DELAY_MS: Final = 5.0
+LINEAR_WITHIN: Final = 0.10
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """Results by rising number of streams."""
+
+    command: str
+    date_utc: str
+    commit: str
+    machine: Machine
+    results: list[Result]
+
+
+def holds(result: Result) -> bool:
+    """Return whether this many streams went without loss and delay."""
+    return not short_of(result)
+
+
+def short_of(result: Result) -> list[str]:
+    """Return what does not hold, in words."""
+    found = []
+    if result.achieved < GENERATOR_SHARE_WANTED:
+        found.append(f"the generator sent only {result.achieved:.1%}: this machine is too small")
+    if result.lost or not result.received:
+        found.append(f"{result.lost:,} of {result.expected:,} packets lost")
+    if result.delay_p99_ms is None or result.delay_p99_ms > DELAY_MS:
+        found.append(f"p99 {result.delay_p99_ms or 0:.1f} ms")
+    return found
+
+
+def knee(results: Sequence[Result]) -> int | None:
+    """Return the last number of streams that holds, with all smaller ones; None if none."""
+    last = None
+    for result in results:
+        if not holds(result):
+            break
+        last = result.streams
+    return last
+
+
+def growth(results: Sequence[Result]) -> float | None:
+    """Return the CPU per packet at the knee by that at the first point, if both are there."""
+    good = [result for result in results if holds(result) and result.cpu_us_per_forwarded]
+    if len(good) < 2:
+        return None
+    first, last = good[0].cpu_us_per_forwarded, good[-1].cpu_us_per_forwarded
+    assert first is not None and last is not None
+    return last / first
+
+
+def show(curve: Curve, terminal: Console) -> None:
+    """Print one row for each number of streams, and the knee."""
+    table = Table(title="Streams against cost, loss and delay")
+    names = ("streams", "packets/s in", "CPU µs/packet", "CPU of a core", "lost", "p99 ms", "")
+    for name in names:
+        table.add_column(name, justify="right")
+    for result in curve.results:
+        cost, delay = result.cpu_us_per_forwarded, result.delay_p99_ms
+        table.add_row(
+            f"{result.streams}",
+            f"{result.packets_in:,.0f}",
+            "–" if cost is None else f"{cost:.2f}",
+            f"{result.cpu_share:.0%}",
+            f"{result.lost:,} of {result.expected:,}",
+            "–" if delay is None else f"{delay:.2f}",
+            "; ".join(short_of(result)) or "holds",
+        )
+    terminal.print(table)
+    terminal.print(verdict(curve), markup=False, soft_wrap=True)
+    terminal.print(f"command: {curve.command}", markup=False, soft_wrap=True)
+
+
+def verdict(curve: Curve) -> str:
+    """Return where it breaks, in a sentence."""
+    last, ratio = knee(curve.results), growth(curve.results)
+    cost = f"; CPU per packet there by that of the first point: {ratio:.2f}" if ratio else ""
+    if last is None:
+        return f"no number of streams held: {'; '.join(short_of(curve.results[0]))}"
+    beyond = next((result for result in curve.results if result.streams > last), None)
+    if beyond is None:
+        return f"{last} streams hold, and none was measured that does not{cost}"
+    return f"{last} streams hold, {beyond.streams} do not ({'; '.join(short_of(beyond))}){cost}"
+
+
+def plot(curve: Curve) -> str:
+    """Return the curve as SVG."""
+    results = curve.results
+    last = knee(results)
+    machine = curve.machine
+    first = results[0]
+    return svg(
+        f"{first.mbps:g} Mbit/s streams, {first.watchers} watcher each, one media worker",
+        f"{machine.processor}, {machine.cores} cores shared with generator and sinks, "
+        f"{curve.date_utc}, commit {curve.commit}: {curve.command}",
+        "streams",
+        [float(result.streams) for result in results],
+        [
+            Panel("CPU µs per forwarded packet", [r.cpu_us_per_forwarded for r in results]),
+            Panel("lost, % of packets", [_lost_percent(r) for r in results]),
+            Panel("added delay p99, ms", [r.delay_p99_ms for r in results], DELAY_MS),
+        ],
+        None if last is None else (float(last), f"knee: {last}"),
+    )
+
+
+def _lost_percent(result: Result) -> float | None:
+    return 100 * result.lost / result.expected if result.expected else None
