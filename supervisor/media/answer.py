@@ -15,6 +15,7 @@ import msgspec
 from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from supervisor.media import ipc
+from supervisor.media.dtls import MAX_FRAME, SCTP_PORT
 from supervisor.media.sdp import (
     MID_EXTENSION,
     REPAIRED_RID_EXTENSION,
@@ -27,6 +28,9 @@ from supervisor.rtp.layers import MAX_LAYERS, Choice
 
 AUDIO = "audio"
 """The name of a vehicle's sound."""
+
+TALK = "talk"
+"""The name of the operator's voice towards a vehicle."""
 
 
 class Local(msgspec.Struct, frozen=True):
@@ -46,12 +50,17 @@ class Local(msgspec.Struct, frozen=True):
 
 
 class Served(msgspec.Struct, frozen=True):
-    """What one m-line of the offer becomes; `lines` None: refused."""
+    """What one m-line of the offer becomes; `extra` None: refused.
+
+    Attributes:
+        data: It is the section of the data channel.
+    """
 
     media: Media
     direction: str = "inactive"
     codecs: list[Codec] = []
     extra: list[str] | None = None
+    data: bool = False
 
 
 def peer_transport(offer: Offer) -> Media:
@@ -79,6 +88,40 @@ SEPARATOR = "--"
 """Between camera and layer in the name of a sibling track: `front--low`."""
 
 
+_DATA_PROTOCOLS = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
+
+
+def _data(media: Media, served: Sequence[Served]) -> Served:
+    """Take the first data channel section (RFC 8841), refuse any further one."""
+    if (
+        media.protocol not in _DATA_PROTOCOLS
+        or media.formats != ["webrtc-datachannel"]
+        or media.port == 0
+        or media.sctp_port == 0
+        or any(entry.data for entry in served)
+    ):
+        return Served(media)
+    extra = [f"a=sctp-port:{SCTP_PORT}", f"a=max-message-size:{MAX_FRAME}"]
+    return Served(media, extra=extra, data=True)
+
+
+def data_port(served: Sequence[Served]) -> int:
+    """Return the peer's SCTP port; 0 if it has no data channel."""
+    return next((entry.media.sctp_port for entry in served if entry.data), 0)
+
+
+def talk_codecs(served: Sequence[Served]) -> list[Codec]:
+    """Return the codecs of the section in which an operator may talk; empty: none."""
+    return next(
+        (
+            entry.codecs
+            for entry in served
+            if entry.media.kind == AUDIO and entry.direction == "sendrecv"
+        ),
+        [],
+    )
+
+
 class Accepted(msgspec.Struct, frozen=True):
     """What becomes of a publisher's offer.
 
@@ -87,6 +130,7 @@ class Accepted(msgspec.Struct, frozen=True):
         streams: What the worker is told, one for each m-line or simulcast stream.
         mid_extension, rid_extension, repaired_rid_extension: Ids of the header
             extensions; 0: not offered.
+        talk: How the operator's voice goes to the vehicle, if it takes one.
     """
 
     served: list[Served]
@@ -94,6 +138,7 @@ class Accepted(msgspec.Struct, frozen=True):
     mid_extension: int
     rid_extension: int
     repaired_rid_extension: int
+    talk: ipc.OutboundSpec | None
 
 
 def _camera_names(offer: Offer, asked: Sequence[str]) -> dict[int, tuple[str, str]]:
@@ -145,8 +190,13 @@ def _simulcast(media: Media) -> tuple[list[str], list[str]]:
     return media.rids, lines
 
 
-def accept_publisher(offer: Offer, cameras: Sequence[str]) -> Accepted:
+def accept_publisher(
+    offer: Offer, cameras: Sequence[str], numbers: Sequence[int] = (), cname: str = ""
+) -> Accepted:
     """Decide what a vehicle may send: every video and the first sound we know a codec of.
+
+    Args:
+        numbers: Two random 32-bit numbers, for the operator's voice; empty: no talking.
 
     Raises:
         ProtocolError: `bad_sdp`, `bad_name`.
@@ -156,7 +206,11 @@ def accept_publisher(offer: Offer, cameras: Sequence[str]) -> Accepted:
     streams: list[ipc.InboundSpec] = []
     mid_extension = rid_extension = repaired = 0
     sound = False
+    talk: ipc.OutboundSpec | None = None
     for index, media in enumerate(offer.media):
+        if media.kind == "application":
+            served.append(_data(media, served))
+            continue
         camera, layer = names.get(index, ("", ""))
         if media.kind == AUDIO and media.sends and not sound:
             camera, sound = AUDIO, bool(media.codecs)
@@ -179,7 +233,13 @@ def accept_publisher(offer: Offer, cameras: Sequence[str]) -> Accepted:
         if rids:
             rid_extension = media.extensions[RID_EXTENSION]
             repaired = media.extensions.get(REPAIRED_RID_EXTENSION, 0)
-        served.append(Served(media, "recvonly", codecs, extra + lines))
+        direction = "recvonly"
+        if media.kind == AUDIO and media.receives and numbers:
+            direction = "sendrecv"
+            ssrc, first = numbers[:2]
+            lines = [f"a=msid:{TALK} {TALK}", f"a=ssrc:{ssrc} cname:{cname}"]
+            talk = ipc.OutboundSpec(TALK, AUDIO, ssrc, None, first & 0x7FFF, codecs)
+        served.append(Served(media, direction, codecs, extra + lines))
         for place, rid in enumerate(rids or [""]):
             streams.append(
                 ipc.InboundSpec(
@@ -199,7 +259,7 @@ def accept_publisher(offer: Offer, cameras: Sequence[str]) -> Accepted:
             "bad_sdp",
             "no m-line that sends H264 (packetization-mode=1), VP8, VP9, AV1 or Opus with rtcp-mux",
         )
-    return Accepted(served, streams, mid_extension, rid_extension, repaired)
+    return Accepted(served, streams, mid_extension, rid_extension, repaired, talk)
 
 
 def accept_watcher(
@@ -209,12 +269,15 @@ def accept_watcher(
     numbers: Sequence[int],
     cname: str,
     layer: Choice = "high",
+    *,
+    talk: bool = False,
 ) -> tuple[list[Served], list[ipc.OutboundSpec]]:
     """Decide what a watcher gets: cameras to video m-lines in order, sound to the first audio.
 
     Args:
         cameras: Asked for, by m-line order; empty: the publisher's, in its order.
         numbers: Random 32-bit numbers, three for each m-line.
+        talk: The vehicle takes an operator's voice.
 
     Raises:
         ProtocolError: `bad_sdp`; `unknown_camera`.
@@ -229,6 +292,9 @@ def accept_watcher(
     served: list[Served] = []
     streams: list[ipc.OutboundSpec] = []
     for index, media in enumerate(offer.media):
+        if media.kind == "application":
+            served.append(_data(media, served))
+            continue
         names = {"video": videos, "audio": sounds}.get(media.kind)
         camera = None
         if names is not None and media.receives and media.codecs and media.rtcp_mux:
@@ -244,7 +310,8 @@ def accept_watcher(
         for number in (ssrc, rtx_ssrc) if has_rtx else (ssrc,):
             extra.append(f"a=ssrc:{number} cname:{cname}")
             extra.append(f"a=ssrc:{number} msid:{camera} {camera}")
-        served.append(Served(media, "sendonly", media.codecs, extra))
+        both = talk and media.kind == AUDIO and media.sends
+        served.append(Served(media, "sendrecv" if both else "sendonly", media.codecs, extra))
         streams.append(
             ipc.OutboundSpec(
                 camera,
@@ -307,7 +374,7 @@ def build_answer(offer: Offer, served: Sequence[Served], local: Local) -> str:
                 lines.append(f"a=mid:{media.mid}")
             lines.append("a=inactive")
             continue
-        formats = []
+        formats: list[int | str] = list(media.formats) if entry.data else []
         for codec in entry.codecs:
             formats.append(codec.payload_type)
             if codec.rtx is not None:
@@ -317,7 +384,8 @@ def build_answer(offer: Offer, served: Sequence[Served], local: Local) -> str:
             + " ".join(str(number) for number in formats)
         )
         lines.append(f"c=IN {family} {host}")
-        lines.append(f"a=rtcp:{local.port} IN {family} {host}")
+        if not entry.data:
+            lines.append(f"a=rtcp:{local.port} IN {family} {host}")
         lines += _candidates(local)
         lines += [
             f"a=ice-ufrag:{local.ufrag}",
@@ -328,6 +396,8 @@ def build_answer(offer: Offer, served: Sequence[Served], local: Local) -> str:
         if media.mid:
             lines.append(f"a=mid:{media.mid}")
         lines += entry.extra
+        if entry.data:
+            continue
         lines += [f"a={entry.direction}", "a=rtcp-mux", "a=rtcp-rsize"]
         for codec in entry.codecs:
             lines += _codec_lines(codec, media.kind == "video")

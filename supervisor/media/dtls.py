@@ -2,7 +2,10 @@
 
 What is used, and held by tests/media/test_dtls.py against a changed release:
 `RTCDtlsTransport` over any object with `_recv`, `_send` and `role`; its
-`_set_role`, `_srtp_profiles`, `_rx_srtp`, `_tx_srtp`, `_task`; and of pylibsrtp
+`_set_role`, `_srtp_profiles`, `_rx_srtp`, `_tx_srtp`, `_task`, `_send_data`,
+`_register_data_receiver`; `RTCSctpTransport` over any object with those last two,
+`state` and `_role`, its `_handle_data`, `_advertised_rwnd`, `_inbound_streams`,
+`_sack_misordered`, `_data_channels` and `_data_channel_queue`; and of pylibsrtp
 `Session._srtp` with the C functions behind `protect` and `unprotect`. The C functions
 are called on the packet where it lies: no copy into and out of a session's own
 buffer, no allocation for each length, and no limit of 1,356 bytes to a packet.
@@ -14,6 +17,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from aiortc.rtcdatachannel import RTCDataChannel
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_PROFILES,
@@ -22,7 +26,13 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsParameters,
     RTCDtlsTransport,
 )
+from aiortc.rtcsctptransport import WEBRTC_DCEP, RTCSctpTransport
+from OpenSSL import SSL
 from pylibsrtp._binding import ffi, lib
+
+from protocols.codec import ProtocolError
+from supervisor import clock
+from supervisor.media.sctp_guard import check_sctp
 
 MAX_WAITING: Final = 64
 """DTLS datagrams waiting for OpenSSL; more are dropped (DTLS sends again)."""
@@ -31,6 +41,22 @@ TRAILER: Final = 148
 """Bytes libsrtp may add to a packet."""
 
 _PROFILES: Final = sorted(SRTP_PROFILES, key=lambda profile: profile is not SRTP_AEAD_AES_128_GCM)
+
+
+CHANNEL_LABEL: Final = "command"
+MAX_FRAME: Final = 1_200
+"""Bytes of one frame: about one SCTP packet."""
+
+MAX_FRAMES_WAITING: Final = 8
+SCTP_PORT: Final = 5_000
+SCTP_WINDOW: Final = 65_536
+"""Bytes of unfinished messages a peer may leave with us."""
+
+SCTP_PER_S: Final = 500
+"""SCTP packets taken from one peer in a second: frames, acknowledgements, heartbeats."""
+
+MAX_SCTP_STREAMS: Final = 8
+MAX_SCTP_MISORDERED: Final = 1_024
 
 
 class DtlsError(Exception):
@@ -168,6 +194,166 @@ class _Pipe:
         self._out(data)
 
 
+Frame = bytes | str
+"""One message of a data channel, kept in the kind it came in."""
+
+
+class Channel:
+    """The one data channel of a peer: unordered, never retransmitted, bounded.
+
+    It is an SCTP association (RFC 8831) over a peer's DTLS. The peer opens the channel;
+    another label, or one that would be ordered or repeated, is refused. An association
+    that breaks the protocol or a bound ends, the media go on.
+    """
+
+    _role = "server"
+
+    def __init__(
+        self,
+        port: int,
+        on_frame: Callable[[Frame], None],
+        on_open: Callable[[bool], None],
+        count: Callable[[str], None],
+    ) -> None:
+        """Prepare a channel.
+
+        Args:
+            port: The peer's SCTP port.
+            on_frame: Takes each message.
+            on_open: Told True when the channel opens, False when it is gone.
+            count: Told why something was dropped.
+        """
+        self._port = port
+        self._on_frame = on_frame
+        self._on_open = on_open
+        self._count = count
+        self._dtls: RTCDtlsTransport | None = None
+        self._sctp: RTCSctpTransport | None = None
+        self._channel: RTCDataChannel | None = None
+        self._left = SCTP_PER_S
+        self._second = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether frames can be sent."""
+        return self._channel is not None and self._channel.readyState == "open"
+
+    # What RTCSctpTransport takes for its DTLS transport
+
+    @property
+    def state(self) -> str:
+        """Return the state of the DTLS transport underneath."""
+        return "closed" if self._dtls is None else self._dtls.state
+
+    def _register_data_receiver(self, receiver: Any) -> None:
+        if self._dtls is not None:
+            self._dtls._register_data_receiver(self)
+
+    def _unregister_data_receiver(self, receiver: Any) -> None:
+        if self._dtls is not None:
+            self._dtls._unregister_data_receiver(self)
+
+    async def _send_data(self, data: bytes) -> None:
+        if self._dtls is None:
+            return
+        try:
+            await self._dtls._send_data(data)
+        except (ConnectionError, SSL.Error):
+            self._count("sctp_closed")
+
+    # Life
+
+    async def start(self, dtls: RTCDtlsTransport) -> None:
+        """Begin the association; the DTLS handshake is done."""
+        self._dtls = dtls
+        self._sctp = RTCSctpTransport(self)  # type: ignore[arg-type]
+        self._sctp._advertised_rwnd = SCTP_WINDOW
+        self._sctp.on("datachannel", self._opened)
+        await self._sctp.start(None, self._port)
+
+    async def stop(self) -> None:
+        """End the association; a second call does nothing."""
+        sctp, self._sctp = self._sctp, None
+        if sctp is not None:
+            await sctp.stop()
+        self._gone()
+
+    def _gone(self) -> None:
+        if self._channel is not None:
+            self._channel = None
+            self._on_open(False)
+
+    def _opened(self, channel: RTCDataChannel) -> None:
+        if (
+            channel.label != CHANNEL_LABEL
+            or channel.ordered
+            or channel.maxRetransmits != 0
+            or self._channel is not None
+        ):
+            self._count("channel_refused")
+            channel.close()
+            return
+        self._channel = channel
+        channel.on("message", self._on_frame)
+        channel.on("close", self._gone)
+        self._on_open(True)
+
+    async def _handle_data(self, data: bytes) -> None:
+        sctp = self._sctp
+        if sctp is None:
+            return
+        second = clock.monotonic_ns() // 1_000_000_000
+        if second != self._second:
+            self._second, self._left = second, SCTP_PER_S
+        self._left -= 1
+        if self._left < 0:
+            self._count("sctp_rate")
+            return
+        try:
+            check_sctp(data)
+            await sctp._handle_data(data)
+            broken = self._over_bounds(sctp)
+        except ProtocolError as error:
+            self._count(f"sctp_{error.reason}")
+            return
+        except Exception as error:  # noqa: BLE001 - aiortc lets undeclared ones out
+            broken = type(error).__name__
+        if broken:
+            self._count("sctp_broken")
+            await self.stop()
+
+    def _over_bounds(self, sctp: RTCSctpTransport) -> str:
+        if sctp._advertised_rwnd < 0:
+            return "more fragments than the window"
+        if len(sctp._inbound_streams) > MAX_SCTP_STREAMS:
+            return "too many streams"
+        if len(sctp._data_channels) > MAX_SCTP_STREAMS:
+            return "too many channels"
+        if len(sctp._sack_misordered) > MAX_SCTP_MISORDERED:
+            return "too many gaps"
+        return ""
+
+    def send(self, frame: Frame) -> bool:
+        """Send one frame; False if the channel is not open.
+
+        Of frames that wait because the path is slower than they come, the oldest are
+        dropped: an old command is of no use.
+        """
+        sctp, channel = self._sctp, self._channel
+        if sctp is None or channel is None or channel.readyState != "open":
+            return False
+        waiting = sctp._data_channel_queue
+        if len(waiting) >= MAX_FRAMES_WAITING:
+            for index, (owner, kind, data) in enumerate(waiting):
+                if owner is channel and kind != WEBRTC_DCEP:
+                    del waiting[index]
+                    channel._addBufferedAmount(-len(data))
+                    self._count("path_busy")
+                    break
+        channel.send(frame)
+        return True
+
+
 class Dtls:
     """The DTLS server side of one peer.
 
@@ -175,7 +361,13 @@ class Dtls:
         rx, tx: SRTP of the two directions, once connected.
     """
 
-    def __init__(self, certificate: RTCCertificate, send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        certificate: RTCCertificate,
+        send: Callable[[bytes], None],
+        channel: Channel | None = None,
+    ) -> None:
+        self._channel = channel
         self._pipe = _Pipe(send)
         self._transport = RTCDtlsTransport(self._pipe, [certificate])  # type: ignore[arg-type]
         self._transport._srtp_profiles = _PROFILES
@@ -214,8 +406,12 @@ class Dtls:
         if pump is None:
             raise DtlsError("aiortc started no task")
         try:
+            if self._channel is not None:
+                await self._channel.start(transport)
             await asyncio.wait([pump])
         finally:
+            if self._channel is not None:
+                await self._channel.stop()
             await self._end(pump)
 
     async def _end(self, pump: asyncio.Future[None]) -> None:

@@ -84,6 +84,21 @@ def _cameras(request: Request) -> list[str]:
     return names
 
 
+def parse_wishes(data: bytes) -> dict[str, Choice]:
+    """Return a watcher's wishes, `{"front": "low"}`.
+
+    Raises:
+        ProtocolError: `bad_layer`, `bad_name`.
+    """
+    try:
+        wishes = _wishes.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ProtocolError("bad_layer", f"layers: {error}") from error
+    for camera in wishes:
+        check_name(camera, "camera")
+    return wishes
+
+
 def _choice(text: str) -> Choice:
     choice: Choice = msgspec.convert(text, Choice)
     return choice
@@ -298,14 +313,7 @@ class _Whep(_Door):
 
     async def _set_layers(self, request: Request) -> Response:
         session = await self._mine(request)
-        data = await _body(request, _JSON, MAX_WISHES)
-        try:
-            wishes = _wishes.decode(data)
-        except msgspec.MsgspecError as error:
-            raise ProtocolError("bad_layer", f"layers: {error}") from error
-        for camera in wishes:
-            check_name(camera, "camera")
-        self.plane.set_layers(session, wishes)
+        self.plane.set_layers(session, parse_wishes(await _body(request, _JSON, MAX_WISHES)))
         return Response(status_code=204)
 
     async def _mine(self, request: Request) -> Session:

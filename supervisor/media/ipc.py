@@ -82,7 +82,8 @@ class Transport(msgspec.Struct, frozen=True):
 
 class OpenPublisher(_Message, frozen=True):
     """Let a vehicle in. `mid_extension` and those of RIDs: ids of the header
-    extensions that carry them, 0 for none."""
+    extensions that carry them, 0 for none. `sctp_port`: of its data channel, 0 for none.
+    `talk`: how an operator's voice is sent to it."""
 
     session: str
     vehicle: str
@@ -92,16 +93,27 @@ class OpenPublisher(_Message, frozen=True):
     mid_extension: int = 0
     rid_extension: int = 0
     repaired_rid_extension: int = 0
+    sctp_port: int = 0
+    talk: OutboundSpec | None = None
 
 
 class OpenWatcher(_Message, frozen=True):
-    """Let a watcher in."""
+    """Let a watcher in.
+
+    Attributes:
+        holder: The sign-in he belongs to, which a grant can name.
+        sctp_port: Of his data channel; 0: none.
+        talk: Codecs in which he may talk to the vehicle; empty: he may not.
+    """
 
     session: str
     vehicle: str
     transport: Transport
     streams: list[OutboundSpec]
     cname: str
+    holder: str = ""
+    sctp_port: int = 0
+    talk: list[Codec] = []
 
 
 class SetLayers(_Message, frozen=True):
@@ -111,13 +123,21 @@ class SetLayers(_Message, frozen=True):
     layers: dict[str, Choice]
 
 
+class SetGrant(_Message, frozen=True):
+    """From now on only this sign-in's frames reach the vehicle; None: nobody's."""
+
+    vehicle: str
+    holder: str | None
+    epoch: int
+
+
 class ClosePeer(_Message, frozen=True):
     """End one session."""
 
     session: str
 
 
-HubMessage = OpenPublisher | OpenWatcher | SetLayers | ClosePeer
+HubMessage = OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
 
 
 # ----------------------------------------------------------------- worker → hub

@@ -73,12 +73,17 @@ class WorkerLink:
             finally:
                 self._hang_up()
 
-    def send(self, message: ipc.HubMessage) -> bool:
-        """Tell the worker; False if it is not there or does not listen."""
+    def send(self, message: ipc.HubMessage, *, always: bool = False) -> bool:
+        """Tell the worker; False if it is not there or does not listen.
+
+        Args:
+            always: It must not be lost because the worker is busy: it waits behind
+                what was said before (a worker that stays busy is killed as frozen).
+        """
         writer = self._writer
         if writer is None or self.ready is None:
             return False
-        if writer.transport.get_write_buffer_size() > MAX_UNSENT:
+        if writer.transport.get_write_buffer_size() > MAX_UNSENT and not always:
             self._counters.add("media_dropped", "worker_busy")
             return False
         writer.write(ipc.frame(message))

@@ -8,7 +8,7 @@ from typing import Final
 
 from protocols.codec import ProtocolError
 from supervisor.media import ipc
-from supervisor.media.dtls import Dtls, DtlsError, SrtpSession
+from supervisor.media.dtls import Channel, Dtls, DtlsError, SrtpSession
 from supervisor.media.reports import LayeredReport
 from supervisor.media.udp import Address, UdpPort
 from supervisor.rtp.downtrack import DownTrack
@@ -58,6 +58,7 @@ class Peer:
         self.dtls: Dtls | None = None
         self.rx: SrtpSession | None = None
         self.tx: SrtpSession | None = None
+        self.channel: Channel | None = None
         self.task: asyncio.Task[None] | None = None
         self._port = port
         self._transactions: deque[tuple[bytes, Address]] = deque(maxlen=MAX_TRANSACTIONS)
@@ -284,6 +285,8 @@ class Watcher(Peer):
 
     Attributes:
         tracks: By the SSRC he was given; he may send feedback for these alone.
+        holder: The sign-in he belongs to.
+        talking: His voice, by SSRC.
         view: Which layer of each camera he is shown.
     """
 
@@ -291,7 +294,10 @@ class Watcher(Peer):
         self, spec: ipc.OpenWatcher, cameras: list[LayerSet], port: UdpPort, now_ns: int
     ) -> None:
         super().__init__(spec.session, spec.vehicle, spec.transport, port, now_ns)
+        self.spec = spec
         self.cname = spec.cname
+        self.holder = spec.holder
+        self.talking: dict[int, Inbound] = {}
         self.tracks: dict[int, DownTrack] = {
             stream.ssrc: DownTrack(
                 layers.best(now_ns),

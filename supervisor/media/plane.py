@@ -27,7 +27,9 @@ from supervisor.media.answer import (
     accept_publisher,
     accept_watcher,
     build_answer,
+    data_port,
     peer_transport,
+    talk_codecs,
 )
 from supervisor.media.errors import MediaError, NotPublishingError, UnavailableError
 from supervisor.media.http import build_routes
@@ -70,6 +72,7 @@ class Session(msgspec.Struct):
     Attributes:
         account: Who watches; "" for a publisher.
         streams: What a publisher sends.
+        talk: A publisher takes an operator's voice.
         remote_ufrag: The peer's ICE user fragment, to notice an ICE restart.
     """
 
@@ -81,6 +84,7 @@ class Session(msgspec.Struct):
     remote_ufrag: str
     account: str = ""
     streams: list[ipc.InboundSpec] = []
+    talk: bool = False
     connected: bool = False
 
 
@@ -121,6 +125,7 @@ class MediaPlane:
         self._on_event = on_event
         self._links: list[WorkerLink] = []
         self._publishers: dict[VehicleId, Session] = {}
+        self._grants: dict[VehicleId, ipc.SetGrant] = {}
         self._opening: dict[str, asyncio.Future[bool]] = {}
         self._counted: dict[tuple[int, str, str], int] = {}
         self._handlers: dict[type, Callable[[WorkerLink, Any], None]] = {
@@ -203,13 +208,14 @@ class MediaPlane:
         """
         offer = parse_offer(sdp)
         peer = peer_transport(offer)
-        accepted = accept_publisher(offer, cameras)
+        accepted = accept_publisher(offer, cameras, _distinct_numbers(2), secrets.token_urlsafe(12))
         link = self._place(vehicle_id)
         for other in list(self.sessions.values()):
             if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
                 self.close(other, "replaced")
         session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
         session.streams = accepted.streams
+        session.talk = accepted.talk is not None
         await self._open(
             session,
             ipc.OpenPublisher(
@@ -221,6 +227,8 @@ class MediaPlane:
                 accepted.mid_extension,
                 accepted.rid_extension,
                 accepted.repaired_rid_extension,
+                data_port(accepted.served),
+                accepted.talk,
             ),
         )
         return session, build_answer(offer, accepted.served, local)
@@ -250,7 +258,9 @@ class MediaPlane:
             raise NotPublishingError(str(vehicle_id))
         cname = secrets.token_urlsafe(12)
         numbers = _distinct_numbers(3 * len(offer.media))
-        served, streams = accept_watcher(offer, cameras, publisher.streams, numbers, cname, layer)
+        served, streams = accept_watcher(
+            offer, cameras, publisher.streams, numbers, cname, layer, talk=publisher.talk
+        )
         session, local = self._new_session(
             vehicle_id, publisher.link, peer.ufrag, publisher=False, account=account
         )
@@ -262,9 +272,30 @@ class MediaPlane:
                 ipc.Transport(local.ufrag, local.password, peer.fingerprints),
                 streams,
                 cname,
+                account,
+                data_port(served),
+                talk_codecs(served),
             ),
         )
         return session, build_answer(offer, served, local)
+
+    def set_grant(self, vehicle_id: VehicleId, sign_in: str | None, epoch: int) -> None:
+        """Say whose command frames pass to a vehicle, and to whom its own ones go.
+
+        It holds for all sessions of the sign-in with this vehicle, present and later,
+        and for a worker that is started again. Until the first call nothing passes.
+
+        Args:
+            sign_in: What `authorise_watcher` returns for the holder; None: nobody.
+            epoch: The grant's fencing token; an older one than the last changes nothing.
+        """
+        known = self._grants.get(vehicle_id)
+        if known is not None and epoch < known.epoch:
+            self.counters.add("media_command_refused", "old_epoch")
+            return
+        grant = self._grants[vehicle_id] = ipc.SetGrant(str(vehicle_id), sign_in, epoch)
+        for link in self._links:
+            link.send(grant, always=True)
 
     def set_layers(self, session: Session, wishes: dict[str, Choice]) -> None:
         """Let a watcher have other sizes, by camera.
@@ -380,6 +411,8 @@ class MediaPlane:
             "on" if message.gro else "off",
             "on" if message.gso else "off",
         )
+        for grant in self._grants.values():
+            link.send(grant)
         self.ready.set()
 
     def _on_opened(self, link: WorkerLink, message: ipc.Opened) -> None:

@@ -22,6 +22,7 @@ from supervisor.media import ice
 from supervisor.media.dtls import REPLAYED, SrtpSession
 from supervisor.media.egress import Egress
 from supervisor.media.peer import MAX_ADDRESSES, Peer, Publisher, Watcher
+from supervisor.media.talk import Floor
 from supervisor.media.udp import Address, UdpPort
 from supervisor.rtp import rtcp, switch
 from supervisor.rtp.downtrack import DownTrack
@@ -45,6 +46,7 @@ class Vehicle:
 
     def __init__(self) -> None:
         self.cameras: dict[tuple[str, str], LayerSet] = {}
+        self.floor: Floor | None = None
 
     def camera(self, name: str, kind: str) -> LayerSet:
         """Return one camera, new if need be."""
@@ -99,6 +101,10 @@ class Router:
     def connected(self, peer: Peer) -> None:
         """DTLS is done: media may flow."""
         peer.connected = True
+        if isinstance(peer, Publisher) and peer.spec.talk is not None:
+            vehicle = self.vehicle(peer.vehicle)
+            vehicle.floor = vehicle.floor or Floor()
+            vehicle.floor.listen(peer)
         if isinstance(peer, Watcher):
             for track in peer.tracks.values():
                 self._watchers[id(track)] = peer
@@ -118,6 +124,9 @@ class Router:
                 self._watchers.pop(id(track), None)
                 self._waiting.pop(id(track), None)
         self._lossy.pop(id(peer), None)
+        floor = self.vehicles[peer.vehicle].floor
+        if floor is not None and isinstance(peer, Publisher | Watcher):
+            floor.leave(peer)
         self._clean(peer.vehicle)
 
     def _clean(self, name: str) -> None:
@@ -184,7 +193,7 @@ class Router:
                 elif 191 < view[start + 1] < 224:
                     self._on_rtcp(peer, rx, start, size, now_ns)
                 elif publisher is None:
-                    self.counters.add("media_dropped", "rtp_from_watcher")
+                    self._on_talk(peer, rx, start, size, now_ns)
                 else:
                     self._on_rtp(publisher, rx, start, size, now_ns)
             elif 19 < first < 64:
@@ -308,6 +317,32 @@ class Router:
         inbound = peer.inbound.get(ssrc)
         if inbound is not None:
             inbound.stats.on_duplicate()
+
+    def _on_talk(self, peer: Peer, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
+        """An operator speaks; who may not is not even decrypted."""
+        if not isinstance(peer, Watcher) or not peer.spec.talk:
+            self.counters.add("media_dropped", "rtp_from_watcher")
+            return
+        buffer = self.port.buffer
+        plain = rx.unprotect(buffer, start, size)
+        if not plain:
+            self.counters.add("media_dropped", "srtp_unprotect")
+            return
+        peer.heard_ns = peer.media_ns = now_ns
+        floor = self.vehicles[peer.vehicle].floor
+        if floor is None:
+            self.counters.add("media_dropped", "talk_unheard")
+            return
+        try:
+            batch = floor.hear(peer, bytes(buffer.view[start : start + plain]), now_ns)
+        except ProtocolError as error:
+            self.counters.add("media_dropped", f"talk_{error.reason}")
+            return
+        track, listener = floor.track, floor.listener
+        if not batch or track is None or listener is None:
+            return
+        if listener.tx is not None and listener.address is not None:
+            self._egress.forward(track, batch, listener.tx, listener.address)
 
     def _on_rtcp(self, peer: Peer, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
         buffer = self.port.buffer

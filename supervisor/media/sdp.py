@@ -60,6 +60,7 @@ class Media(msgspec.Struct):
         stream: The msid's stream id, "" or "-" for none.
         transport_cc: Transport-wide feedback is offered for at least one codec.
         extensions: Header extension URI to id.
+        sctp_port: Of a data channel section (RFC 8841); 0: none.
         rids: RIDs of the simulcast streams it sends, in the offer's order (RFC 8853).
     """
 
@@ -81,6 +82,7 @@ class Media(msgspec.Struct):
     fingerprints: list[tuple[str, str]] = []
     rtcp_mux: bool = False
     rids: list[str] = []
+    sctp_port: int = 0
 
     @property
     def sends(self) -> bool:
@@ -248,6 +250,11 @@ def _simulcast(reader: _Reader, value: str) -> None:
                 reader.simulcast.append(stream.partition(",")[0].removeprefix("~")[:32])
 
 
+def _sctp_port(reader: _Reader, value: str) -> None:
+    if value.isdecimal() and len(value) <= 5 and int(value) <= 65_535:
+        reader.media.sctp_port = int(value)
+
+
 def _rtcp_mux(reader: _Reader, value: str) -> None:
     reader.media.rtcp_mux = True
 
@@ -278,6 +285,7 @@ _ATTRIBUTES: Final[dict[str, Callable[[_Reader, str], None]]] = {
     "fingerprint": _fingerprint,
     "setup": _setup,
     "msid": _msid,
+    "sctp-port": _sctp_port,
     "rid": _rid,
     "simulcast": _simulcast,
     "rtcp-mux": _rtcp_mux,

@@ -23,7 +23,8 @@ from typing import Any, Final
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ipc
-from supervisor.media.dtls import Dtls, DtlsError, generate_certificate, sha256_fingerprint
+from supervisor.media.commands import Commands
+from supervisor.media.dtls import Channel, Dtls, DtlsError, generate_certificate, sha256_fingerprint
 from supervisor.media.peer import Peer, Publisher, Watcher
 from supervisor.media.router import Router
 from supervisor.media.udp import UdpPort
@@ -45,6 +46,7 @@ class Worker:
         self._counters = Counters()
         self._port = UdpPort(udp, self._counters)
         self._router = Router(self._port, self._counters)
+        self._commands = Commands(self._counters)
         self._certificate = generate_certificate()
         self._writer = writer
         self._tasks = tasks
@@ -54,6 +56,7 @@ class Worker:
             ipc.OpenPublisher: self._open_publisher,
             ipc.OpenWatcher: self._open_watcher,
             ipc.SetLayers: self._set_layers,
+            ipc.SetGrant: self._set_grant,
             ipc.ClosePeer: self._close_peer,
         }
 
@@ -98,7 +101,7 @@ class Worker:
     def _open_publisher(self, message: ipc.OpenPublisher) -> None:
         vehicle = self._router.vehicle(message.vehicle)
         cameras = [vehicle.camera(stream.camera, stream.kind) for stream in message.streams]
-        self._open(Publisher(message, cameras, self._port, clock.monotonic_ns()))
+        self._open(Publisher(message, cameras, self._port, clock.monotonic_ns()), message.sctp_port)
 
     def _open_watcher(self, message: ipc.OpenWatcher) -> None:
         vehicle = self._router.vehicle(message.vehicle)
@@ -106,13 +109,27 @@ class Worker:
         for layers in cameras:
             if not layers.feeds:
                 layers.feed("")
-        self._open(Watcher(message, cameras, self._port, clock.monotonic_ns()))
+        self._open(Watcher(message, cameras, self._port, clock.monotonic_ns()), message.sctp_port)
 
-    def _open(self, peer: Peer) -> None:
-        peer.dtls = Dtls(self._certificate, peer.send)
+    def _open(self, peer: Peer, sctp_port: int) -> None:
+        if sctp_port:
+            peer.channel = self._channel(peer, sctp_port)
+        peer.dtls = Dtls(self._certificate, peer.send, peer.channel)
         self._router.add(peer)
         peer.task = self._tasks.create_task(self._serve(peer, peer.dtls), name="peer")
         self._tell(ipc.Opened(peer.session))
+
+    def _channel(self, peer: Peer, port: int) -> Channel:
+        commands = self._commands
+        return Channel(
+            port,
+            on_frame=lambda frame: commands.on_frame(peer, frame, clock.monotonic_ns()),
+            on_open=lambda is_open: commands.on_open(peer, is_open, clock.monotonic_ns()),
+            count=lambda reason: self._counters.add("media_channel_dropped", reason),
+        )
+
+    def _set_grant(self, message: ipc.SetGrant) -> None:
+        self._commands.set_grant(message.vehicle, message.holder, message.epoch)
 
     async def _serve(self, peer: Peer, dtls: Dtls) -> None:
         def connected() -> None:
@@ -142,6 +159,8 @@ class Worker:
         if peer.session not in self._router.peers:
             return
         self._router.remove(peer)
+        if peer.channel is not None:
+            self._commands.on_open(peer, False, clock.monotonic_ns())
         if peer.task is not None and peer.task is not asyncio.current_task():
             peer.task.cancel()
         self._tell(ipc.PeerClosed(peer.session, reason))

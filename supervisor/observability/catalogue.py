@@ -280,6 +280,26 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Errors of the media socket, by errno",
         label="errno",
     ),
+    _counter(
+        "media_command_frames",
+        "media_command_frames",
+        "Frames passed on by the data channel",
+        label="direction",
+        unit="frames",
+    ),
+    _counter(
+        "media_command_frames_refused",
+        "media_command_refused",
+        "Frames of the data channel not passed on, by cause",
+        label="reason",
+        unit="frames",
+    ),
+    _counter(
+        "media_channel_dropped",
+        "media_channel_dropped",
+        "SCTP packets, frames and channels dropped before any grant was asked, by cause",
+        label="reason",
+    ),
     _counter("media_sessions", "media_sessions", "Media sessions opened", label="side"),
     _counter(
         "media_sessions_ended",

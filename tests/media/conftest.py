@@ -24,6 +24,8 @@ from supervisor.media.plane import MediaConfig, MediaPlane
 
 BUS = VehicleId("maebashi", "bus-01")
 TOKEN = "token-of-bus-01"
+OTHER = "token-of-another-operator"
+ACCOUNTS = {TOKEN: "operator", OTHER: "other"}
 
 
 class Camera(MediaStreamTrack):
@@ -128,9 +130,9 @@ class Peer:
         self.answer = ""
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def dial(self, path: str, **params: str) -> httpx.Response:
+    async def dial(self, path: str, token: str = TOKEN, **params: str) -> httpx.Response:
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        response = await self.hub.post(path, self.pc.localDescription.sdp, **params)
+        response = await self.hub.post(path, self.pc.localDescription.sdp, token, **params)
         if response.status_code == 201:
             self.location = response.headers["location"]
             self.answer = response.text
@@ -174,7 +176,7 @@ class Peer:
 
 async def _account(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return "operator" if scheme == "Bearer" and token == TOKEN else None
+    return ACCOUNTS.get(token) if scheme == "Bearer" else None
 
 
 def make_plane(config: MediaConfig | None, events: list[AnyEvent]) -> MediaPlane:

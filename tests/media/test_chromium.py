@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 
+import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -80,6 +81,16 @@ window.publishSizes = async (token, codec) => {
 window.wish = (token, layer) => fetch(window.location_ + '/layers', {method: 'POST',
   headers: {'Content-Type': 'application/json', Authorization: 'Bearer ' + token},
   body: JSON.stringify({front: layer})}).then((answer) => answer.status);
+window.operate = async (token) => {
+  const pc = window.pc = new RTCPeerConnection();
+  pc.addTransceiver('video', {direction: 'recvonly'});
+  const voice = await navigator.mediaDevices.getUserMedia({audio: true});
+  pc.addTransceiver(voice.getTracks()[0], {direction: 'sendrecv'});
+  window.commands = pc.createDataChannel('command', {ordered: false, maxRetransmits: 0});
+  window.heard = [];
+  commands.onmessage = (event) => window.heard.push(event.data);
+  await post('/whep/maebashi/bus-01', token, pc);
+};
 window.sound = async () => {
   let packets = 0;
   (await window.pc.getStats()).forEach((s) => {
@@ -170,3 +181,27 @@ async def test_chromium_sends_two_sizes_and_shows_the_one_it_asks_for(hub, media
     steps = [(after - before) & 0xFFFFFFFF for before, after in itertools.pairwise(stamps)]
     assert all(0 < step < 90_000 * 10 for step in steps), "time goes on"
     assert [stream.camera for stream in hub.samples()[-1].streams] == ["front"]
+
+
+async def test_chromium_commands_and_talks_to_a_stock_vehicle(hub, peer, media):
+    vehicle = peer()
+    vehicle.pc.addTrack(media.Camera())
+    vehicle.pc.addTrack(media.Microphone())
+    line = vehicle.pc.createDataChannel("command", ordered=False, maxRetransmits=0)
+    got = []
+    line.on("message", got.append)
+    assert (await vehicle.dial("/whip/maebashi/bus-01")).status_code == 201
+    await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+    hub.plane.set_grant(media.BUS, "operator", 1)
+    speaker = vehicle.pc.getTransceivers()[1].receiver.track
+    async with served(hub, media.until) as address, page_of(address) as page:
+        await page.evaluate("token => operate(token)", media.TOKEN)
+        await page.wait_for_function("commands.readyState === 'open'")
+        await media.until(lambda: line.readyState == "open", "the vehicle's channel")
+        await page.evaluate("setInterval(() => commands.send('dead-man'), 50)")
+        await media.until(lambda: got.count("dead-man") > 20, "frames at the vehicle")
+        line.send("applied")
+        await page.wait_for_function("heard.includes('applied')")
+        async with asyncio.timeout(40):
+            while np.abs((await speaker.recv()).to_ndarray()).max() < 500:
+                pass

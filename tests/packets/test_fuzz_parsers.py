@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parents[1]))
 
 from protocols.codec import ProtocolError  # noqa: E402 - the path is set above for a plain run
-from supervisor.media import answer, ice, sdp  # noqa: E402
+from supervisor.media import answer, http, ice, sctp_guard, sdp  # noqa: E402
 from supervisor.rtp import packet, picture_size, rtcp, rtx  # noqa: E402
 from supervisor.rtp.codec import Codec  # noqa: E402
 from supervisor.rtp.feed import Feed, Inbound  # noqa: E402
@@ -42,10 +42,14 @@ _EVERY_TYPE = [
 def _offer(data: bytes) -> None:
     offer = sdp.parse_offer(data)
     answer.peer_transport(offer)
-    accepted = answer.accept_publisher(offer, [])
+    accepted = answer.accept_publisher(offer, [], (1, 2), "cname")
+    answer.data_port(accepted.served)
+    answer.talk_codecs(accepted.served)
     answer.build_answer(offer, accepted.served, _LOCAL)
     numbers = list(range(1, 3 * len(offer.media) + 1))
-    served, _ = answer.accept_watcher(offer, [], accepted.streams, numbers, "cname")
+    served, _ = answer.accept_watcher(
+        offer, [], accepted.streams, numbers, "cname", "auto", talk=True
+    )
     answer.build_answer(offer, served, _LOCAL)
 
 
@@ -68,6 +72,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], str]] = {
     "rtcp": (rtcp.parse, "rtcp-*.bin"),
     "stun": (ice.parse_request, "stun-*.bin"),
     "sdp": (_offer, "offer-*.sdp"),
+    "sctp": (sctp_guard.check_sctp, "sctp-*.bin"),
+    "layers": (http.parse_wishes, "layers-*.json"),
 }
 KEPT: list[tuple[str, bytes]] = [
     ("rtcp", b"\xa0\xc8\x00\x00"),
@@ -141,7 +147,7 @@ def attempt(target: str, parse: Callable[[bytes], object], data: bytes) -> tuple
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutated_packets_raise_only_the_declared_error(target):
     outcomes, _ = run(target, 1_000 if target == "sdp" else 4_000)
-    assert outcomes.get("malformed", 0) + outcomes.get("bad_sdp", 0) > 0
+    assert sum(outcomes.get(reason, 0) for reason in ("malformed", "bad_sdp", "bad_layer")) > 0
     assert outcomes.get("accepted", 0) > 0
 
 
@@ -151,7 +157,7 @@ def test_inputs_that_once_broke_a_parser_are_refused(target, data):
         TARGETS[target][0](data)
 
 
-@pytest.mark.parametrize("path", sorted(HERE.glob("rt*.bin")) + sorted(HERE.glob("stun*.bin")))
+@pytest.mark.parametrize("path", sorted(HERE.glob("rt*.bin")) + sorted(HERE.glob("s*.bin")))
 def test_each_truncation_of_a_real_packet_is_taken_or_refused_but_never_breaks(path):
     parse = TARGETS[path.name.partition("-")[0]][0]
     data = path.read_bytes()
