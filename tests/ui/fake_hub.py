@@ -206,6 +206,7 @@ class FakeHub:
         self.events: list[events.AnyEvent] = []
         self.obey = obey
         self.publishing = True
+        self.layers: list[tuple[str, dict[str, str]]] = []
         self.roads: dict[str, Road] = {}
         self.peers: dict[str, RTCPeerConnection] = {}
         self.deleted: list[str] = []
@@ -241,6 +242,7 @@ class FakeHub:
             extra_routes=[
                 Route("/whep/{site}/{vehicle}", self._whep, methods=["POST"]),
                 Route("/whep/sessions/{name}", self._hang_up, methods=["DELETE"]),
+                Route("/whep/sessions/{name}/layers", self._layers, methods=["POST"]),
             ],
             readiness=lambda: {"fake": True},
         )
@@ -299,6 +301,10 @@ class FakeHub:
             headers={"Location": f"/whep/sessions/{name}"},
             media_type="application/sdp",
         )
+
+    async def _layers(self, request: Request) -> Response:
+        self.layers.append((self._owner[request.path_params["name"]], await request.json()))
+        return Response(status_code=204)
 
     async def _hang_up(self, request: Request) -> Response:
         name = request.path_params["name"]

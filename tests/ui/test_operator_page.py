@@ -218,3 +218,13 @@ async def test_an_ended_session_leads_back_to_the_sign_in_page(seat: Seat) -> No
     async with seat(publishing=False) as (_, page):
         await page.get_by_test_id("signout").click(timeout=SOON_MS)
         await expect(page.get_by_test_id("login-form")).to_be_visible(timeout=SOON_MS)
+
+
+async def test_the_focused_vehicle_is_asked_for_in_full_and_tiles_in_small(seat: Seat) -> None:
+    async with seat() as (hub, page):
+        await watching(page)
+        await live(page, "maebashi-bus-01")
+        await page.get_by_test_id("tile-maebashi-bus-01").click()
+        await until(lambda: (str(BUS_1), {"front": "high"}) in hub.layers, "asked in full")
+        await page.get_by_test_id("tile-maebashi-bus-02").click()
+        await until(lambda: (str(BUS_1), {"front": "low"}) in hub.layers, "asked in small again")

@@ -324,7 +324,7 @@ export class Console {
 
   #followMedia() {
     const state = this.state.peek();
-    this.media.follow(watched(state), state.vehicles);
+    this.media.follow(watched(state), state.vehicles, state.focused);
     this.#followSound();
   }
 

@@ -37,6 +37,8 @@ export class VehicleMedia {
     this.state = 'stopped';
     this.reason = '';
     this.hasSound = false;
+    /** @type {import('./whep.js').Layer} */
+    this.layer = 'low';
     this.video = document.createElement('video');
     this.video.muted = true;
     this.video.autoplay = true;
@@ -56,7 +58,7 @@ export class VehicleMedia {
   dial() {
     if (this.#session !== null) return;
     this.#dialled_ms = performance.now();
-    this.#session = new WhepSession(this.vehicle, [this.camera], {
+    this.#session = new WhepSession(this.vehicle, [this.camera], this.layer, {
       onVideo: (_camera, track) => this.#show(track),
       onAudio: (track) => this.#hear(track),
       onState: (state, reason) => {
@@ -66,6 +68,12 @@ export class VehicleMedia {
       },
     });
     this.#session.start();
+  }
+
+  /** Ask for another size. @param {import('./whep.js').Layer} layer */
+  want(layer) {
+    this.layer = layer;
+    this.#session?.want(layer);
   }
 
   hangUp() {
@@ -209,11 +217,13 @@ export class MediaDesk {
   }
 
   /**
-   * Follow the hub: a medium per watched vehicle, dialled once it publishes.
+   * Follow the hub: a medium per watched vehicle, dialled once it publishes. The focused
+   * one is asked for in full, tiles in small.
    * @param {readonly string[]} watched
    * @param {Record<string, any>} vehicles
+   * @param {string | null} focused
    */
-  follow(watched, vehicles) {
+  follow(watched, vehicles, focused) {
     if (!this.supported) return;
     for (const [vehicle, media] of this.#media) {
       if (!watched.includes(vehicle)) {
@@ -228,6 +238,7 @@ export class MediaDesk {
         media = new VehicleMedia(vehicle, cameraNames(vehicles[vehicle])[0]);
         this.#media.set(vehicle, media);
       }
+      media.want(vehicle === focused ? 'high' : 'low');
       if (publishes) media.dial();
     }
   }

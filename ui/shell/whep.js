@@ -9,6 +9,7 @@
  * *same* stream.
  *
  * @typedef {'dialling'|'connected'|'waiting'|'stopped'} WhepState
+ * @typedef {'low'|'high'|'auto'} Layer which size of a picture; where there is only one, it is that
  */
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 4_000;
@@ -19,6 +20,7 @@ const DISCONNECTED_GRACE_MS = 1_000;
 export class WhepSession {
   #path;
   #cameras;
+  #layer;
   #hooks;
   /** @type {RTCPeerConnection | null} */
   #pc = null;
@@ -33,18 +35,27 @@ export class WhepSession {
   /**
    * @param {string} vehicle `site/vehicle`
    * @param {readonly string[]} cameras names, in the order of the offer's video sections
+   * @param {Layer} layer
    * @param {{onVideo: (camera: string, track: MediaStreamTrack) => void,
    *          onAudio: (track: MediaStreamTrack) => void,
    *          onState: (state: WhepState, reason: string) => void}} hooks
    */
-  constructor(vehicle, cameras, hooks) {
+  constructor(vehicle, cameras, layer, hooks) {
     this.#path = `/whep/${vehicle}?cameras=${cameras.map(encodeURIComponent).join(',')}`;
     this.#cameras = cameras;
+    this.#layer = layer;
     this.#hooks = hooks;
   }
 
   start() {
     void this.#dial();
+  }
+
+  /** Ask for another size, now and at every later dial. @param {Layer} layer */
+  want(layer) {
+    if (layer === this.#layer) return;
+    this.#layer = layer;
+    if (this.#resource !== null) void askLayer(this.#resource, this.#cameras, layer);
   }
 
   /** Close for good. */
@@ -84,6 +95,7 @@ export class WhepSession {
 
   async #dial() {
     const round = ++this.#round;
+    const layer = this.#layer;
     const current = () => round === this.#round;
     this.#hooks.onState('dialling', '');
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
@@ -102,7 +114,7 @@ export class WhepSession {
     try {
       await pc.setLocalDescription(await pc.createOffer());
       if (!current()) return;
-      const response = await fetch(this.#path, {
+      const response = await fetch(`${this.#path}&layer=${layer}`, {
         method: 'POST',
         credentials: 'same-origin',
         headers: { 'content-type': 'application/sdp' },
@@ -121,6 +133,7 @@ export class WhepSession {
         return;
       }
       this.#resource = resource;
+      if (resource !== null && layer !== this.#layer) void askLayer(resource, this.#cameras, this.#layer);
       await pc.setRemoteDescription({ type: 'answer', sdp: ownStreamForSound(await response.text()) });
       if (current()) this.#expectConnection();
     } catch (error) {
@@ -147,6 +160,28 @@ export class WhepSession {
     } else {
       this.#expectConnection();
     }
+  }
+}
+
+/**
+ * Best effort: without an answer the picture stays as it is, and the next dial asks again.
+ *
+ * @param {string} resource
+ * @param {readonly string[]} cameras
+ * @param {Layer} layer
+ */
+async function askLayer(resource, cameras, layer) {
+  try {
+    const response = await fetch(`${resource}/layers`, {
+      method: 'POST',
+      credentials: 'same-origin',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(Object.fromEntries(cameras.map((camera) => [camera, layer]))),
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+    if (!response.ok) console.info('whep: the size stays as it is', await reasonOf(response));
+  } catch (error) {
+    console.info('whep: the size stays as it is', errorName(error));
   }
 }
 
