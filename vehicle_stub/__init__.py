@@ -4,10 +4,10 @@ Imports `protocols` only. Pure modules (no loop, clock, I/O) carry the rules, th
 shells around them carry bytes:
 
     pure    geo, course, drive, conduct, checker, radio, vehicle (all of them together),
-            liveness (is the path alive), rate (how many bits)
+            liveness (is the path alive), rate (how many bits), command_frames
     shells  app, uplink (MQTT), publisher + whip (media sessions), webrtc + video_sender +
             rtp_hooks + ice_path (one session; all that touches private parts of aiortc and
             aioice), sources + camera_worker + encoding + encoder (pictures), sound,
-            epochs (the one file a vehicle must never lose)
+            speaker, epochs (the one file a vehicle must never lose)
     drawn   scene_road, scene_field, panorama, glyphs, strip_painter (the synthetic camera)
 """

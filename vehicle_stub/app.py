@@ -15,6 +15,7 @@ from typing import Any, Final
 from protocols.vehicle import CameraInfo, Factsheet, Kind
 from vehicle_stub import clock
 from vehicle_stub.camera_worker import CameraWorker
+from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.config import (
     CameraSection,
     ConfigError,
@@ -31,6 +32,7 @@ from vehicle_stub.epochs import EpochError, EpochStore
 from vehicle_stub.publisher import MediaPublisher
 from vehicle_stub.sound import EngineSound, FileSound, Sound
 from vehicle_stub.sources import FileSource, LiveSource, Source
+from vehicle_stub.speaker import AlsaOutput, Output, Speaker, WavOutput
 from vehicle_stub.synthetic import SyntheticSource
 from vehicle_stub.uplink import Login, Uplink
 from vehicle_stub.vehicle import Snapshot, Vehicle
@@ -94,6 +96,8 @@ class VehicleApp:
             else None
         )
         self._make_sound = _sound(config, config_path, self.look)
+        self._make_output = _output(config, config_path)
+        self.command_frames = CommandFrames()
         self._random = source
 
     def look(self) -> Snapshot:
@@ -126,8 +130,17 @@ class VehicleApp:
                     tasks.create_task(uplink.run(), name="uplink"),
                 ]
                 if self._whip is not None:
+                    speaker = None
+                    if self._make_output is not None:
+                        speaker = Speaker(self._make_output, self._random)
+                        running.append(tasks.create_task(speaker.run(), name="speaker"))
                     publisher = MediaPublisher(
-                        self._whip, self.cameras, self._make_sound, self._random
+                        self._whip,
+                        self.cameras,
+                        self._make_sound,
+                        self._random,
+                        speaker,
+                        self.command_frames,
                     )
                     running.append(tasks.create_task(publisher.run(), name="media"))
                 await asked.wait()
@@ -270,3 +283,13 @@ def _sound(
         path = resolve(config_path, rest)
         return lambda: FileSound(path)
     return lambda: EngineSound(look)
+
+
+def _output(config: VehicleConfig, config_path: Path) -> Callable[[], Output] | None:
+    kind, _, rest = config.speaker.output.partition(":")
+    if kind == "none":
+        return None
+    if kind == "file":
+        path = resolve(config_path, rest)
+        return lambda: WavOutput(path)
+    return lambda: AlsaOutput(rest)

@@ -61,7 +61,7 @@ class CameraWorker:
         self._number = 0
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.name}", daemon=True)
         shapes = {camera.name: full_shape(camera)}
-        if camera.low:
+        if camera.sends_low:
             shapes[camera.name + LOW_SUFFIX] = low_shape(camera)
         self.encodings = [
             Encoding(name, shape, packetize, self._see_who_wants) for name, shape in shapes.items()

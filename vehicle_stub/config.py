@@ -34,7 +34,9 @@ DEFAULT_MQTT_PORT: Final = 1883
 LOW_SUFFIX: Final = "--low"
 """Ends the name of a camera's small picture; the hub takes both for one camera."""
 
+LAYER_SEPARATOR: Final = "--"
 LOW_WIDTH: Final = 640
+LOW_FROM_HEIGHT: Final = 720
 
 
 class ConfigError(Exception):
@@ -94,7 +96,7 @@ class CameraSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         bitrate_kbps: Upper limit; the encoder follows the hub's estimate below it.
         keyframe_interval_s: Seconds between keyframes nobody asked for.
         low: Also send a small picture (640 pixels wide, 15 a second, 300 kbit/s) as
-            `NAME--low`, for tiles and thin links; for cameras wider than 640.
+            `NAME--low`, for tiles and thin links; default: cameras of 720 lines and more.
         burn_strip: Draw frame number and capture time into the picture; default:
             only into the synthetic one.
     """
@@ -106,8 +108,13 @@ class CameraSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fps: Annotated[int, Meta(ge=1, le=60)] = 30
     bitrate_kbps: Annotated[int, Meta(ge=100, le=50_000)] = 2_500
     keyframe_interval_s: Annotated[float, Meta(ge=0.2, le=60)] = 2.0
-    low: bool = False
+    low: bool | None = None
     burn_strip: bool | None = None
+
+    @property
+    def sends_low(self) -> bool:
+        """Whether a small picture of this camera is sent too."""
+        return self.height >= LOW_FROM_HEIGHT if self.low is None else self.low
 
     @property
     def strip(self) -> bool:
@@ -119,6 +126,12 @@ class AudioSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The microphone. `source`: `synthetic`, `file:PATH` or `none`."""
 
     source: str = "synthetic"
+
+
+class SpeakerSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an operator's voice goes. `output`: `none`, `file:PATH.wav`, `alsa:DEVICE`."""
+
+    output: str = "none"
 
 
 class DriveSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +173,7 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hub: HubSection
     camera: Annotated[list[CameraSection], Meta(max_length=MAX_CAMERAS)] = []
     audio: AudioSection = AudioSection()
+    speaker: SpeakerSection = SpeakerSection()
     drive: DriveSection
 
     @property
@@ -347,20 +361,24 @@ def _check(config: VehicleConfig, path: Path) -> None:
     for index, camera in enumerate(config.camera):
         if names.index(camera.name) != index:
             raise ConfigError(f"{path}: camera[{index}].name: {camera.name!r} is used twice")
-        if camera.name.endswith(LOW_SUFFIX):
-            raise ConfigError(f"{path}: camera[{index}].name: a name cannot end with {LOW_SUFFIX}")
-        if camera.low and camera.width <= LOW_WIDTH:
+        if LAYER_SEPARATOR in camera.name:
+            raise ConfigError(
+                f"{path}: camera[{index}].name: {LAYER_SEPARATOR!r} stands between a camera and "
+                "its sizes"
+            )
+        if camera.sends_low and camera.width <= LOW_WIDTH:
             raise ConfigError(
                 f"{path}: camera[{index}].low: {camera.width} pixels are not more than the small "
                 f"picture has; only a camera wider than {LOW_WIDTH} has one"
             )
-        if camera.low and len(camera.name + LOW_SUFFIX) > MAX_NAME_LENGTH:
+        if camera.sends_low and len(camera.name + LOW_SUFFIX) > MAX_NAME_LENGTH:
             raise ConfigError(f"{path}: camera[{index}].name: too long for `low`")
         _check_camera_source(camera.source, f"camera[{index}].source", path)
     if config.audio.source not in ("synthetic", "none"):
         if not config.audio.source.startswith("file:"):
             raise ConfigError(f"{path}: audio.source: expected synthetic, file:PATH or none")
         _check_file(config.audio.source.removeprefix("file:"), "audio.source", path)
+    _check_speaker(config.speaker.output, path)
     parse_broker(config.hub.broker)
     url = urlsplit(config.hub.whip_url)
     if config.hub.whip_url and (url.scheme not in ("http", "https") or not url.hostname):
@@ -385,6 +403,17 @@ def _check_camera_source(source: str, key: str, path: Path) -> None:
     raise ConfigError(
         f"{path}: {key}: {source!r}: expected synthetic, file:PATH, v4l2:DEVICE or rtsp://…"
     )
+
+
+def _check_speaker(output: str, path: Path) -> None:
+    kind, _, rest = output.partition(":")
+    if output == "none" or (kind == "alsa" and rest):
+        return
+    if kind != "file" or not rest.endswith(".wav"):
+        raise ConfigError(f"{path}: speaker.output: expected none, file:PATH.wav or alsa:DEVICE")
+    folder = resolve(path, rest).parent
+    if not folder.is_dir():
+        raise ConfigError(f"{path}: speaker.output: {folder}: no such folder")
 
 
 def _check_file(relative: str, key: str, path: Path) -> None:

@@ -19,9 +19,11 @@ from typing import Final
 from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
 from vehicle_stub.camera_worker import CameraWorker
+from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.complaints import Complaints
 from vehicle_stub.liveness import Act, Liveness
 from vehicle_stub.sound import Sound, SoundTrack
+from vehicle_stub.speaker import Speaker
 from vehicle_stub.webrtc import AnswerError, MediaSession
 from vehicle_stub.whip import WhipClient, WhipError
 
@@ -56,6 +58,8 @@ class MediaPublisher:
         cameras: list[CameraWorker],
         make_sound: Callable[[], Sound] | None,
         source: random.Random,
+        speaker: Speaker | None = None,
+        frames: CommandFrames | None = None,
     ) -> None:
         self.sessions = 0
         self.noticed = 0
@@ -64,6 +68,8 @@ class MediaPublisher:
         self._encodings = [encoding for camera in cameras for encoding in camera.encodings]
         self._make_sound = make_sound
         self._random = source
+        self._speaker = speaker
+        self._frames = frames
         self._resource = ""
         self._since_ns = 0
         self._wanted = asyncio.Event()
@@ -127,7 +133,7 @@ class MediaPublisher:
 
     async def _dial(self) -> None:
         sound = SoundTrack(self._make_sound()) if self._make_sound else None
-        session = MediaSession(self._encodings, sound, self._random)
+        session = MediaSession(self._encodings, sound, self._random, self._speaker, self._frames)
         resource = ""
         try:
             answer, resource = await self._whip.publish(await session.offer())

@@ -1,7 +1,7 @@
 """MQTT: the vehicle's side of `protocols.topics.RULES`, on two connections.
 
-`{site}-{vehicle}-telemetry` carries telemetry, state and heartbeats;
-`{site}-{vehicle}-events` carries connection (with the last will), factsheet, events
+`{site}-{vehicle}-telemetry-{random}` carries telemetry, state and heartbeats;
+`{site}-{vehicle}-events-{random}` carries connection (with the last will), factsheet, events
 and commands, so that a queue of numbers never delays a stop. Each reconnects by
 itself, with a new client each time, and then says everything retained again.
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -96,6 +97,7 @@ class Uplink:
         self._to_persist: asyncio.Queue[Persist] = asyncio.Queue(MAX_PERSIST_WAITING)
         self._events_client: aiomqtt.Client | None = None
         self._closing = False
+        self._tag = secrets.token_hex(4)
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -164,7 +166,8 @@ class Uplink:
             login.broker.port,
             username=login.username,
             password=login.password,
-            identifier=f"{self._vehicle_id.site}-{self._vehicle_id.vehicle}-{purpose}",
+            # Some brokers share ids across users: nobody can guess this one and end us.
+            identifier=f"{self._vehicle_id.site}-{self._vehicle_id.vehicle}-{purpose}-{self._tag}",
             will=will,
             clean_session=True,
             timeout=TIMEOUT_S,

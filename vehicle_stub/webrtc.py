@@ -1,4 +1,4 @@
-"""One peer connection to the hub: all cameras and the sound, on one path.
+"""One peer connection to the hub: cameras, sound both ways, command channel, on one path.
 
 aiortc encodes by itself, stamps sender reports with the time of sending, picks stream
 ids at random and notices a dead path after half a minute. Ours takes the cameras' own
@@ -9,12 +9,15 @@ the offer and looks after its path (`ice_path`, `liveness`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from typing import Any
+import re
+from typing import Any, Final
 
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
+    RTCDataChannel,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
@@ -25,6 +28,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtpsender import RTCEncodedFrame
 
 from vehicle_stub import clock
+from vehicle_stub.command_frames import LABEL, CommandFrames
 from vehicle_stub.encoding import Encoding
 from vehicle_stub.ice_path import IcePath
 from vehicle_stub.liveness import (
@@ -35,9 +39,14 @@ from vehicle_stub.liveness import (
 from vehicle_stub.rate import share
 from vehicle_stub.rtp_hooks import Captured, SenderReports, hook
 from vehicle_stub.sound import SoundTrack
+from vehicle_stub.speaker import Speaker
 from vehicle_stub.video_sender import VideoSender
 
-SOUND_KBPS = 64
+log = logging.getLogger("enkan.vehicle.media")
+
+_PEER: Final = "_RTCPeerConnection"
+
+SOUND_KBPS: Final = 64
 """Left to the sound when an estimate is shared between the cameras."""
 
 
@@ -72,7 +81,12 @@ class MediaSession:
     """
 
     def __init__(
-        self, encodings: list[Encoding], sound: SoundTrack | None, source: random.Random
+        self,
+        encodings: list[Encoding],
+        sound: SoundTrack | None,
+        source: random.Random,
+        speaker: Speaker | None = None,
+        frames: CommandFrames | None = None,
     ) -> None:
         self.ended = asyncio.Event()
         self.connected = asyncio.Event()
@@ -85,8 +99,18 @@ class MediaSession:
         )
         self._peer.on("connectionstatechange", self._on_state)
         self.outlets = [self._add_encoding(encoding) for encoding in encodings]
+        self._speaker = speaker
+        self._frames = frames
         if sound is not None:
             self._add_sound(sound)
+        elif speaker is not None:
+            self._peer.addTransceiver("audio", direction="recvonly")
+        if speaker is not None:
+            self._peer.on("track", self._on_track)
+        if frames is not None:
+            # We open one, and take one the hub opens: both ends may be the first.
+            self._on_channel(self._peer.createDataChannel(LABEL, ordered=False, maxRetransmits=0))
+            self._peer.on("datachannel", self._on_channel)
 
     async def offer(self) -> str:
         """Return the offer, with all candidates."""
@@ -100,6 +124,7 @@ class MediaSession:
             AnswerError: It is not an answer to our offer.
         """
         try:
+            answer = self._without_refused_channel(answer)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except (
             ValueError,
@@ -164,6 +189,45 @@ class MediaSession:
             case _:
                 pass
 
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio" and self._speaker is not None:
+            self._speaker.listen(track)
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        if channel.label != LABEL or channel.ordered or channel.maxRetransmits != 0:
+            log.warning("media: a data channel other than %r is refused", LABEL)
+            channel.close()
+            return
+        channel.on("message", self._on_frame)
+
+    def _on_frame(self, data: bytes | str) -> None:
+        if self._frames is not None:
+            self._frames.on_frame(data, clock.monotonic_ns())
+
+    def _without_refused_channel(self, answer: str) -> str:
+        """Return the answer without a refused data channel section.
+
+        A server that takes no data channel answers with port 0 (RFC 8829 §5.3.1) and no
+        transport facts. aiortc cannot read that: it would start a second, dead transport.
+        So the section leaves both descriptions. Ours is always the last one.
+        """
+        found = re.search(r"^m=application 0 ", answer, re.MULTILINE)
+        local = getattr(self._peer, f"{_PEER}__localDescription")()
+        if found is None or local is None or local.media[-1].kind != "application":
+            return answer
+        mid = local.media.pop().rtp.muxId
+        setattr(self._peer, f"{_PEER}__sctp", None)
+        rest = answer[found.start() :]
+        if "\nm=" in rest:
+            raise ValueError("the data channel section is not the last one")
+        kept = answer[: found.start()]
+        return re.sub(
+            r"^(a=group:BUNDLE .*?) ?$",
+            lambda line: " ".join(word for word in line[1].split(" ") if word != mid),
+            kept,
+            flags=re.MULTILINE,
+        )
+
     def _heard(self) -> None:
         self.last_rtcp_ns = clock.monotonic_ns()
 
@@ -189,7 +253,8 @@ class MediaSession:
         return VideoSender(sender, encoding, self._heard, self._share, self._random)
 
     def _add_sound(self, sound: SoundTrack) -> None:
-        transceiver = self._peer.addTransceiver(sound, direction="sendonly")
+        direction = "sendonly" if self._speaker is None else "sendrecv"
+        transceiver = self._peer.addTransceiver(sound, direction=direction)
         codecs = [
             codec
             for codec in RTCRtpSender.getCapabilities("audio").codecs

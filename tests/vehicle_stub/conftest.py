@@ -188,6 +188,9 @@ class WhipReceiver:
     refused: int = 0
     publish_as: Callable[[Request], Awaitable[Response]] | None = None
     relay: Relay | None = None
+    voice: Callable[[], Any] | None = None
+    channels: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    takes_channels: bool = True
 
     async def publish(self, request: Request) -> Response:
         if self.publish_as is not None:
@@ -203,8 +206,13 @@ class WhipReceiver:
         if self.relay is not None:
             offer = self.relay.hide_vehicle(offer)
         await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        peer.on("datachannel", self.channels.put_nowait)
+        if self.voice is not None:
+            peer.addTrack(self.voice())
         await peer.setLocalDescription(await peer.createAnswer())
         answer = peer.localDescription.sdp
+        if not self.takes_channels:
+            answer = _refuse_channel(answer)
         return Response(
             await self.relay.hide(answer) if self.relay is not None else answer,
             status_code=201,
@@ -214,6 +222,22 @@ class WhipReceiver:
     async def delete(self, request: Request) -> Response:
         self.deleted += 1
         return Response(status_code=200)
+
+
+def _refuse_channel(answer: str) -> str:
+    """Answer the data channel section as a server that knows none does (RFC 8829 §5.3.1)."""
+    before, found, section = answer.partition("m=application ")
+    if not found:
+        return answer
+    mid = next(line for line in section.splitlines() if line.startswith("a=mid:"))[6:]
+    lines = [
+        " ".join(word for word in line.split(" ") if word != mid)
+        if line.startswith("a=group:BUNDLE")
+        else line
+        for line in before.splitlines()
+    ]
+    lines += ["m=application 0 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0"]
+    return "\r\n".join([*lines, f"a=mid:{mid}", "a=inactive"]) + "\r\n"
 
 
 @asynccontextmanager

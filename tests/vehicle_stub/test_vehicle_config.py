@@ -34,6 +34,7 @@ def test_the_sample_names_every_key_there_is() -> None:
             "hub": configuration.HubSection,
             "camera": configuration.CameraSection,
             "audio": configuration.AudioSection,
+            "speaker": configuration.SpeakerSection,
             "drive": configuration.DriveSection,
         }[section.name]
         assert set(given) == set(kind.__struct_fields__), section.name
@@ -45,6 +46,7 @@ def test_the_sample_shows_the_defaults() -> None:
     for section, kind in (
         ("drive", configuration.DriveSection),
         ("audio", configuration.AudioSection),
+        ("speaker", configuration.SpeakerSection),
         ("hub", configuration.HubSection),
     ):
         for field in msgspec.structs.fields(kind):
@@ -76,6 +78,11 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ('id = "bus-01"', 'id = "Bus 01"', "vehicle.id"),
         ('source = "synthetic"', 'source = "file:gone.mp4"', "camera[0].source"),
         ('source = "synthetic"', 'source = "magic"', "expected synthetic, file:PATH"),
+        ('name = "front"', 'name = "front--low"', "camera[0].name"),
+        ("width = 1280", "width = 640", "camera[0].low"),
+        ('name = "front"', 'name = "abcdefghijklmnopqrstuvwxyz-12345"', "too long for `low`"),
+        ('output = "none"', 'output = "loud"', "speaker.output: expected none"),
+        ('output = "none"', 'output = "file:gone/x.wav"', "no such folder"),
         ("mqtt://127.0.0.1:1883", "http://127.0.0.1", "hub.broker"),
         ("mqtt://127.0.0.1:1883", "mqtt://127.0.0.1:x", "hub.broker"),
         ("http://127.0.0.1:8080/whip", "ftp://x", "hub.whip_url"),
