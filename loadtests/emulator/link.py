@@ -65,7 +65,7 @@ class Figures(msgspec.Struct):
         standing_ns: Longest stretch during which that time was above `STANDING_NS`.
         late_ns, latest_ns: Sum and maximum of how much later than intended the process
             let packets go: its own fault.
-        stray: Packets to an address that is gone, or that are not IPv4.
+        stray: Packets to an address that is gone.
     """
 
     offered: int = 0

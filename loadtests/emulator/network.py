@@ -130,9 +130,9 @@ class Network:
     async def readdress(self, room: str, old: str, new: str) -> None:
         """Give `vehicle` or `seat` another address of its own, as a new modem session does."""
         name = self._names[room]
-        await _ip("-n", name, "addr", "add", f"{new}/24", "dev", DEVICE)
         await _ip("-n", name, "addr", "del", f"{old}/24", "dev", DEVICE)
-        await _ip("-n", name, "route", "replace", "default", "dev", DEVICE, "src", new)
+        await _ip("-n", name, "addr", "add", f"{new}/24", "dev", DEVICE)
+        await _ip("-n", name, "route", "replace", "default", "dev", DEVICE)
 
     async def kernel_drops(self) -> int:
         """Return packets that the kernel dropped because the emulator did not read them."""

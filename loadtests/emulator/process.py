@@ -92,8 +92,7 @@ class Link:
     def read_near(self, packet: bytes, now_ns: int) -> None:
         """A packet leaves the near namespace."""
         if not ipv4.is_ipv4(packet):
-            self.up.figures.stray += 1
-            return
+            return  # neighbours that a kernel looks for by IPv6
         if self._moved and packet[12:16] == self._own:
             packet = ipv4.readdressed(packet, ipv4.SOURCE, self._seen_as)
         self.meter.see(packet)
@@ -102,7 +101,6 @@ class Link:
     def read_far(self, packet: bytes, now_ns: int) -> None:
         """A packet leaves the far namespace."""
         if not ipv4.is_ipv4(packet):
-            self.down.figures.stray += 1
             return
         if self._moved:
             if packet[16:20] != self._seen_as:

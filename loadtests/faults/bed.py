@@ -26,6 +26,7 @@ BASE: Final = Impairment(delay_ms=25.0)
 
 HEALTHY_PER_S: Final = 20.0
 HEALTHY_S: Final = 2.0
+FRESH_NS: Final = 250_000_000
 HEALTHY_WITHIN_S: Final = 60.0
 
 _SETTINGS: Final = f"""
@@ -166,7 +167,9 @@ class Bed:
         since_ns = now_ns - round(HEALTHY_S * 1e9)
         recent = sum(1 for one in self.seat.shown[-200:] if one.at_ns >= since_ns)
         told = self.seat.vehicle[-1:]
-        return recent >= HEALTHY_PER_S * HEALTHY_S and bool(told) and told[0].link == "online"
+        fresh = bool(self.seat.shown) and now_ns - self.seat.shown[-1].at_ns < FRESH_NS
+        online = bool(told) and told[0].link == "online"
+        return fresh and online and recent >= HEALTHY_PER_S * HEALTHY_S
 
     async def take(self) -> Taken:
         """Return what happened on the vehicle's link since the last time."""

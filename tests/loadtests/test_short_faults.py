@@ -7,6 +7,7 @@ their targets are `./enkan bench faults`.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -92,22 +93,22 @@ def number(text: str) -> float:
 
 @pytest.mark.integration
 def test_ctrl_c_leaves_neither_namespace_nor_process() -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "loadtests", "faults", "--only", "F-01"],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "F-01" in line:
-            break
-    mine = f"enkan-{process.pid}-"
-    assert any(entry.name.startswith(mine) for entry in Path("/var/run/netns").iterdir())
-    process.send_signal(2)
-    process.stderr.read()
-    assert process.wait(60) != 0
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "F-01" in line:
+                break
+        mine = f"enkan-{process.pid}-"
+        assert any(entry.name.startswith(mine) for entry in Path("/var/run/netns").iterdir())
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        assert process.wait(60) != 0
     assert not any(entry.name.startswith(mine) for entry in Path("/var/run/netns").iterdir())
     assert not left_behind(mine)
 
