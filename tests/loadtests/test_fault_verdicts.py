@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -114,3 +117,27 @@ def test_a_long_run_has_the_long_cut_and_a_hundred_tries() -> None:
     assert options.cuts_s[-1] == 60.0
     assert options.tries == 100
     assert runner.plan("", short=False, long=True, tries=7).options.tries == 7
+
+
+def test_the_help_says_what_is_done_and_what_is_needed() -> None:
+    done = bench("faults", "--help")
+    assert done.returncode == 0
+    for words in ("--only", "--short", "--long", "--write", "Needs root"):
+        assert words in done.stdout
+
+
+def test_an_unknown_fault_is_one_line_that_names_the_known_ones() -> None:
+    done = bench("faults", "--only", "F-99")
+    assert done.returncode == 4
+    assert "F-01" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "loadtests", *arguments],
+        cwd=Path(__file__).resolve().parent.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
