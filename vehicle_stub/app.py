@@ -19,14 +19,13 @@ from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.config import (
     CameraSection,
     ConfigError,
-    Credentials,
     OnLinkLoss,
     VehicleConfig,
-    load_credentials,
     parse_broker,
     resolve,
 )
 from vehicle_stub.course import Course, CourseError, field_course, route_course
+from vehicle_stub.credentials import Credentials, load_credentials
 from vehicle_stub.drive import Drive
 from vehicle_stub.epochs import EpochError, EpochStore
 from vehicle_stub.publisher import MediaPublisher

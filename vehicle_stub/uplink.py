@@ -40,7 +40,8 @@ from vehicle_stub.backoff import Backoff
 from vehicle_stub.complaints import Complaints
 from vehicle_stub.config import Broker
 from vehicle_stub.epochs import EpochError, EpochStore
-from vehicle_stub.vehicle import Persist, Publish, Vehicle
+from vehicle_stub.outputs import Persist, Publish
+from vehicle_stub.vehicle import Vehicle
 
 log = logging.getLogger("enkan.vehicle.uplink")
 

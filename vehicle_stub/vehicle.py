@@ -12,7 +12,6 @@ to say. Nothing here waits, reads a clock or knows MQTT.
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Final, NamedTuple
 
 import msgspec
@@ -46,12 +45,10 @@ from vehicle_stub.checker import (
 )
 from vehicle_stub.conduct import Conduct, Input, Phase
 from vehicle_stub.drive import Demand, Drive
+from vehicle_stub.outputs import EventRepeater, Output, Outputs, Persist, Publish
 from vehicle_stub.radio import RadioModel
 
-EVENT_REPEAT_NS: Final = 1_000_000_000
 STATE_EVERY_NS: Final = 5_000_000_000
-MAX_OUTPUTS: Final = 512
-MAX_EVENTS: Final = 64
 MAX_RESULTS: Final = 1_024
 _UNAUTHENTICATED: Final = (
     RefusalReason.BAD_TAG,
@@ -61,23 +58,6 @@ _UNAUTHENTICATED: Final = (
 )
 ENERGY_PER_M: Final = 1 / 120_000.0
 """A full battery carries it 120 km."""
-
-
-class Publish(NamedTuple):
-    """Say this on one of the vehicle's streams."""
-
-    stream: Stream
-    message: msgspec.Struct
-
-
-class Persist(NamedTuple):
-    """Write `epoch` to disk, then call `on_epoch_durable` with the same bytes."""
-
-    epoch: int
-    data: bytes
-
-
-Output = Publish | Persist
 
 
 class Snapshot(NamedTuple):
@@ -128,9 +108,9 @@ class Vehicle:
         self._link_loss_ns = round(link_loss_s * 1e9)
         self._answer_within_s = answer_within_s
         self._radio = RadioModel(vehicle_id.site)
-        self._outputs: deque[Output] = deque()
+        self._outputs = Outputs(self._count)
+        self._events = EventRepeater(self._outputs, self._count)
         self._results: dict[str, list[CommandResult]] = {}
-        self._events: dict[str, tuple[VehicleEvent, int]] = {}
         self._next_event = 1
         self._request: VehicleEvent | None = None
         self._request_until_ns = 0
@@ -158,9 +138,9 @@ class Vehicle:
             case Repeated(command_id):
                 self._count("repeated")
                 for result in self._results.get(command_id, []):
-                    self._put(Publish(Stream.CMD_RESULT, result))
+                    self._outputs.put(Publish(Stream.CMD_RESULT, result))
             case PersistEpoch(epoch):
-                self._put(Persist(epoch, data))
+                self._outputs.put(Persist(epoch, data))
 
     def on_epoch_durable(self, epoch: int, data: bytes, now_ns: int) -> None:
         """The shell wrote `epoch`; the command that brought it is checked again."""
@@ -187,7 +167,7 @@ class Vehicle:
 
     def on_event_ack(self, ack: EventAck) -> None:
         """The hub has recorded an event: stop repeating it."""
-        self._events.pop(ack.event_id, None)
+        self._events.drop(ack.event_id)
 
     def on_reconnected(self) -> None:
         """A new connection to the broker: say everything again."""
@@ -208,16 +188,14 @@ class Vehicle:
         ):
             self.conduct.feed(Input.UNANSWERED, "obstacle: nobody answered in time")
         self._watch_link(now_ns)
-        self._repeat_events(now_ns)
+        self._events.on_time(now_ns)
         self._say_state(now_ns)
 
     # ------------------------------------------------------------------ what to say
 
     def take_outputs(self) -> list[Output]:
         """Return what has to be said or written since the last call, in order."""
-        taken = list(self._outputs)
-        self._outputs.clear()
-        return taken
+        return self._outputs.take()
 
     def telemetry(self, now_ns: int) -> Telemetry:
         """Return the next telemetry message."""
@@ -315,14 +293,14 @@ class Vehicle:
         )
         self._request = request
         self._request_until_ns = now_ns + round(self._answer_within_s * 1e9)
-        self._raise(request, now_ns)
+        self._events.add(request, now_ns)
 
     def _clear_request(self, now_ns: int) -> None:
         if self._request is None:
             return
         self.drive.pass_obstacle()
-        self._events.pop(self._request.event_id, None)
-        self._raise(
+        self._events.drop(self._request.event_id)
+        self._events.add(
             VehicleEvent(
                 session_id=self._session_id,
                 event_id=self._event_id(),
@@ -339,19 +317,6 @@ class Vehicle:
         number = self._next_event
         self._next_event += 1
         return f"{self._session_id[:32]}-{number}"
-
-    def _raise(self, event: VehicleEvent, now_ns: int) -> None:
-        while len(self._events) >= MAX_EVENTS:
-            self._events.pop(next(iter(self._events)))
-            self._count("events_dropped")
-        self._events[event.event_id] = (event, now_ns + EVENT_REPEAT_NS)
-        self._put(Publish(Stream.EVENT, event))
-
-    def _repeat_events(self, now_ns: int) -> None:
-        for event_id, (event, due_ns) in list(self._events.items()):
-            if now_ns >= due_ns:
-                self._events[event_id] = (event, now_ns + EVENT_REPEAT_NS)
-                self._put(Publish(Stream.EVENT, event))
 
     def _watch_link(self, now_ns: int) -> None:
         if self._hub is None or now_ns - self._link_since_ns < self._link_loss_ns:
@@ -390,7 +355,7 @@ class Vehicle:
             reason=reason[:500],
         )
         self._last_state_ns = now_ns
-        self._put(Publish(Stream.STATE, self._last_state))
+        self._outputs.put(Publish(Stream.STATE, self._last_state))
 
     def _answer(
         self,
@@ -407,13 +372,7 @@ class Vehicle:
             self._results.setdefault(command_id, []).append(result)
             while len(self._results) > MAX_RESULTS:
                 self._results.pop(next(iter(self._results)))
-        self._put(Publish(Stream.CMD_RESULT, result))
-
-    def _put(self, output: Output) -> None:
-        if len(self._outputs) >= MAX_OUTPUTS:
-            self._outputs.popleft()
-            self._count("outputs_dropped")
-        self._outputs.append(output)
+        self._outputs.put(Publish(Stream.CMD_RESULT, result))
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1

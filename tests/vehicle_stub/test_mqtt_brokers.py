@@ -241,9 +241,11 @@ async def test_a_vehicle_talks_stops_resumes_and_leaves(
             await hub.until(lambda: hub.states("go-2") == ["received", "applied"])
             await hub.until(lambda: hub.last[Stream.TELEMETRY].speed_mps > 1)
 
+            told = asyncio.get_running_loop().time()
             process.send_signal(signal.SIGTERM)
             await hub.until(lambda: hub.last[Stream.CONNECTION].state == "OFFLINE")
             assert await asyncio.wait_for(process.wait(), 10) == 0
+            assert asyncio.get_running_loop().time() - told < 6  # 2 s on an idle machine
     assert "Traceback" not in log.read_text()
 
 

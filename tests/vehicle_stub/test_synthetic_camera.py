@@ -216,6 +216,45 @@ def test_a_file_plays_in_real_time_and_begins_again(clip: Path) -> None:
     assert sum(a > b for a, b in itertools.pairwise(seen)) >= 2
 
 
+@pytest.mark.parametrize("burn", [True, None])
+def test_the_strip_is_burnt_into_a_file_only_where_asked(clip: Path, burn: bool | None) -> None:
+    camera = CameraSection(
+        name="a", source=f"file:{clip}", width=640, height=360, fps=20, burn_strip=burn
+    )
+    worker = CameraWorker(camera, lambda: FileSource(clip, 640, 360), packetize, random.Random(1))
+    decoder: Any = av.CodecContext.create("h264", "r")
+    got: list[tuple[EncodedPicture, strip.StripReading | None]] = []
+    enough = threading.Event()
+    encode = worker.main._packetize
+
+    def decode(data: bytes) -> list[bytes]:
+        frames = decoder.decode(av.Packet(data))
+        read.append(read_strip(frames[0]) if frames else None)
+        return encode(data)
+
+    read: list[strip.StripReading | None] = []
+    worker.main._packetize = decode
+
+    def deliver(picture: EncodedPicture) -> None:
+        got.append((picture, read[-1]))
+        if len(got) >= 6:
+            enough.set()
+
+    worker.start()
+    worker.main.attach(deliver)
+    assert enough.wait(60)
+    worker.stop()
+    readings = [(picture, reading) for picture, reading in got if reading is not None]
+    assert bool(readings) == bool(burn)
+    for picture, reading in readings:
+        assert (
+            abs(reading.captured_ms - picture.captured_utc_ns // 1_000_000 % strip.TIME_MODULO)
+            < 1_000
+        )
+    # Repeated pictures of the file are marked each for itself.
+    assert len({reading.frame_number for _, reading in readings}) == len(readings)
+
+
 def test_what_cannot_be_opened_is_a_source_error_in_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"this is no film")

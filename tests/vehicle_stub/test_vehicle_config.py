@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from vehicle_stub import config as configuration
-from vehicle_stub.config import ConfigError, load, load_credentials
+from vehicle_stub.config import ConfigError, load
+from vehicle_stub.credentials import load_credentials
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "deploy/vehicle.sample.toml"

@@ -25,10 +25,12 @@ from vehicle_stub.config import CameraSection
 from vehicle_stub.course import route_course
 from vehicle_stub.encoding import EncodedPicture
 from vehicle_stub.publisher import MediaPublisher
+from vehicle_stub.rate import RateFollower
 from vehicle_stub.rtp_hooks import ntp_timestamp
 from vehicle_stub.sound import EngineSound, SoundTrack
 from vehicle_stub.synthetic import SyntheticSource
 from vehicle_stub.vehicle import Snapshot
+from vehicle_stub.video_sender import VideoSender
 from vehicle_stub.webrtc import AnswerError, MediaSession, packetize
 from vehicle_stub.whip import WhipClient, WhipError
 
@@ -160,6 +162,47 @@ async def test_two_cameras_keep_their_names_and_a_picture_loss_gets_a_keyframe(
         "a=msid:front",
         "a=msid:left",
     ]
+
+
+async def test_what_is_lost_is_sent_again_and_a_large_picture_is_spread(
+    whip_receiver: Any,
+) -> None:
+    camera = make_camera(bitrate_kbps=6_000, keyframe_interval_s=1.0)
+    async with publishing(whip_receiver, [camera], sound=False) as publisher:
+        async with asyncio.timeout(60):
+            track = (await tracks_of(whip_receiver, 1))["video"][0]
+            await track.recv()
+            assert publisher.session is not None
+            outlet = publisher.session.outlets[0]
+            assert outlet._rtx_type is not None
+            send = outlet.sender.transport._send_rtp
+            left = 0
+            times: list[float] = []
+
+            async def lossy(data: bytes) -> None:
+                nonlocal left
+                if data[1] & 0x7F not in (72, 73, 74, 75, 76, 77, 78):  # not RTCP
+                    times.append(asyncio.get_running_loop().time())
+                    left += 1
+                    if left % 9 == 0 and data[1] & 0x7F != outlet._rtx_type:
+                        return
+                await send(data)
+
+            outlet.sender.transport._send_rtp = lossy
+            while outlet.repaired < 20:
+                await track.recv()
+    assert outlet.repaired >= 20
+
+
+def test_a_keyframe_takes_a_part_of_the_picture_interval_and_a_small_picture_nothing() -> None:
+    outlet = object.__new__(VideoSender)
+    outlet.encoding = make_camera().main
+    outlet.follower = RateFollower(8_000, 1920, 1080, 15)
+    assert outlet._pace([b"x" * 1_200] * 10) == 0
+    keyframe = [b"x" * 1_200] * 210  # 2 Mbit: 63 ms at four times the rate
+    assert outlet._pace(keyframe) * 200 == pytest.approx(0.8 / 15, rel=0.01)
+    middling = [b"x" * 1_200] * 60
+    assert outlet._pace(middling) * 50 == pytest.approx(60 * 9_600 / 32e6, rel=0.01)
 
 
 async def test_a_silent_or_dead_hub_is_dialled_again(whip_receiver: Any) -> None:
