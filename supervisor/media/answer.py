@@ -2,8 +2,9 @@
 
 ICE-lite, BUNDLE, rtcp-mux, `setup:passive`, one candidate for each announced
 address (RFC 8829 §5.3, RFC 8839 §5). An m-line that cannot be served is refused
-with port 0. Publishers are offered one header extension, MID, to tell m-lines apart;
-watchers none, as nothing is forwarded but header and payload.
+with port 0. Publishers are offered two header extensions: MID, to tell m-lines apart,
+and one for rate control. Watchers get none, as nothing is forwarded but header and
+payload.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from protocols.ids import check_name
 from supervisor.media import ipc
 from supervisor.media.dtls import MAX_FRAME, SCTP_PORT
 from supervisor.media.sdp import (
+    ABS_SEND_TIME,
     MID_EXTENSION,
     REPAIRED_RID_EXTENSION,
     RID_EXTENSION,
+    TRANSPORT_CC,
     Media,
     Offer,
 )
@@ -190,6 +193,31 @@ def _simulcast(media: Media) -> tuple[list[str], list[str]]:
     return media.rids, lines
 
 
+def rate_extension(offer: Offer) -> tuple[str, int]:
+    """Return the header extension that rate control needs, ("", 0) if none is offered.
+
+    A publisher that takes transport-wide feedback estimates by itself. For any other
+    the time of sending tells most.
+    """
+    videos = [media for media in offer.media if media.kind == "video" and media.sends]
+    for media in videos:
+        if media.transport_cc and TRANSPORT_CC in media.extensions:
+            return TRANSPORT_CC, media.extensions[TRANSPORT_CC]
+    for media in videos:
+        if ABS_SEND_TIME in media.extensions:
+            return ABS_SEND_TIME, media.extensions[ABS_SEND_TIME]
+    return "", 0
+
+
+def _rate_lines(media: Media, codecs: Sequence[Codec], uri: str) -> list[str]:
+    if uri not in media.extensions:
+        return []
+    lines = [f"a=extmap:{media.extensions[uri]} {uri}"]
+    if uri == TRANSPORT_CC:
+        lines += [f"a=rtcp-fb:{codec.payload_type} transport-cc" for codec in codecs]
+    return lines
+
+
 def accept_publisher(
     offer: Offer, cameras: Sequence[str], numbers: Sequence[int] = (), cname: str = ""
 ) -> Accepted:
@@ -202,6 +230,7 @@ def accept_publisher(
         ProtocolError: `bad_sdp`, `bad_name`.
     """
     names = _camera_names(offer, cameras)
+    rate_uri, _ = rate_extension(offer)
     served: list[Served] = []
     streams: list[ipc.InboundSpec] = []
     mid_extension = rid_extension = repaired = 0
@@ -229,6 +258,7 @@ def accept_publisher(
         if MID_EXTENSION in media.extensions:
             mid_extension = media.extensions[MID_EXTENSION]
             extra.append(f"a=extmap:{mid_extension} {MID_EXTENSION}")
+        extra += _rate_lines(media, codecs, rate_uri)
         rids, lines = _simulcast(media) if media.kind == "video" and not layer else ([], [])
         if rids:
             rid_extension = media.extensions[RID_EXTENSION]

@@ -81,9 +81,16 @@ class Transport(msgspec.Struct, frozen=True):
 
 
 class OpenPublisher(_Message, frozen=True):
-    """Let a vehicle in. `mid_extension` and those of RIDs: ids of the header
-    extensions that carry them, 0 for none. `sctp_port`: of its data channel, 0 for none.
-    `talk`: how an operator's voice is sent to it."""
+    """Let a vehicle in.
+
+    Attributes:
+        mid_extension, rid_extension, repaired_rid_extension: Ids of the header
+            extensions that carry MID and RIDs, 0 for none.
+        sctp_port: Of its data channel, 0 for none.
+        talk: How an operator's voice is sent to it.
+        transport_cc, send_time: Ids of the header extensions transport-wide sequence
+            number and abs-send-time, 0 for none.
+    """
 
     session: str
     vehicle: str
@@ -95,6 +102,8 @@ class OpenPublisher(_Message, frozen=True):
     repaired_rid_extension: int = 0
     sctp_port: int = 0
     talk: OutboundSpec | None = None
+    transport_cc: int = 0
+    send_time: int = 0
 
 
 class OpenWatcher(_Message, frozen=True):

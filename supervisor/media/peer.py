@@ -15,6 +15,8 @@ from supervisor.rtp.downtrack import DownTrack
 from supervisor.rtp.feed import Feed, Inbound
 from supervisor.rtp.layers import LayerSet
 from supervisor.rtp.packet import RtpHeader, find_extension, parse_rtp
+from supervisor.rtp.transport_cc import Arrivals
+from supervisor.rtp.uplink import Uplink
 from supervisor.rtp.view import Shown, View
 
 HALF_OPEN_NS: Final = 10_000_000_000
@@ -109,6 +111,8 @@ class Publisher(Peer):
         feeds: The same, each one layer.
         current: The newest SSRC of each m-line.
         inbound: All SSRCs taken so far, without those of retransmissions.
+        arrivals: For the feedback of a publisher that estimates its uplink itself.
+        uplink: The estimate of any other's.
     """
 
     def __init__(
@@ -129,6 +133,9 @@ class Publisher(Peer):
         self.inbound: dict[int, Inbound] = {}
         self.current: list[Inbound | None] = [None] * len(feeds)
         self.reported_ns = now_ns
+        self.arrivals = Arrivals(spec.transport_cc) if spec.transport_cc else None
+        max_bps = spec.max_kbps * 1000
+        self.uplink = None if spec.transport_cc else Uplink(max_bps, spec.send_time)
         self._by_ssrc = {
             ssrc: index for index, stream in enumerate(spec.streams) for ssrc in stream.ssrcs
         }
@@ -256,6 +263,7 @@ class Publisher(Peer):
                     duplicates=stats.duplicates,
                     longest_gap_ms=round(stats.take_gap_ns() / 1e6, 3),
                     last_packet_ns=stats.last_packet_ns,
+                    estimate_kbps=None if self.uplink is None else self.uplink.bps // 1000,
                     width=width,
                     height=height,
                 )

@@ -29,12 +29,13 @@ from supervisor.media.answer import (
     build_answer,
     data_port,
     peer_transport,
+    rate_extension,
     talk_codecs,
 )
 from supervisor.media.errors import MediaError, NotPublishingError, UnavailableError
 from supervisor.media.http import build_routes
 from supervisor.media.link import WorkerLink
-from supervisor.media.sdp import parse_offer
+from supervisor.media.sdp import ABS_SEND_TIME, TRANSPORT_CC, parse_offer
 from supervisor.media.udp import open_socket
 from supervisor.rtp.layers import Choice
 
@@ -209,6 +210,7 @@ class MediaPlane:
         offer = parse_offer(sdp)
         peer = peer_transport(offer)
         accepted = accept_publisher(offer, cameras, _distinct_numbers(2), secrets.token_urlsafe(12))
+        rate_uri, rate_extension_id = rate_extension(offer)
         link = self._place(vehicle_id)
         for other in list(self.sessions.values()):
             if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
@@ -229,6 +231,8 @@ class MediaPlane:
                 accepted.repaired_rid_extension,
                 data_port(accepted.served),
                 accepted.talk,
+                transport_cc=rate_extension_id if rate_uri == TRANSPORT_CC else 0,
+                send_time=rate_extension_id if rate_uri == ABS_SEND_TIME else 0,
             ),
         )
         return session, build_answer(offer, accepted.served, local)

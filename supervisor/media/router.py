@@ -72,6 +72,7 @@ class Router:
         self._touched: dict[int, tuple[Feed, Publisher]] = {}
         self._lossy: dict[int, Publisher] = {}
         self._waiting: dict[int, DownTrack] = {}
+        self._publishers: dict[int, Publisher] = {}
         self._gathered = 0
         self._publisher_rtcp: dict[type, Callable[[Publisher, Any, int], None]] = {
             rtcp.SenderReport: self._on_sender_report,
@@ -109,6 +110,8 @@ class Router:
             for track in peer.tracks.values():
                 self._watchers[id(track)] = peer
             peer.view.join(clock.monotonic_ns())
+        elif isinstance(peer, Publisher):
+            self._publishers[id(peer)] = peer
 
     def remove(self, peer: Peer) -> None:
         """Forget a session and all its addresses."""
@@ -127,6 +130,7 @@ class Router:
         floor = self.vehicles[peer.vehicle].floor
         if floor is not None and isinstance(peer, Publisher | Watcher):
             floor.leave(peer)
+        self._publishers.pop(id(peer), None)
         self._clean(peer.vehicle)
 
     def _clean(self, name: str) -> None:
@@ -257,6 +261,8 @@ class Router:
     def _switch(self, peer: Peer, address: Address) -> None:
         if peer.address is not None:
             self.counters.add("media_rebound")
+            if isinstance(peer, Publisher) and peer.uplink is not None:
+                peer.uplink.restart()
         peer.address = address
 
     def _on_rtp_run(
@@ -264,6 +270,8 @@ class Router:
     ) -> int:
         """Take the media a run begins with; return where something else follows."""
         packets, stopped = rx.unprotect_run(self.port.buffer, length, segment)
+        if peer.arrivals is not None:
+            peer.arrivals.on_run(packets, now_ns)
         index = 0
         while index < len(packets):
             data = packets[index]
@@ -288,6 +296,8 @@ class Router:
             return
         peer.heard_ns = peer.media_ns = now_ns
         data = bytes(buffer.view[start : start + plain])
+        if peer.arrivals is not None:
+            peer.arrivals.on_packet(data, now_ns)
         inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
         self._on_plain(peer, inbound, data, now_ns)
 
@@ -473,9 +483,30 @@ class Router:
     # ----------------------------------------------------------------- time
 
     def on_repair_time(self, now_ns: int) -> None:
-        """Ask again for what is still missing; call every 20 ms."""
+        """Ask again for what is still missing, steer the publishers' rates; every 20 ms."""
         if self._lossy:
             self._ask_again(now_ns)
+        for publisher in self._publishers.values():
+            self._steer(publisher, now_ns)
+
+    def _steer(self, peer: Publisher, now_ns: int) -> None:
+        """Tell a publisher what arrived and when, or what its uplink carries."""
+        if peer.arrivals is not None:
+            if peer.arrivals.due(now_ns) and peer.inbound:
+                media = next(iter(peer.inbound))
+                for report in peer.arrivals.reports(OUR_SSRC, media, now_ns):
+                    peer.send_rtcp(report)
+        elif peer.uplink is not None:
+            bps = peer.uplink.on_time(peer.current, now_ns)
+            if bps is not None:
+                self._tell_rate(peer, bps)
+
+    def _tell_rate(self, peer: Publisher, bps: int) -> None:
+        videos = [stream.ssrc for stream in peer.current if stream and not stream.is_audio]
+        if videos:
+            peer.send_rtcp(
+                rtcp.build_receiver_report(OUR_SSRC, ()) + rtcp.build_remb(OUR_SSRC, bps, videos)
+            )
 
     def on_time(self, now_ns: int) -> list[tuple[Peer, str]]:
         """Do what is due every 100 ms; return the sessions that have to end, and why."""
@@ -516,5 +547,6 @@ class Router:
             OUR_SSRC, [inbound.reception_report(now_ns) for inbound in current]
         )
         if videos:
-            packet += rtcp.build_remb(OUR_SSRC, peer.spec.max_kbps * 1000, videos)
+            bps = peer.spec.max_kbps * 1000 if peer.uplink is None else peer.uplink.bps
+            packet += rtcp.build_remb(OUR_SSRC, bps, videos)
         peer.send_rtcp(packet)

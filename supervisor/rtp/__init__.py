@@ -12,6 +12,9 @@ Knows nothing of vehicles, sockets or encryption; every `now_ns` is given.
     nack             what is missing, and when to ask for it (upstream)
     cache            the newest packets, for watchers who ask (downstream)
     asker            one keyframe request for many, at most two a second
+    transport_cc     when each packet came, for a publisher that estimates by itself
+    estimator        what an uplink carries, for any other
+    uplink           one publisher's streams before that estimator
     feed             one camera's timeline over all its publishers
     layers           one camera in several sizes, on one timeline
     switch, squeeze  a watcher goes from one size to another, between frames

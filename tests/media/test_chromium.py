@@ -15,6 +15,11 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from support.bottleneck import Bottleneck
+
+FULL, TOP = 8_000_000, 1_500_000
+"""Bit/s of the uplink, and about what Chromium sends of a picture of 640×480."""
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [
@@ -40,7 +45,9 @@ const post = async (path, token, pc) => {
     headers: {'Content-Type': 'application/sdp', Authorization: 'Bearer ' + token}});
   window.location_ = answer.headers.get('Location');
   if (answer.status !== 201) throw new Error(answer.status + ' ' + await answer.text());
-  await pc.setRemoteDescription({type: 'answer', sdp: await answer.text()});
+  let sdp = await answer.text();
+  if (window.detour) sdp = sdp.replaceAll(` ${detour[0]} typ`, ` ${detour[1]} typ`);
+  await pc.setRemoteDescription({type: 'answer', sdp});
 };
 window.watch = async (token) => {
   const pc = window.pc = new RTCPeerConnection();
@@ -60,8 +67,20 @@ window.watch = async (token) => {
   };
   await post('/whep/maebashi/bus-01', token, pc);
 };
-window.publish = async (token, codec) => {
-  const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640}, audio: true});
+// A picture that takes every bit an encoder is given.
+const noise = () => {
+  const [tile, canvas] = [0, 1].map(() => document.createElement('canvas'));
+  [tile.width, tile.height, canvas.width, canvas.height] = [1280, 960, 640, 480];
+  const pixels = new ImageData(1280, 960);
+  for (let i = 0; i < pixels.data.length; i++) pixels.data[i] = 255 * Math.random();
+  tile.getContext('2d').putImageData(pixels, 0, 0);
+  const paper = canvas.getContext('2d');
+  setInterval(() => paper.drawImage(tile, -640 * Math.random(), -480 * Math.random()), 50);
+  return canvas.captureStream(20);
+};
+window.publish = async (token, codec, busy) => {
+  const stream = busy ? noise()
+    : await navigator.mediaDevices.getUserMedia({video: {width: 640}, audio: true});
   const pc = window.up = new RTCPeerConnection();
   for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly'});
   const codecs = RTCRtpSender.getCapabilities('video').codecs;
@@ -90,6 +109,13 @@ window.operate = async (token) => {
   window.heard = [];
   commands.onmessage = (event) => window.heard.push(event.data);
   await post('/whep/maebashi/bus-01', token, pc);
+};
+window.target = async () => {
+  let bps = 0;
+  (await window.up.getStats()).forEach((s) => {
+    if (s.type === 'outbound-rtp' && s.kind === 'video') bps = s.targetBitrate || 0;
+  });
+  return bps;
 };
 window.sound = async () => {
   let packets = 0;
@@ -205,3 +231,51 @@ async def test_chromium_commands_and_talks_to_a_stock_vehicle(hub, peer, media):
         async with asyncio.timeout(40):
             while np.abs((await speaker.recv()).to_ndarray()).max() < 500:
                 pass
+
+
+async def test_chromium_follows_its_uplink_by_transport_wide_feedback(hub, media):
+    """FAULTS F-05 with a browser as publisher. Figures are printed.
+
+    How fast the rate rises again is its own controller's affair: no feedback hastens it.
+    """
+    worker = hub.plane.worker_stats()[0].udp_port
+    cell = Bottleneck(("127.0.0.1", worker), FULL)
+    port = await cell.open()
+    loop = asyncio.get_running_loop()
+    try:
+        async with served(hub, media.until) as address, page_of(address) as page:
+            await page.evaluate("(ports) => { window.detour = ports; }", [worker, port])
+            await page.evaluate("token => publish(token, 'VP8', true)", media.TOKEN)
+            await media.until(lambda: hub.plane.publishing(media.BUS), "publisher connected")
+
+            async def target():
+                return await page.evaluate("target()")
+
+            async def when(condition, what, seconds=40.0):
+                begun = loop.time()
+                while not condition(await target()):
+                    assert loop.time() - begun < seconds, f"never: {what}, {await target()}"
+                    await asyncio.sleep(0.1)
+                return loop.time() - begun
+
+            await when(lambda bps: bps > 0.9 * TOP, "its full rate")
+            fell = loop.time()
+            cell.bps = TOP / 4
+            followed = await when(lambda bps: bps < TOP / 3, "a lower rate")
+            await media.until(
+                lambda: loop.time() - fell > 4 and cell.history[-1][1] < 0.3, "the queue is gone"
+            )
+            over = cell.over(0.5, fell)
+            worst = max(queue for at, queue, _ in cell.history if at >= fell)
+            cell.bps = FULL
+            low = await target()
+            back = await when(lambda bps: bps > 1.2 * low, "a higher rate again")
+            print(
+                f"\nfollowed down in {followed:.2f} s, queue at most {worst:.2f} s, over 0.5 s for "
+                f"{over:.2f} s; from {low / 1e6:.2f} Mbit/s up by 20 % in {back:.1f} s; "
+                f"{cell.dropped} dropped"
+            )
+            assert over < 8
+            assert hub.samples()[-1].streams[0].estimate_kbps is None
+    finally:
+        cell.close()
