@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 import shlex
 import shutil
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -15,9 +17,10 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from loadtests import curve as load_curve
-from loadtests import origin, procfs, profiling, report
+from loadtests import demo_bench, origin, procfs, profiling, report
 from loadtests.errors import BenchError
 from loadtests.faults import runner, verdict
 from loadtests.hub_process import HubProcess
@@ -213,6 +216,33 @@ async def _media(peer: Peer, load: Load, profile: Path | None) -> report.Report:
         results=results,
         ratio=report.ratio(results),
     )
+
+
+@app.command()
+def demo(
+    stops: Annotated[int, typer.Option(min=1, max=1000, help="How many stops to time.")] = 30,
+    kills: Annotated[int, typer.Option(min=1, max=50, help="How often each part dies.")] = 3,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as JSON.")
+    ] = None,
+) -> None:
+    """Start, stop and recovery of the demo: real processes, timed from outside."""
+    load = procfs.load_average()
+    with (
+        tempfile.TemporaryDirectory(prefix="enkan-bench-") as name,
+        terminal.status("starting") as status,
+    ):
+        timings = asyncio.run(demo_bench.measure(Path(name) / "demo", stops, kills, status.update))
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(timings)) + b"\n")
+    table = Table("", "n", "median", "p99", "worst", "target", title="The demo")
+    for timing in timings:
+        ordered = sorted(timing.seconds)
+        p99 = ordered[max(0, math.ceil(0.99 * len(ordered)) - 1)]
+        figures = [f"{value:.3f} s" for value in (statistics.median(ordered), p99, ordered[-1])]
+        table.add_row(timing.what, str(len(ordered)), *figures, timing.target)
+    terminal.print(table)
+    terminal.print(f"machine: {procfs.machine()}; load average before: {load:.2f}", markup=False)
 
 
 def _folder(parent: Path, name: str) -> Path:

@@ -1,10 +1,10 @@
 """Messages between one operator's console and the hub, JSON over one WebSocket.
 
 After signing in the console opens `/ws`; the hub sends `Welcome`, one `Snapshot`,
-then `Delta`s at most ten times a second, each holding the whole view of every
-object that changed. `seq` rises by one with each Snapshot or Delta: a console that
-sees a gap reconnects. Every `*_ns` is the *hub's monotonic clock*; the console maps
-it to its own by `ClockPing`/`ClockPong`.
+then `Delta`s, each holding the whole view of every object that changed: vehicles at
+most ten times a second, alarms, requests and commands at once. `seq` rises by one
+with each Snapshot or Delta: a console that sees a gap reconnects. Every `*_ns` is the
+*hub's monotonic clock*; the console maps it to its own by `ClockPing`/`ClockPong`.
 """
 
 from __future__ import annotations

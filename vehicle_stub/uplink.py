@@ -16,6 +16,7 @@ import asyncio
 import logging
 import random
 import secrets
+import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -176,6 +177,8 @@ class Uplink:
             max_queued_incoming_messages=MAX_INCOMING,
             max_queued_outgoing_messages=MAX_INCOMING,
             tls_context=login.tls,
+            # A result must not wait 40 ms for the acknowledgement of the one before it.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     async def _telemetry(self, backoff: Backoff) -> None:

@@ -57,6 +57,11 @@ from supervisor.counters import Counters
 log = logging.getLogger("enkan.console")
 
 TICK_S: Final = 0.1
+"""Vehicles are shown this often; alarms, requests and commands at once."""
+
+GATHER_S: Final = 0.005
+"""What is shown at once waits this long for what belongs to it."""
+
 QUIET_NS: Final = 1_000_000_000
 """After this long without a change consoles get an empty Delta: the hub is there."""
 
@@ -182,6 +187,7 @@ class Console:
         self._numbers = itertools.count(1)
         self._changes = Changes()
         self._dirty: set[VehicleId] = set()
+        self._urgent = asyncio.Event()
         self._draining = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -240,17 +246,20 @@ class Console:
             | effects.Refuse
         ),
     ) -> None:
-        """Take one effect of the core; sent with the next tick, a refusal at once."""
+        """Take one effect of the core; a vehicle is sent with the next tick, the rest at once."""
         match effect:
             case effects.ShowVehicle():
                 self._dirty.add(effect.vehicle_id)
             case effects.ShowAlarm():
                 self._changes.alarms[effect.alarm.id] = effect.alarm
+                self._urgent.set()
             case effects.ShowRequest():
                 request = effect.request
                 self._changes.requests[request.vehicle, request.id] = request
+                self._urgent.set()
             case effects.ShowCommand():
                 self._changes.commands[effect.command.id] = effect.command
+                self._urgent.set()
             case effects.Refuse():
                 for socket in self._sockets.values():
                     if effect.session in (socket.operator.session, socket.sign_in):
@@ -259,13 +268,21 @@ class Console:
                 assert_never(effect)
 
     async def _tick(self) -> None:
-        last_ns = 0
+        last_ns = due_ns = 0
         while True:
-            await asyncio.sleep(TICK_S)
-            self._access.sweep()
+            left_s = max(0.0, (due_ns - clock.monotonic_ns()) / 1e9)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._urgent.wait()
+                    await asyncio.sleep(GATHER_S)
+            self._urgent.clear()
             now_ns = clock.monotonic_ns()
             changes, self._changes = self._changes, Changes()
-            dirty, self._dirty = self._dirty, set()
+            dirty: set[VehicleId] = set()
+            if now_ns >= due_ns:
+                due_ns = now_ns + int(TICK_S * 1e9)
+                self._access.sweep()
+                dirty, self._dirty = self._dirty, dirty
             if not self._sockets:
                 continue
             for vehicle_id in dirty:

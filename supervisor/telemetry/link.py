@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 import secrets
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -302,6 +303,7 @@ class TelemetryLink:
             max_queued_outgoing_messages=2 * OUTBOX,
             queue_type=_Sink,
             tls_context=tls,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             logger=logging.getLogger("enkan.telemetry.mqtt"),
         )
 

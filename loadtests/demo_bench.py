@@ -1,0 +1,197 @@
+"""The demo as a newcomer meets it, timed from outside: start, stop, and parts that die.
+
+Everything is read where a person would look: the lines of the command, the console's
+own socket, `/readyz`. Nothing of the hub is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+from websockets.asyncio.client import connect
+
+from loadtests import procfs
+from loadtests.children import spawn, stop
+from loadtests.errors import BenchError
+from protocols.operator import CommandState, Delta, LinkState, Snapshot, ToConsole, VehicleView
+
+ACCOUNT: Final = {"name": "demo", "password": "enkan-demo"}
+VEHICLES: Final = 3
+WITHIN_S: Final = 60.0
+POLL_S: Final = 0.01
+
+
+T = TypeVar("T")
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """One measured thing: how long it took each time, in seconds."""
+
+    what: str
+    target: str
+    seconds: list[float]
+
+
+class _Console:
+    """A console without a screen: the newest view of everything."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.vehicles: dict[str, VehicleView] = {}
+        self.applied: dict[str, float] = {}
+        self.client = httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=10.0)
+
+    async def follow(self) -> None:
+        """Sign in and take what the hub sends, until cancelled."""
+        answer = await self.client.post("/api/session", json=ACCOUNT)
+        answer.raise_for_status()
+        cookie = "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
+        decoder = msgspec.json.Decoder(ToConsole)
+        async with connect(
+            self.url.replace("http", "ws", 1) + "/ws",
+            additional_headers={"Cookie": cookie},
+            origin=self.url,  # type: ignore[arg-type]
+            proxy=None,
+        ) as socket:
+            async for text in socket:
+                message = decoder.decode(text)
+                if isinstance(message, Snapshot | Delta):
+                    self.vehicles.update({view.id: view for view in message.vehicles})
+                    for command in message.commands:
+                        if command.state is CommandState.APPLIED:
+                            self.applied.setdefault(command.id, time.monotonic())
+
+    def live(self) -> bool:
+        """Tell whether every vehicle is online and sends pictures."""
+        return len(self.vehicles) == VEHICLES and all(
+            view.link is LinkState.ONLINE
+            and any(stream.kind == "video" and stream.live for stream in view.streams)
+            for view in self.vehicles.values()
+        )
+
+    async def ready(self, part: str) -> bool:
+        """Tell whether `/readyz` calls one part ready."""
+        answer = await self.client.get("/readyz")
+        return bool(answer.json().get(part) is True)
+
+
+async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], None]) -> list[Timing]:
+    """Run the demo in `folder` and time it.
+
+    Raises:
+        BenchError: Something did not happen within a minute; says what.
+    """
+    started = time.monotonic()
+    process = await spawn(
+        *(sys.executable, "-m", "supervisor", "demo", "--state", str(folder), "--port", "0"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        say("starting")
+        url = await _when(lambda: _console_of(folder), "the console's address")
+        console_s = time.monotonic() - started
+        async with _followed(_Console(url)) as console:
+            await _when(console.live, "pictures of every vehicle")
+            timings = [
+                Timing("console answers", "", [console_s]),
+                Timing("pictures of three vehicles", "", [time.monotonic() - started]),
+            ]
+            say("stopping")
+            timings.append(
+                Timing("stop asked → applied shown", "≤ 0.1 s", await _stops(console, stops))
+            )
+            for part, words, target in (
+                ("media", "supervisor.media.worker", "≤ 1 s"),
+                ("broker", "nats-server", "≤ 1 s"),
+            ):
+                back, whole = [], []
+                for number in range(kills):
+                    say(f"killing {part} {number + 1} of {kills}")
+                    ready_s, live_s = await _kill(console, process.pid, words, part)
+                    back.append(ready_s)
+                    whole.append(live_s)
+                timings.append(Timing(f"{part} killed → ready again", target, back))
+                timings.append(Timing(f"{part} killed → every vehicle live again", "", whole))
+        return timings
+    finally:
+        await stop(process, terminate=True)
+
+
+@contextlib.asynccontextmanager
+async def _followed(console: _Console) -> AsyncIterator[_Console]:
+    task = asyncio.create_task(console.follow(), name="console")
+    try:
+        yield console
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await console.client.aclose()
+
+
+async def _stops(console: _Console, count: int) -> list[float]:
+    taken = []
+    for number in range(count):
+        vehicle = sorted(console.vehicles)[number % VEHICLES]
+        command_id = str(uuid.uuid4())
+        asked = time.monotonic()
+        answer = await console.client.post(
+            f"/api/vehicles/{vehicle}/stop", json={"command_id": command_id}
+        )
+        answer.raise_for_status()
+        applied = await _when(functools.partial(console.applied.get, command_id), "a stop applied")
+        assert applied is not None
+        taken.append(applied - asked)
+    return taken
+
+
+async def _kill(console: _Console, root: int, words: str, part: str) -> tuple[float, float]:
+    """Kill one child; return the seconds until its part is ready, and all vehicles live."""
+    victims = [pid for pid in procfs.descendants(root) if words in procfs.command_line(pid)]
+    if len(victims) != 1:
+        raise BenchError(f"expected one process with {words!r}, found {len(victims)}")
+    killed = time.monotonic()
+    os.kill(victims[0], signal.SIGKILL)
+    deadline = killed + WITHIN_S
+    while await console.ready(part):
+        _in_time(deadline, f"/readyz noticing that {part} is gone")
+    while not await console.ready(part):
+        _in_time(deadline, f"{part} ready again")
+    ready_s = time.monotonic() - killed
+    await _when(console.live, "every vehicle live again")
+    return ready_s, time.monotonic() - killed
+
+
+def _console_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "hub.json").read_text(encoding="utf-8"))["console"])
+    except FileNotFoundError:
+        return ""
+
+
+async def _when(condition: Callable[[], T], what: str) -> T:
+    deadline = time.monotonic() + WITHIN_S
+    while not (result := condition()):
+        _in_time(deadline, what)
+        await asyncio.sleep(POLL_S)
+    return result
+
+
+def _in_time(deadline: float, what: str) -> None:
+    if time.monotonic() > deadline:
+        raise BenchError(f"not within {WITHIN_S:.0f} s: {what}")
