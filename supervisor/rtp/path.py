@@ -2,7 +2,8 @@
 
 Three witnesses, each with its own weight:
 
-    estimate   REMB below 0.8 of what he is sent: too much
+    estimate   REMB below 0.8 of what he is sent, and it has just fallen: too much. (An
+               estimate that only lags behind a scene which became lively still rises.)
     delay      the round trip 300 ms above its least, in two reports: a queue grows
     loss       a fifth or more lost, in three reports: a smaller layer has a better
                chance to be repaired; but loss alone never stops a picture
@@ -31,6 +32,9 @@ _FAILED_WITHIN_NS: Final = 10_000_000_000
 _MIN_RATE_BPS: Final = 50_000
 """Below this rate an estimate says more about the estimator than about the path."""
 
+_FALL: Final = 0.95
+"""An estimate that becomes smaller than this share of the last one has fallen."""
+
 _HEADROOM: Final = 0.9
 
 
@@ -49,6 +53,7 @@ class Path:
         "_clean_since_ns",
         "_delays",
         "_estimate_ns",
+        "_fell_ns",
         "_least_rtt_ns",
         "_losses",
         "_octets",
@@ -65,6 +70,7 @@ class Path:
         self.sent_bps = 0
         self.estimate_bps: int | None = None
         self._estimate_ns = 0
+        self._fell_ns: int | None = None
         self._losses = 0
         self._delays = 0
         self._least_rtt_ns: int | None = None
@@ -97,14 +103,17 @@ class Path:
 
     def on_estimate(self, bits_per_second: int, now_ns: int) -> None:
         """Take his REMB."""
+        before = self.estimate_bps
+        if before is not None and bits_per_second < before * _FALL:
+            self._fell_ns = now_ns
         self.estimate_bps = bits_per_second
         self._estimate_ns = now_ns
 
-    @property
-    def narrow(self) -> bool:
-        """More is sent than estimate or delay say the path carries."""
+    def narrow(self, now_ns: int) -> bool:
+        """Tell whether more is sent than estimate or delay say the path carries."""
         estimate = self.estimate_bps
-        if estimate is not None and self.sent_bps > max(_MIN_RATE_BPS, estimate / 0.8):
+        fell = self._fell_ns is not None and now_ns - self._fell_ns < _FRESH_NS
+        if fell and estimate is not None and self.sent_bps > max(_MIN_RATE_BPS, estimate / 0.8):
             return True
         return self._delays >= _BAD_DELAYS
 
@@ -128,7 +137,7 @@ class Path:
             self._octets_ns, self._octets = now_ns, octets
         if self.estimate_bps is not None and now_ns - self._estimate_ns > _FRESH_NS:
             self.estimate_bps = None
-        narrow = self.narrow
+        narrow = self.narrow(now_ns)
         self.reduced = min(self.reduced, most)
         if narrow or self._losses >= _BAD_LOSSES:
             self._clean_since_ns = None
