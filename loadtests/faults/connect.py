@@ -18,7 +18,8 @@ from typing import Final
 import msgspec
 
 from vehicle_stub.app import VehicleApp
-from vehicle_stub.config import load, load_credentials
+from vehicle_stub.config import load
+from vehicle_stub.credentials import load_credentials
 from vehicle_stub.publisher import MediaPublisher
 from vehicle_stub.whip import WhipClient
 
