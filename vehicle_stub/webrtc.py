@@ -78,6 +78,7 @@ class MediaSession:
         last_rtcp_ns: When the hub's last RTCP packet came (vehicle monotonic), 0 before.
         outlets: One for each encoding.
         path, liveness: From `open` on.
+        channel: The command channel we opened, if any.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class MediaSession:
         )
         self._peer.on("connectionstatechange", self._on_state)
         self.outlets = [self._add_encoding(encoding) for encoding in encodings]
+        self.channel: RTCDataChannel | None = None
         self._speaker = speaker
         self._frames = frames
         if sound is not None:
@@ -109,7 +111,8 @@ class MediaSession:
             self._peer.on("track", self._on_track)
         if frames is not None:
             # We open one, and take one the hub opens: both ends may be the first.
-            self._on_channel(self._peer.createDataChannel(LABEL, ordered=False, maxRetransmits=0))
+            self.channel = self._peer.createDataChannel(LABEL, ordered=False, maxRetransmits=0)
+            self._on_channel(self.channel)
             self._peer.on("datachannel", self._on_channel)
 
     async def offer(self) -> str:
