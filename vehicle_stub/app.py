@@ -264,7 +264,7 @@ def _opener(
 ) -> Callable[[], Source]:
     kind, _, rest = camera.source.partition(":")
     if kind == "synthetic":
-        name = config.vehicle.name or config.vehicle.id
+        name = config.vehicle.id
         return lambda: SyntheticSource(camera, name, course, look)
     if kind == "file":
         path = resolve(config_path, rest)
