@@ -101,6 +101,9 @@ async def _lossy(
 ) -> tuple[judge.Viewing, Taken, set[int]]:
     """Impair both ways for that long; return what was seen and what was there before."""
     await bed.healthy()
+    await asyncio.sleep(SETTLE_S)  # repairs of an earlier fault are over
+    await bed.take()
+    await asyncio.sleep(SETTLE_S)
     before = set((await bed.take()).streams)
     begun = await bed.network.both(VEHICLE_LINK, how)
     await asyncio.sleep(seconds)
