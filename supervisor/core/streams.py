@@ -27,7 +27,8 @@ class StreamTrack:
     """One stream of one publisher session.
 
     Attributes:
-        last_packet_ns: When packets were last seen to rise; None before.
+        last_packet_ns: When the last packet arrived or, where the sample does not say it,
+            when packets were last seen to rise; None before.
         last_frame_ns: When the last complete frame arrived; None before.
     """
 
@@ -44,7 +45,9 @@ class StreamTrack:
     def __init__(self, sample: StreamSample, now_ns: int) -> None:
         self.sample = sample
         self.last_frame_ns = sample.last_frame_ns
-        self.last_packet_ns: int | None = now_ns if sample.packets else None
+        self.last_packet_ns: int | None = sample.last_packet_ns
+        if self.last_packet_ns is None and sample.packets:
+            self.last_packet_ns = now_ns
         self._history: deque[_Totals] = deque(maxlen=64)
         self._history.append(_totals(sample, now_ns))
         self._rtp: int | None = None
@@ -57,7 +60,9 @@ class StreamTrack:
         if sample.packets < old.packets or sample.bytes < old.bytes or sample.frames < old.frames:
             self._history.clear()
             self.last_packet_ns = None
-        if sample.packets > old.packets or (self.last_packet_ns is None and sample.packets):
+        if sample.last_packet_ns is not None:
+            self.last_packet_ns = sample.last_packet_ns
+        elif sample.packets > old.packets or (self.last_packet_ns is None and sample.packets):
             self.last_packet_ns = now_ns
         self.sample = sample
         self.last_frame_ns = sample.last_frame_ns

@@ -377,7 +377,8 @@ def _codec_lines(codec: Codec, video: bool) -> list[str]:
     return lines
 
 
-def _candidates(local: Local) -> list[str]:
+def candidate_lines(local: Local) -> list[str]:
+    """Return our candidates and their end as `a=` lines."""
     lines = []
     for index, address in enumerate(local.addresses):
         priority = (126 << 24) + ((65_535 - index) << 8) + 255
@@ -416,7 +417,7 @@ def build_answer(offer: Offer, served: Sequence[Served], local: Local) -> str:
         lines.append(f"c=IN {family} {host}")
         if not entry.data:
             lines.append(f"a=rtcp:{local.port} IN {family} {host}")
-        lines += _candidates(local)
+        lines += candidate_lines(local)
         lines += [
             f"a=ice-ufrag:{local.ufrag}",
             f"a=ice-pwd:{local.password}",

@@ -6,7 +6,7 @@ what to do, with a short `reason` for programs.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,10 +17,12 @@ from starlette.routing import BaseRoute, Route
 from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from protocols.topics import VehicleId
+from supervisor import clock
 from supervisor.media.errors import NotPublishingError, UnavailableError
+from supervisor.media.fragment import MAX_FRAGMENT, parse_fragment
+from supervisor.media.pace import Pace
 from supervisor.media.sdp import MAX_SDP
 from supervisor.rtp.layers import Choice
-from supervisor.rtp.packet import MAX_PACKET
 
 if TYPE_CHECKING:
     from supervisor.media.plane import MediaPlane, Session
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
 MAX_CAMERAS_ASKED: Final = 16
 MAX_WISHES: Final = 2_048
 """Bytes of one request for layers."""
-
-MAX_FRAGMENT: Final = 8 * MAX_PACKET
-"""Bytes of one trickle fragment."""
 
 _SDP: Final = "application/sdp"
 _FRAGMENT: Final = "application/trickle-ice-sdpfrag"
@@ -173,6 +172,9 @@ class _Door:
         self, request: Request, act: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         try:
+            if request.method != "DELETE":
+                host = request.client.host if request.client is not None else ""
+                self._pace(self.plane.pace_of_address, host, "This address")
             return await act(request)
         except _RefusalError as error:
             refused = error
@@ -225,18 +227,50 @@ class _Door:
         return Response(status_code=200)
 
     async def _patch(self, request: Request) -> Response:
+        """Trickle, or an ICE restart (RFC 9725 §4.3.1 to §4.3.3)."""
         session = await self._mine(request)
-        fragment = await _body(request, _FRAGMENT, MAX_FRAGMENT)
-        for line in fragment.decode("utf-8", "replace").splitlines():
-            if line.startswith("a=ice-ufrag:") and line[12:].strip() != session.remote_ufrag:
-                raise _RefusalError(
-                    405,
-                    "ice_restart",
-                    "ICE restart is not supported",
-                    "A new address is taken over without one. To begin anew, POST a new offer.",
-                    {"Allow": "OPTIONS, DELETE"},
-                )
-        return Response(status_code=204)
+        wanted = request.headers.get("if-match")
+        if wanted is None:
+            raise _RefusalError(
+                428,
+                "no_if_match",
+                "If-Match is missing",
+                "Send the session's ETag, or * to restart ICE.",
+            )
+        tags = [tag.strip() for tag in wanted.split(",")]
+        if tags != ["*"] and f'"{session.etag}"' not in tags:
+            raise _RefusalError(
+                412,
+                "other_etag",
+                "This is not the present ICE session",
+                "ICE was restarted since. Send the newest ETag, or * to restart ICE again.",
+            )
+        fragment = parse_fragment(await _body(request, _FRAGMENT, MAX_FRAGMENT))
+        if not fragment.ufrag or fragment.ufrag == session.remote_ufrag:
+            return Response(status_code=204)
+        if tags != ["*"] or len(fragment.password) < 22:
+            raise ProtocolError(
+                "bad_fragment",
+                "an ICE restart needs If-Match: * and a password of 22 characters or more",
+            )
+        answer = self.plane.restart_ice(session, fragment.ufrag)
+        return Response(
+            answer,
+            200,
+            headers={"ETag": f'"{session.etag}"', "Cache-Control": "no-store"},
+            media_type=_FRAGMENT,
+        )
+
+    def _pace(self, pace: Pace, asker: Hashable, who: str) -> None:
+        wait_s = pace.wait_s(asker, clock.monotonic_ns())
+        if wait_s:
+            raise _RefusalError(
+                429,
+                "too_often",
+                "Asked too often",
+                f"{who} asks for media sessions too often. Wait as Retry-After says.",
+                {"Retry-After": str(wait_s)},
+            )
 
 
 class _Whip(_Door):
@@ -264,6 +298,7 @@ class _Whip(_Door):
     async def _post(self, request: Request) -> Response:
         vehicle_id = _vehicle(request)
         self._authorise(request, vehicle_id)
+        self._pace(self.plane.pace_of_vehicle, vehicle_id, "This vehicle")
         offer = await _body(request, _SDP, MAX_SDP)
         session, answer = await self.plane.open_publisher(vehicle_id, offer, _cameras(request))
         return self._created(request, session, answer)
@@ -295,6 +330,7 @@ class _Whep(_Door):
     async def _post(self, request: Request) -> Response:
         account = await self._account(request)
         vehicle_id = _vehicle(request)
+        self._pace(self.plane.pace_of_seat, (account, vehicle_id), "This sign-in")
         offer = await _body(request, _SDP, MAX_SDP)
         session, answer = await self.plane.open_watcher(
             vehicle_id, account, offer, _cameras(request), _layer(request)

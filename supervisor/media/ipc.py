@@ -146,7 +146,15 @@ class ClosePeer(_Message, frozen=True):
     session: str
 
 
-HubMessage = OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
+class RestartIce(_Message, frozen=True):
+    """A session gets new ICE credentials; the old ones hold until the new are used."""
+
+    session: str
+    ufrag: str
+    password: str
+
+
+HubMessage = RestartIce | OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
 
 
 # ----------------------------------------------------------------- worker → hub
@@ -173,7 +181,7 @@ class PeerConnected(_Message, frozen=True):
 
 
 class PeerClosed(_Message, frozen=True):
-    """A session ended. `reason`: closed, replaced, half_open, silent, dtls_failed."""
+    """A session ended. `reason`: closed, replaced, half_open, silent, no_media, dtls_failed."""
 
     session: str
     reason: str

@@ -31,6 +31,9 @@ MAX_ADDRESSES: Final = 4
 MAX_TRANSACTIONS: Final = 64
 """STUN transactions remembered for one session, so that none is used twice."""
 
+NO_MEDIA_NS: Final = 15_000_000_000
+"""A publisher that answers for its address but sends no media ends after this."""
+
 EXTRA_SSRCS: Final = 8
 """Unannounced SSRCs a publisher may use beyond one for each m-line."""
 
@@ -41,6 +44,8 @@ class Peer:
     Attributes:
         address: Where to send; None until a check bound one.
         addresses: All validated ones, oldest first.
+        renewed: (ufrag, password) given by an ICE restart and not used yet.
+        connected_ns: When DTLS was done; 0 before.
         heard_ns: When something genuine last came.
         media_ns: When genuine SRTP or SRTCP last came.
     """
@@ -55,6 +60,8 @@ class Peer:
         self.heard_ns = now_ns
         self.media_ns = 0
         self.connected = False
+        self.connected_ns = 0
+        self.renewed: tuple[str, str] | None = None
         self.address: Address | None = None
         self.addresses: list[Address] = []
         self.dtls: Dtls | None = None
@@ -282,6 +289,15 @@ class Publisher(Peer):
             else entries[0][1]
             for camera, entries in by_camera.items()
         ]
+
+    def expired(self, now_ns: int) -> str | None:
+        """Return why this session has to end by now, None if it has not."""
+        reason = super().expired(now_ns)
+        if reason is None and self.connected:
+            newest = [stream.stats.last_packet_ns or 0 for stream in self.inbound.values()]
+            if now_ns - max(self.connected_ns, *newest, 0) > NO_MEDIA_NS:
+                return "no_media"
+        return reason
 
     def newest_ns(self) -> int:
         """Return when the newest packet of all came."""

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from protocols.topics import VehicleId
+from supervisor import clock
 from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged, StreamSample
 from supervisor.counters import Counters
 from supervisor.media import ipc
@@ -27,19 +28,31 @@ from supervisor.media.answer import (
     accept_publisher,
     accept_watcher,
     build_answer,
+    candidate_lines,
     data_port,
     peer_transport,
     rate_extension,
     talk_codecs,
 )
 from supervisor.media.errors import MediaError, NotPublishingError, UnavailableError
+from supervisor.media.fragment import build_fragment
 from supervisor.media.http import build_routes
 from supervisor.media.link import WorkerLink
+from supervisor.media.pace import Pace
 from supervisor.media.sdp import ABS_SEND_TIME, TRANSPORT_CC, parse_offer
 from supervisor.media.udp import open_socket
 from supervisor.rtp.layers import Choice
 
 log = logging.getLogger("enkan.media")
+
+PER_ADDRESS: Final = (100.0, 500)
+PER_VEHICLE: Final = (5.0, 30)
+PER_SEAT: Final = (5.0, 50)
+"""Requests a second and at once: of one address (a whole site may be behind it), of one
+vehicle, of one sign-in for one vehicle."""
+
+SILENT_NS: Final = 400_000_000
+"""Silence of a whole publisher that is told; seen at the next sample, 100 ms later at most."""
 
 OPEN_S: Final = 5.0
 """How long a worker may take to acknowledge a session."""
@@ -74,7 +87,10 @@ class Session(msgspec.Struct):
         account: Who watches; "" for a publisher.
         streams: What a publisher sends.
         talk: A publisher takes an operator's voice.
+        etag: Of its present ICE session (RFC 9725 §4.3.1).
         remote_ufrag: The peer's ICE user fragment, to notice an ICE restart.
+        mid: Of its first m-line.
+        silent: Nothing of any of its streams came for `SILENT_NS`.
     """
 
     id: str
@@ -87,6 +103,8 @@ class Session(msgspec.Struct):
     streams: list[ipc.InboundSpec] = []
     talk: bool = False
     connected: bool = False
+    mid: str = ""
+    silent: bool = False
 
 
 class WorkerView(msgspec.Struct, frozen=True):
@@ -122,6 +140,9 @@ class MediaPlane:
         self.ready = asyncio.Event()
         self.authorise_publisher = authorise_publisher
         self.authorise_watcher = authorise_watcher
+        self.pace_of_address = Pace(*PER_ADDRESS)
+        self.pace_of_vehicle = Pace(*PER_VEHICLE)
+        self.pace_of_seat = Pace(*PER_SEAT)
         self.sessions: dict[str, Session] = {}
         self._on_event = on_event
         self._links: list[WorkerLink] = []
@@ -218,6 +239,7 @@ class MediaPlane:
         session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
         session.streams = accepted.streams
         session.talk = accepted.talk is not None
+        session.mid = offer.media[0].mid
         await self._open(
             session,
             ipc.OpenPublisher(
@@ -268,6 +290,7 @@ class MediaPlane:
         session, local = self._new_session(
             vehicle_id, publisher.link, peer.ufrag, publisher=False, account=account
         )
+        session.mid = offer.media[0].mid
         await self._open(
             session,
             ipc.OpenWatcher(
@@ -358,15 +381,36 @@ class MediaPlane:
             remote_ufrag=remote_ufrag,
             account=account,
         )
-        local = Local(
+        return session, self._local(link, link.ready.fingerprint)
+
+    def _local(self, link: WorkerLink, fingerprint: str) -> Local:
+        return Local(
             ufrag=secrets.token_hex(8),
             password=secrets.token_hex(16),
-            fingerprint=link.ready.fingerprint,
+            fingerprint=fingerprint,
             addresses=list(self.config.announce) or [self.config.listen],
             port=link.port,
             identity=str(secrets.randbits(62)),
         )
-        return session, local
+
+    def restart_ice(self, session: Session, remote_ufrag: str) -> str:
+        """Give a session new ICE credentials and a new ETag; return our SDP fragment.
+
+        DTLS and SRTP go on, and the old credentials hold until the new ones are used.
+
+        Raises:
+            UnavailableError: The worker does not listen now.
+        """
+        ready = session.link.ready
+        if ready is None:
+            raise UnavailableError("the media worker is starting")
+        local = self._local(session.link, ready.fingerprint)
+        if not session.link.send(ipc.RestartIce(session.id, local.ufrag, local.password)):
+            raise UnavailableError("the media worker is busy")
+        session.remote_ufrag = remote_ufrag
+        session.etag = secrets.token_urlsafe(9)
+        self.counters.add("media_ice_restarts")
+        return build_fragment(local.ufrag, local.password, session.mid, candidate_lines(local))
 
     async def _open(self, session: Session, message: ipc.HubMessage) -> None:
         self.sessions[session.id] = session
@@ -449,7 +493,20 @@ class MediaPlane:
         if session is None or not session.connected:
             return
         streams = [StreamSample(**msgspec.structs.asdict(report)) for report in message.streams]
+        self._notice_silence(session, streams)
         self._on_event(LinkSampled(session.vehicle_id, session.id, streams))
+
+    def _notice_silence(self, session: Session, streams: list[StreamSample]) -> None:
+        newest = [stream.last_packet_ns for stream in streams if stream.last_packet_ns is not None]
+        if not newest:
+            return
+        silent = clock.monotonic_ns() - max(newest) > SILENT_NS
+        if silent == session.silent:
+            return
+        session.silent = silent
+        if silent:
+            self.counters.add("media_silences")
+        log.info("%s %s", session.vehicle_id, "sends no media" if silent else "sends media again")
 
     def _on_stats(self, link: WorkerLink, message: ipc.Stats) -> None:
         """Add what the worker counted since its last message to the hub's counters."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 from protocols.codec import ProtocolError
 from supervisor import clock
 from supervisor.counters import Counters
-from supervisor.media import ice
+from supervisor.media import ice, ipc
 from supervisor.media.dtls import REPLAYED, SrtpSession
 from supervisor.media.egress import Egress
 from supervisor.media.peer import MAX_ADDRESSES, Peer, Publisher, Watcher
@@ -102,6 +102,7 @@ class Router:
     def connected(self, peer: Peer) -> None:
         """DTLS is done: media may flow."""
         peer.connected = True
+        peer.connected_ns = clock.monotonic_ns()
         if isinstance(peer, Publisher) and peer.spec.talk is not None:
             vehicle = self.vehicle(peer.vehicle)
             vehicle.floor = vehicle.floor or Floor()
@@ -113,11 +114,20 @@ class Router:
         elif isinstance(peer, Publisher):
             self._publishers[id(peer)] = peer
 
+    def renew(self, peer: Peer, ufrag: str, password: str) -> None:
+        """Give a session new ICE credentials; an earlier unused pair is forgotten."""
+        if peer.renewed is not None:
+            self._by_ufrag.pop(peer.renewed[0], None)
+        peer.renewed = (ufrag, password)
+        self._by_ufrag[ufrag] = peer
+
     def remove(self, peer: Peer) -> None:
         """Forget a session and all its addresses."""
         if self.peers.pop(peer.session, None) is None:
             return
         self._by_ufrag.pop(peer.transport.ufrag, None)
+        if peer.renewed is not None:
+            self._by_ufrag.pop(peer.renewed[0], None)
         for address in peer.addresses:
             if self._by_address.get(address) is peer:
                 del self._by_address[address]
@@ -230,16 +240,28 @@ class Router:
         if peer is None:
             self.counters.add("media_dropped", "stun_unknown_user")
             return
-        if not request.authentic(peer.transport.password):
+        password = peer.transport.password
+        renewed = peer.renewed is not None and request.ufrag == peer.renewed[0]
+        if renewed and peer.renewed is not None:
+            password = peer.renewed[1]
+        if not request.authentic(password):
             self.counters.add("media_dropped", "stun_integrity")
             return
         if not peer.fresh(request.transaction, address):
             self.counters.add("media_dropped", "stun_replayed")
             return
+        if renewed:
+            self._use_renewed(peer, request.ufrag, password)
         peer.heard_ns = now_ns
         self._bind(peer, address, request.nominated)
-        response = ice.build_response(request, address[:2], peer.transport.password)
+        response = ice.build_response(request, address[:2], password)
         self.port.send(response, len(response), address)
+
+    def _use_renewed(self, peer: Peer, ufrag: str, password: str) -> None:
+        """The peer uses its new credentials: the old ones end (RFC 8445 §9)."""
+        self._by_ufrag.pop(peer.transport.ufrag, None)
+        peer.transport = ipc.Transport(ufrag, password, peer.transport.fingerprints)
+        peer.renewed = None
 
     def _bind(self, peer: Peer, address: Address, nominated: bool) -> None:
         """A new validated address takes over at once; of known ones, the nominated."""

@@ -58,6 +58,7 @@ class Worker:
             ipc.SetLayers: self._set_layers,
             ipc.SetGrant: self._set_grant,
             ipc.ClosePeer: self._close_peer,
+            ipc.RestartIce: self._restart_ice,
         }
 
     async def run(self, reader: asyncio.StreamReader) -> None:
@@ -149,6 +150,11 @@ class Worker:
         peer = self._router.peers.get(message.session)
         if isinstance(peer, Watcher):
             self._router.set_layers(peer, message.layers)
+
+    def _restart_ice(self, message: ipc.RestartIce) -> None:
+        peer = self._router.peers.get(message.session)
+        if peer is not None:
+            self._router.renew(peer, message.ufrag, message.password)
 
     def _close_peer(self, message: ipc.ClosePeer) -> None:
         peer = self._router.peers.get(message.session)

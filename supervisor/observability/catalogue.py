@@ -323,6 +323,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter(
         "media_rebound", "media_rebound", "Sessions whose peer's address changed and was validated"
     ),
+    _counter("media_ice_restarts", "media_ice_restarts", "ICE restarts of media sessions"),
+    _counter("media_silences", "media_silences", "Times a publisher's media fell silent"),
     _counter("media_worker_restarts", "media_worker_restarts", "Media workers started again"),
     # -------------------------------------------------------------- telemetry
     _counter(

@@ -88,6 +88,24 @@ window.publish = async (token, codec, busy) => {
     t.setCodecPreferences(codecs.filter((c) => c.mimeType === 'video/' + codec)));
   await post('/whip/maebashi/bus-01', token, pc);
 };
+window.restart = async (token) => {
+  const pc = window.up, before = pc.remoteDescription.sdp;
+  pc.restartIce();
+  await pc.setLocalDescription();
+  const [ufrag, pwd] = ['ufrag', 'pwd'].map(
+    (name) => pc.localDescription.sdp.match(`a=ice-${name}:.*`)[0]);
+  const answer = await fetch(window.location_, {method: 'PATCH', body: ufrag + '\\r\\n' + pwd,
+    headers: {'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*',
+      Authorization: 'Bearer ' + token}});
+  if (answer.status !== 200) throw new Error(answer.status + ' ' + await answer.text());
+  const fragment = await answer.text();
+  let sdp = before;
+  for (const name of ['ufrag', 'pwd']) {
+    sdp = sdp.replaceAll(new RegExp(`a=ice-${name}:.*`, 'g'),
+      fragment.match(`a=ice-${name}:.*`)[0].trim());
+  }
+  await pc.setRemoteDescription({type: 'answer', sdp});
+};
 window.publishSizes = async (token, codec) => {
   const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}});
   const pc = window.up = new RTCPeerConnection();
@@ -279,3 +297,19 @@ async def test_chromium_follows_its_uplink_by_transport_wide_feedback(hub, media
             assert hub.samples()[-1].streams[0].estimate_kbps is None
     finally:
         cell.close()
+
+
+async def test_chromium_restarts_ice_and_the_same_session_goes_on(hub, media):
+    async with served(hub, media.until) as address, page_of(address) as page:
+        await page.evaluate("token => publish(token, 'VP8')", media.TOKEN)
+        await media.until(
+            lambda: hub.samples() and hub.samples()[-1].streams, "media of the publisher"
+        )
+        await page.evaluate("token => restart(token)", media.TOKEN)
+        assert hub.plane.counters.get("media_ice_restarts") == 1
+        frames = hub.samples()[-1].streams[-1].frames
+        await media.until(
+            lambda: hub.samples()[-1].streams[-1].frames > frames + 30, "pictures after it"
+        )
+        await page.wait_for_function("up.iceConnectionState === 'connected'")
+    assert [event.connected for event in hub.connected()] == [True]

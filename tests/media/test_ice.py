@@ -16,6 +16,7 @@ from supervisor.media.peer import (
     EXTRA_SSRCS,
     HALF_OPEN_NS,
     MAX_ADDRESSES,
+    NO_MEDIA_NS,
     SILENT_NS,
     Publisher,
     Watcher,
@@ -424,3 +425,48 @@ def test_simulcast_streams_are_told_apart_by_rid(router, port):
     assert dropped(port)["rtp_unknown_ssrc"] == 2
     assert [report.camera for report in peer.report()] == ["front"]
     assert peer.report()[0].packets == 2
+
+
+# ----------------------------------------------------- restart, mobility, half-dead
+
+
+def test_an_ice_restart_ends_the_old_credentials_when_the_new_ones_are_used(router, port, vehicle):
+    deliver(router, port, (check(), HOME))
+    router.renew(vehicle, "unused", "u" * 32)
+    router.renew(vehicle, "anew", "n" * 32)
+    deliver(router, port, (check(), HOME))
+    assert len(port.sent) == 2, "until then the old ones hold"
+    deliver(router, port, (check("unused", "u" * 32), AWAY), (check("anew"), AWAY))
+    assert vehicle.address == HOME, "neither a forgotten pair nor a mixed one"
+    deliver(router, port, (check("anew", "n" * 32), AWAY))
+    assert vehicle.address == AWAY
+    data, _, address = port.sent[-1]
+    assert address == AWAY
+    assert stun.parse_message(data).check_message_integrity(b"n" * 32)
+    deliver(router, port, (check(), HOME))
+    assert len(port.sent) == 3, "the old ones have ended"
+    assert dropped(port)["stun_unknown_user"] >= 1
+    router.remove(vehicle)
+    assert not router._by_ufrag
+
+
+def test_the_first_check_from_a_new_address_moves_everything_there_at_once(router, port, vehicle):
+    deliver(router, port, (check(), HOME))
+    connect(router, vehicle)
+    deliver(router, port, (rtp(), HOME))
+    deliver(router, port, (check(), AWAY))
+    vehicle.send(b"\x80")
+    assert port.sent[-1][2] == AWAY
+
+
+def test_a_publisher_that_only_answers_for_its_address_is_ended(router, port, vehicle):
+    deliver(router, port, (check(), HOME))
+    connect(router, vehicle)
+    now = vehicle.connected_ns
+    vehicle.heard_ns = now + NO_MEDIA_NS + 1
+    assert vehicle.expired(now + NO_MEDIA_NS) is None
+    assert vehicle.expired(now + NO_MEDIA_NS + 1) == "no_media"
+    deliver(router, port, (rtp(), HOME))
+    came = vehicle.inbound[1].stats.last_packet_ns
+    vehicle.heard_ns = came + NO_MEDIA_NS
+    assert vehicle.expired(came + NO_MEDIA_NS) is None

@@ -47,6 +47,7 @@ class Road(asyncio.DatagramProtocol):
 
     async def move(self):
         road, old = self, self.away
+        self.checked = None
 
         class Far(asyncio.DatagramProtocol):
             def datagram_received(self, data, address):
@@ -67,6 +68,8 @@ class Road(asyncio.DatagramProtocol):
 
     def datagram_received(self, data, address):
         self.peer = address
+        if data[0] < 4 and self.checked is None:
+            self.checked = asyncio.get_running_loop().time()
         if self._loses(data):
             return
         media = 128 <= data[0] < 192
@@ -183,6 +186,56 @@ async def test_a_new_address_keeps_the_session_without_a_new_handshake(hub, peer
     await watcher.watch("video")
     await media.until(lambda: watcher.frames.get("video0", 0) > 10, "first pictures")
     await up.move()
-    seen = watcher.frames["video0"]
-    await media.until(lambda: watcher.frames["video0"] > seen + 20, "pictures after the move")
+    loop = asyncio.get_running_loop()
+    moved, seen = loop.time(), watcher.frames["video0"]
+    await media.until(lambda: up.checked is not None, "the peer's next check")
+    frames = front(hub).frames
+    await media.until(lambda: front(hub).frames > frames, "the worker hears it", every=0.005)
+    heard = loop.time()
+    await media.until(lambda: watcher.frames["video0"] > seen + 3, "pictures after the move")
+    print(
+        f"\nstock peer checked {up.checked - moved:.2f} s after the move; heard "
+        f"{heard - up.checked:.2f} s and shown {loop.time() - up.checked:.2f} s after that"
+    )
+    assert heard - up.checked < 5
+    await media.until(lambda: watcher.frames["video0"] > seen + 20, "pictures go on")
     assert [event.connected for event in hub.connected()] == [True]
+
+
+async def test_silence_of_a_publisher_is_seen_by_our_own_checks(hub, peer, media, road, caplog):
+    up, up_port = await road()
+    vehicle = peer()
+    vehicle.pc.addTrack(media.Camera())
+    await dial_over(hub, vehicle, "/whip/maebashi/bus-01", up_port)
+    await media.until(lambda: hub.samples() and front(hub).frames > 10, "first pictures")
+    loop = asyncio.get_running_loop()
+    up.worker, worker = ("127.0.0.1", 9), up.worker
+    cut = loop.time()
+    await media.until(
+        lambda: hub.plane.counters.get("media_silences") == 1, "the silence is told", every=0.01
+    )
+    print(f"\nsilence noticed {loop.time() - cut:.2f} s after the cut")
+    last = front(hub).last_packet_ns
+    assert last is not None
+    assert front(hub).last_packet_ns == last
+    up.worker = worker
+    await media.until(lambda: front(hub).last_packet_ns > last, "media again")
+    await media.until(lambda: not next(iter(hub.plane.sessions.values())).silent, "the end is told")
+    assert [event.connected for event in hub.connected()] == [True]
+
+
+async def test_a_late_watcher_gets_a_picture_without_waiting_for_the_next_keyframe(
+    hub, peer, media
+):
+    vehicle = peer()
+    await vehicle.publish(media.Camera())
+    await media.until(lambda: hub.samples() and front(hub).frames > 60, "a camera that films")
+    watcher = peer()
+    response = await watcher.watch("video")
+    assert response.status_code == 201
+    loop = asyncio.get_running_loop()
+    await media.until(lambda: watcher.pc.connectionState == "connected", "watching", every=0.005)
+    begun = loop.time()
+    await media.until(lambda: watcher.frames.get("video0", 0) > 0, "a picture", every=0.005)
+    print(f"\nfirst picture {1000 * (loop.time() - begun):.0f} ms after the handshake")
+    assert loop.time() - begun < 5

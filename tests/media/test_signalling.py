@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from supervisor.media.errors import MediaError
-from supervisor.media.http import MAX_FRAGMENT
-from supervisor.media.plane import MediaConfig
+from supervisor.media.fragment import MAX_FRAGMENT, parse_fragment
+from supervisor.media.plane import PER_VEHICLE, MediaConfig
 from supervisor.media.sdp import MAX_SDP
 
 pytestmark = [pytest.mark.integration]
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.integration]
 OFFER = (Path(__file__).parents[1] / "packets" / "offer-chromium-publisher-h264.sdp").read_bytes()
 WHIP = "/whip/maebashi/bus-01"
 WHEP = "/whep/maebashi/bus-01"
+RESTART = b"a=ice-ufrag:anew\r\na=ice-pwd:" + b"p" * 24 + b"\r\n"
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
 
@@ -113,18 +114,63 @@ async def test_nobody_is_watched_who_does_not_publish(hub):
     assert response.headers["retry-after"] == "1"
 
 
-async def test_trickle_is_taken_and_an_ice_restart_is_not(hub, media):
-    location = (await hub.post(WHIP, OFFER)).headers["location"]
-    headers = bearer(media) | FRAGMENT
+async def test_trickle_needs_the_present_etag_and_changes_nothing(hub, media):
+    opened = await hub.post(WHIP, OFFER)
+    location, etag = opened.headers["location"], opened.headers["etag"]
     candidate = b"a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
-    assert (await hub.client.patch(location, content=candidate, headers=headers)).status_code == 204
-    restart = await hub.client.patch(location, content=b"a=ice-ufrag:other\r\n", headers=headers)
-    assert restart.status_code == 405
-    assert "PATCH" not in restart.headers["allow"]
-    large = await hub.client.patch(location, content=bytes(MAX_FRAGMENT + 1), headers=headers)
+
+    async def patch(tag, content=candidate, kind=FRAGMENT):
+        headers = bearer(media) | kind | ({"If-Match": tag} if tag else {})
+        return await hub.client.patch(location, content=content, headers=headers)
+
+    assert (await patch(etag)).status_code == 204
+    assert (await patch(f'"other", {etag}')).status_code == 204
+    missing, other = await patch(""), await patch('"other"')
+    assert (missing.status_code, problem(missing)) == (428, "no_if_match")
+    assert (other.status_code, problem(other)) == (412, "other_etag")
+    large = await patch(etag, bytes(MAX_FRAGMENT + 1))
     assert large.status_code == 413
-    plain = await hub.client.patch(location, content=candidate, headers=bearer(media))
-    assert plain.status_code == 415
+    assert (await patch(etag, kind={})).status_code == 415
+    broken = await patch(etag, b"a=ice-ufrag:!\r\n")
+    assert (broken.status_code, problem(broken)) == (400, "bad_fragment")
+    assert (await patch(etag, RESTART)).status_code == 400, "a restart asks for any session"
+
+
+async def test_an_ice_restart_gets_new_credentials_and_a_new_etag(hub, media):
+    opened = await hub.post(WHIP, OFFER)
+    location, etag = opened.headers["location"], opened.headers["etag"]
+    headers = bearer(media) | FRAGMENT | {"If-Match": "*"}
+    restarted = await hub.client.patch(location, content=RESTART, headers=headers)
+    assert restarted.status_code == 200
+    assert restarted.headers["content-type"].startswith(FRAGMENT["Content-Type"])
+    assert restarted.headers["etag"] != etag
+    fresh = parse_fragment(restarted.content)
+    assert fresh.ufrag not in opened.text
+    assert len(fresh.password) >= 22
+    assert f"a=mid:{opened.text.partition('a=mid:')[2].splitlines()[0]}" in restarted.text
+    assert f" {hub.plane.worker_stats()[0].udp_port} typ host" in restarted.text
+    stale = await hub.client.patch(
+        location, content=b"a=end-of-candidates", headers=headers | {"If-Match": etag}
+    )
+    assert stale.status_code == 412
+    again = await hub.client.patch(location, content=RESTART, headers=headers)
+    assert again.status_code == 204, "the same credentials are no second restart"
+    assert len(hub.plane.sessions) == 1
+
+
+async def test_who_dials_too_often_is_told_when_to_come_again(door, media):
+    answers = [await door.post(WHIP, b"v=0") for _ in range(PER_VEHICLE[1] + 1)]
+    assert {answer.status_code for answer in answers[:-1]} == {400}
+    assert answers[-1].status_code == 429
+    assert problem(answers[-1]) == "too_often"
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert (await door.post(WHEP, b"v=0")).status_code == 400, "watchers are counted apart"
+
+
+async def test_a_stranger_cannot_use_up_what_a_vehicle_may_ask(door, media):
+    for _ in range(PER_VEHICLE[1] + 5):
+        assert (await door.post(WHIP, OFFER, token="wrong")).status_code == 401
+    assert (await door.post(WHIP, b"v=0")).status_code == 400
 
 
 async def test_a_session_is_ended_only_by_its_own_kind_and_vehicle(hub, media):

@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parents[1]))
 
 from protocols.codec import ProtocolError  # noqa: E402 - the path is set above for a plain run
-from supervisor.media import answer, http, ice, sctp_guard, sdp  # noqa: E402
+from supervisor.media import answer, fragment, http, ice, sctp_guard, sdp  # noqa: E402
 from supervisor.rtp import packet, picture_size, rtcp, rtx  # noqa: E402
 from supervisor.rtp.codec import Codec  # noqa: E402
 from supervisor.rtp.feed import Feed, Inbound  # noqa: E402
@@ -72,6 +72,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], str]] = {
     "rtcp": (rtcp.parse, "rtcp-*.bin"),
     "stun": (ice.parse_request, "stun-*.bin"),
     "sdp": (_offer, "offer-*.sdp"),
+    "fragment": (fragment.parse_fragment, "fragment-*.txt"),
     "sctp": (sctp_guard.check_sctp, "sctp-*.bin"),
     "layers": (http.parse_wishes, "layers-*.json"),
 }
@@ -147,7 +148,13 @@ def attempt(target: str, parse: Callable[[bytes], object], data: bytes) -> tuple
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutated_packets_raise_only_the_declared_error(target):
     outcomes, _ = run(target, 1_000 if target == "sdp" else 4_000)
-    assert sum(outcomes.get(reason, 0) for reason in ("malformed", "bad_sdp", "bad_layer")) > 0
+    assert (
+        sum(
+            outcomes.get(reason, 0)
+            for reason in ("malformed", "bad_sdp", "bad_layer", "bad_fragment")
+        )
+        > 0
+    )
     assert outcomes.get("accepted", 0) > 0
 
 
