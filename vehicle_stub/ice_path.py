@@ -197,9 +197,9 @@ def source_address(remote: tuple[str, int]) -> str | None:
     Connecting a UDP socket sends nothing; it only asks the routing table.
     """
     family = socket.AF_INET6 if ":" in remote[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect(remote)
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
+            return str(probe.getsockname()[0])
+    except OSError:  # no route, or no such family on this machine
+        return None

@@ -175,3 +175,11 @@ async def test_a_forged_answer_is_no_sign_of_life(whip_receiver: Any, relay: Any
 def test_the_own_address_is_what_the_routing_table_says() -> None:
     assert source_address(("127.0.0.1", 9)) == "127.0.0.1"
     assert source_address(("::1", 9)) in ("::1", None)
+
+
+def test_without_a_route_or_a_family_there_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr("vehicle_stub.ice_path.socket.socket", refuse)
+    assert source_address(("2001:db8::1", 9)) is None
