@@ -105,10 +105,23 @@ async def test_three_tiles_show_moving_pictures_and_space_stops_the_focused_vehi
         for name in NAMES:
             first, later = await advancing(page, f"video-{name}-front")
             assert later > first
-        await check_age_against_pixels(page, "maebashi-bus-02")
+        await check_age_in_both_sizes(page, "maebashi-bus-02", elsewhere="maebashi-bus-01")
         await take_screens(page)
         await stop_with_space(page, "maebashi-bus-02")
         await answer_the_takeover_request(page, running)
+
+
+async def check_age_in_both_sizes(page: Page, name: str, *, elsewhere: str) -> None:
+    """A tile shows the small picture, a focused one the full: the age is true of both."""
+    video = page.get_by_test_id(f"video-{name}-front")
+    for focused, width in ((elsewhere, 640), (name, 1280), (elsewhere, 640)):
+        await page.get_by_test_id(f"tile-{focused}").click()
+
+        async def of_size(wanted: int = width) -> bool:
+            return await video.evaluate("video => video.videoWidth") == wanted
+
+        await until(of_size, f"a picture {width} wide", within_s=30)
+        await check_age_against_pixels(page, name)
 
 
 async def check_age_against_pixels(page: Page, name: str) -> None:
