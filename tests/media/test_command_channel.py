@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -229,3 +231,17 @@ async def test_who_may_not_talk_is_not_decrypted(hub, peer, media):
     entry.pc.addTrack(tone(media, 600))
     assert (await entry.dial(WHEP)).status_code == 201
     assert "a=sendrecv" not in entry.answer
+
+
+async def test_a_grant_outlives_the_worker(hub, peer, media):
+    hub.plane.set_grant(media.BUS, "operator", 1)
+    killed = hub.plane.worker_stats()[0].pid
+    os.kill(killed, signal.SIGKILL)
+    await media.until(
+        lambda: hub.plane.ready.is_set() and hub.plane.worker_stats()[0].pid != killed,
+        "another worker",
+    )
+    _, vehicle = await dialled(hub, peer, media, WHIP)
+    _, holder = await dialled(hub, peer, media, WHEP)
+    await opened(media, vehicle, holder)
+    await passes(media, holder, vehicle, b"still granted")

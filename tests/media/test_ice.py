@@ -427,6 +427,34 @@ def test_simulcast_streams_are_told_apart_by_rid(router, port):
     assert peer.report()[0].packets == 2
 
 
+def test_retransmissions_of_simulcast_streams_are_told_apart_by_repaired_rid(router, port):
+    codec = Codec(96, "VP8", 90_000, nack=True, rtx=97)
+    streams = [
+        ipc.InboundSpec("front", "video", "0", [codec], [], layer=rid, rank=place, rid=rid)
+        for place, rid in enumerate("ab")
+    ]
+    spec = ipc.OpenPublisher("s", "site/bus", transport("sizes"), streams, 20_000, 4, 5, 6)
+    camera = router.vehicle("site/bus").camera("front", "video")
+    peer = Publisher(spec, [camera, camera], port, 0)
+    router.add(peer)
+    deliver(router, port, (check(ufrag="sizes"), HOME))
+    connect(router, peer)
+
+    def extended(number, rid, payload, **fields):
+        block = bytes((0xBE, 0xDE, 0, 1, 0x40, 0x30, number << 4)) + rid
+        return rtp(first=0x90, rest=block + payload, **fields)
+
+    for ssrc, rid in ((50, b"a"), (51, b"b")):
+        for sequence in (10, 12):
+            packet = extended(5, rid, b"\x10\x01x", ssrc=ssrc, sequence=sequence)
+            deliver(router, port, (packet, HOME))
+    original = (11).to_bytes(2, "big") + b"\x10\x01y"
+    rtx = extended(6, b"b", original, ssrc=60, sequence=1, payload_type=97)
+    deliver(router, port, (rtx, HOME))
+    assert peer.inbound[51].stats.repaired == 1
+    assert peer.inbound[50].stats.repaired == 0
+
+
 # ----------------------------------------------------- restart, mobility, half-dead
 
 
