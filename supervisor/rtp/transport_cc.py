@@ -18,9 +18,8 @@ from typing import Final
 
 from supervisor.rtp.packet import find_extension
 from supervisor.rtp.rtcp import RTPFB
-from supervisor.rtp.sequence import unwrap16
 
-INTERVAL_NS: Final = 40_000_000
+INTERVAL_NS: Final = 60_000_000
 """Between two reports; libwebrtc takes 50 to 250 ms."""
 
 BACK_NS: Final = 500_000_000
@@ -81,9 +80,9 @@ class Arrivals:
             return
         for data in packets:
             if (
-                len(data) > 19
+                data[0] == 0x90
+                and len(data) > 19
                 and data[16] == head
-                and data[0] & 0x1F == 0x10
                 and data[12] == 0xBE
                 and data[13] == 0xDE
             ):
@@ -106,17 +105,18 @@ class Arrivals:
         if not seen:
             return []
         arrived = self._arrived
-        old_ns = now_ns - BACK_NS
-        for sequence in [number for number, at_ns in arrived.items() if at_ns < old_ns]:
-            del arrived[sequence]
+        self._forget(now_ns - BACK_NS)
         near = self._next if self._next is not None else seen[0][0]
         first = near
         for value, at_ns in seen:
-            sequence = unwrap16(value, near)
-            if sequence not in arrived:
+            sequence = near + ((value - near + 0x8000) & 0xFFFF) - 0x8000  # as `unwrap16`
+            if sequence > near:
+                near = sequence
                 arrived[sequence] = at_ns
-                first = min(first, sequence)
-            near = max(near, sequence)
+            elif sequence not in arrived:
+                arrived[sequence] = at_ns
+                if sequence < first:
+                    first = sequence
         if near - first > 4 * MAX_STATUSES:
             first = near - 4 * MAX_STATUSES
         self._next = near + 1
@@ -127,20 +127,33 @@ class Arrivals:
             packets.append(packet)
         return packets
 
+    def _forget(self, before_ns: int) -> None:
+        """Forget what came before; the dict is in order of arrival."""
+        old: list[int] = []
+        for number, at_ns in self._arrived.items():
+            if at_ns >= before_ns:
+                break
+            old.append(number)
+        for number in old:
+            del self._arrived[number]
+
     def _skip_if_nothing(self, first: int, last: int) -> int:
         """Leave out a long hole: what nobody reports counts as lost as well."""
+        if first in self._arrived:
+            return first
         if any(number in self._arrived for number in range(first, first + MAX_STATUSES)):
             return first
         return min(number for number in self._arrived if first <= number <= last)
 
     def _report(self, sender: int, media: int, first: int, last: int) -> tuple[bytes, int]:
-        arrived = self._arrived
+        find = self._arrived.get
         statuses: list[int] = []
-        deltas: list[bytes] = []
+        deltas = bytearray()
         reference = before = -1
         number = first
-        while number <= last and len(statuses) < MAX_STATUSES:
-            at_ns = arrived.get(number)
+        last = min(last, first + MAX_STATUSES - 1)
+        while number <= last:
+            at_ns = find(number)
             if at_ns is None:
                 statuses.append(0)
                 number += 1
@@ -152,15 +165,15 @@ class Arrivals:
             delta = tick - before
             if 0 <= delta <= 0xFF:
                 statuses.append(1)
-                deltas.append(bytes((delta,)))
+                deltas.append(delta)
             elif -0x8000 <= delta <= 0x7FFF:
                 statuses.append(2)
-                deltas.append(_I16.pack(delta))
+                deltas += _I16.pack(delta)
             else:
                 break
             before = tick
             number += 1
-        body = _chunks(statuses) + b"".join(deltas)
+        body = _chunks(statuses) + deltas
         body += bytes(-len(body) % 4)
         head = _HEAD.pack(
             0x80 | 15,
