@@ -183,7 +183,13 @@ async def _points(load: Load, numbers: list[int]) -> list[report.Result]:
     for streams in numbers:
         with tempfile.TemporaryDirectory(prefix="enkan-bench-") as name:
             ours = HubProcess(_folder(Path(name), "hub"))
-            results.append(await _measure(ours, load._replace(streams=streams), Path(name)))
+            try:
+                results.append(await _measure(ours, load._replace(streams=streams), Path(name)))
+            except BenchError as error:
+                if not results:
+                    raise
+                errors.print(f"{streams} streams: {error}", style="yellow", markup=False)
+                break
     return results
 
 

@@ -62,6 +62,7 @@ async def run(
         BenchError: The bed cannot be made here; the text says why.
     """
     carried: Carried | None = None
+    commit = origin.commit()
     results: list[FaultResult] = []
     async with _ended_by_sigterm(), _folder(keep) as folder, Bed(folder, seed) as bed:
         if what.calibrated:
@@ -75,7 +76,7 @@ async def run(
             results.append(result)
     return SuiteResult(
         command=command,
-        commit=origin.commit(),
+        commit=commit,
         date_utc=origin.date_utc(),
         machine=procfs.machine(),
         seed=seed,
