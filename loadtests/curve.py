@@ -113,7 +113,7 @@ def plot(curve: Curve) -> str:
     return svg(
         f"{first.mbps:g} Mbit/s streams, {first.watchers} watcher each, one media worker",
         f"{machine.processor}, {machine.cores} cores shared with generator and sinks, "
-        f"{curve.date_utc}, commit {curve.commit}: {curve.command}",
+        f"{curve.date_utc}, commit {curve.commit}\n{curve.command}",
         "streams",
         [float(result.streams) for result in results],
         [

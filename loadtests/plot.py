@@ -64,7 +64,7 @@ def svg(
         panels: From the top to the bottom.
         mark: An x that is marked in all panels, and its words.
     """
-    height = TOP + len(panels) * (PANEL + GAP) + 34
+    height = TOP + len(panels) * (PANEL + GAP) + 44
     last = max(xs, default=1.0) * 1.04
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -88,7 +88,9 @@ def svg(
                 parts.append(_text(at + 5, top + 13, mark[1], "start", _LIMIT))
     bottom = TOP + len(panels) * (PANEL + GAP)
     parts.append(_text(LEFT + (WIDTH - LEFT - RIGHT) / 2, bottom - 6, x_name, "middle"))
-    parts.append(f'<text x="{LEFT}" y="{bottom + 20}" font-size="10">{escape(footer)}</text>')
+    for number, line in enumerate(footer.splitlines()):
+        at = bottom + 16 + 14 * number
+        parts.append(f'<text x="{LEFT}" y="{at}" font-size="10">{escape(line)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -96,7 +98,7 @@ def _panel(
     panel: Panel, xs: Sequence[float], top: float, across: Callable[[float], float]
 ) -> list[str]:
     known = [value for value in panel.values if value is not None]
-    scale = ticks(max([*known, panel.limit or 0.0, 1e-9]))
+    scale = ticks(max([*known, panel.limit or 0.0]))
 
     def down(value: float) -> float:
         return top + PANEL * (1 - value / scale[-1])
