@@ -34,6 +34,7 @@ LOW_SUFFIX: Final = "--low"
 
 LAYER_SEPARATOR: Final = "--"
 LOW_WIDTH: Final = 640
+SCENARIOS: Final = Path(__file__).resolve().parent.parent / "scenarios"
 LOW_FROM_HEIGHT: Final = 720
 
 
@@ -136,7 +137,8 @@ class DriveSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How it drives.
 
     Attributes:
-        route: GeoJSON with one LineString (a closed ring loops) and named stops.
+        route: GeoJSON with one LineString (a closed ring loops) and named stops;
+            `scenario:…` is a path below the program's own scenarios.
         field: GeoJSON with one Polygon, covered in lanes; for tractors.
         implement_width_m: Width worked in one lane.
         cruise_kmh: Speed on the straight.
@@ -205,7 +207,13 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> VehicleCon
 
 
 def resolve(config_path: Path, relative: str) -> Path:
-    """Return a path of the configuration, relative to its folder."""
+    """Return a path of the configuration, relative to its folder.
+
+    `scenario:` stands for the folder of routes and fields that comes with the program.
+    """
+    prefix, colon, rest = relative.partition(":")
+    if colon and prefix == "scenario":
+        return SCENARIOS / rest
     return config_path.parent / Path(relative).expanduser()
 
 
