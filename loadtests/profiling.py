@@ -8,6 +8,7 @@ high.
 
 from __future__ import annotations
 
+import os
 import pstats
 from pathlib import Path
 from typing import Final
@@ -36,7 +37,8 @@ def environment(folder: Path, output: Path) -> dict[str, str]:
     (hook / "sitecustomize.py").write_text(
         _HOOK.format(output=str(output.resolve())), encoding="utf-8"
     )
-    return {"PYTHONPATH": str(hook)}
+    before = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join(part for part in (str(hook), before) if part)}
 
 
 def most_expensive(output: Path, rows: int = 25) -> str:
