@@ -252,7 +252,7 @@ async def test_chromium_commands_and_talks_to_a_stock_vehicle(hub, peer, media):
 
 
 async def test_chromium_follows_its_uplink_by_transport_wide_feedback(hub, media):
-    """FAULTS F-05 with a browser as publisher. Figures are printed.
+    """Fault F-05 with a browser as publisher. Figures are printed.
 
     How fast the rate rises again is its own controller's affair: no feedback hastens it.
     """

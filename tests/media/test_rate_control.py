@@ -62,7 +62,7 @@ class BusyCamera:
 
 
 async def test_the_vehicles_encoder_follows_an_uplink_from_8_to_1_and_back(hub, media):
-    """FAULTS F-05. Figures are printed; asserted is what holds on any machine."""
+    """Fault F-05. Figures are printed; asserted is what holds on any machine."""
     worker = hub.plane.worker_stats()[0].udp_port
     cell = Bottleneck(("127.0.0.1", worker), FULL)
     port = await cell.open()

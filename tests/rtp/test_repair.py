@@ -86,7 +86,7 @@ def test_an_rtx_packet_keeps_its_payload_without_padding():
 
 @pytest.mark.parametrize("codec", [CODEC, PLAIN])
 def test_reordering_and_duplication_forward_every_packet_exactly_once(feed, codec):
-    """FAULTS F-11: 5 % reordered by up to 8 packets, 2 % doubled."""
+    """Fault F-11: 5 % reordered by up to 8 packets, 2 % doubled."""
     choose = random.Random(5)
     source = Inbound(feed, 1, [codec])
     line = []

@@ -107,7 +107,7 @@ def falls_and_returns(t):
 @pytest.mark.parametrize("room", [10**9, 250_000, 60_000], ids=["endless", "250kB", "60kB"])
 @pytest.mark.parametrize("jitter_ms", [0, 30])
 def test_an_uplink_that_falls_to_an_eighth_and_returns_is_followed(room, jitter_ms):
-    """FAULTS F-05: no queue over 500 ms for longer than 2 s, 90 % again within 10 s."""
+    """Fault F-05: no queue over 500 ms for longer than 2 s, 90 % again within 10 s."""
     link = Uplink(falls_and_returns, room=room, jitter_ms=jitter_ms).run(40)
     assert link.estimate(4, 11) > 0.85 * MAX
     assert link.queue_over(500, 11, 25) <= 2.0
