@@ -44,24 +44,11 @@ class Arrivals:
         extension: Id of the header extension as negotiated.
     """
 
-    __slots__ = (
-        "_arrived",
-        "_at",
-        "_count",
-        "_extension",
-        "_first",
-        "_head",
-        "_next",
-        "_reported_ns",
-        "_seen",
-        "_words",
-    )
+    __slots__ = ("_arrived", "_count", "_extension", "_head", "_next", "_reported_ns", "_seen")
 
     def __init__(self, extension: int) -> None:
         self._extension = extension
-        self._head = self._first = extension << 4 | 1
-        self._at = 16
-        self._words = 1
+        self._head = extension << 4 | 1
         self._seen: list[tuple[int, int]] = []
         self._arrived: dict[int, int] = {}
         self._next: int | None = None
@@ -69,49 +56,39 @@ class Arrivals:
         self._reported_ns = 0
 
     def on_packet(self, data: bytes, now_ns: int) -> None:
-        """Note one RTP packet."""
+        """Note one RTP packet; the extension is read where senders put it first."""
         if len(self._seen) >= MAX_SEEN:
+            return
+        if (
+            len(data) > 19
+            and data[16] == self._head
+            and data[0] & 0x1F == 0x10
+            and data[12] == 0xBE
+            and data[13] == 0xDE
+        ):
+            self._seen.append((data[17] << 8 | data[18], now_ns))
             return
         value = find_extension(data, self._extension)
         if value is not None and len(value) >= 2:
             self._seen.append((value[0] << 8 | value[1], now_ns))
-            self._learn(data)
 
     def on_run(self, packets: list[bytes], now_ns: int) -> None:
-        """Note RTP packets that came together.
-
-        Senders lay their extensions out alike in nearly every packet, so the number is
-        read where the last one stood, if the block is long enough for it and the
-        element before it, if there is one, is the same as then.
-        """
+        """Note RTP packets that came together."""
         head = self._head
         seen = self._seen
         if len(seen) >= MAX_SEEN:
             return
-        at, first, words = self._at, self._first, self._words
         for data in packets:
             if (
                 data[0] == 0x90
-                and len(data) > at + 2
-                and data[16] == first
-                and data[at] == head
-                and data[15] >= words
+                and len(data) > 19
+                and data[16] == head
                 and data[12] == 0xBE
                 and data[13] == 0xDE
             ):
-                seen.append((data[at + 1] << 8 | data[at + 2], now_ns))
+                seen.append((data[17] << 8 | data[18], now_ns))
             else:
                 self.on_packet(data, now_ns)
-                at, first, words = self._at, self._first, self._words
-
-    def _learn(self, data: bytes) -> None:
-        """Remember where the number stands: in the first or second one-byte element."""
-        if data[0] != 0x90 or data[12] != 0xBE or data[13] != 0xDE or not data[16] >> 4:
-            return
-        for at in (16, 18 + (data[16] & 0x0F)):
-            if data[at] == self._head:
-                self._at, self._first, self._words = at, data[16], (at - 16 + 3 + 3) // 4
-                return
 
     def due(self, now_ns: int) -> bool:
         """Tell whether to report now."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.rtp.packet import HEADER, find_extension
+from supervisor.rtp.packet import HEADER
 from supervisor.rtp.transport_cc import INTERVAL_NS, MAX_SEEN, MAX_STATUSES, Arrivals, _chunks
 
 MS = 1_000_000
@@ -159,36 +159,3 @@ def test_the_draft_worked_out_by_hand():
     assert _chunks([2, 0, 1]).hex() == "e100"
     with pytest.raises(struct.error):
         statuses_of(b"", 1)
-
-
-ELEMENTS = st.lists(
-    st.tuples(st.sampled_from([3, 5, 9]), st.binary(min_size=1, max_size=3))
-    | st.just((5, b"\x51\x51"))
-    | st.just((0, b"")),
-    max_size=4,
-)
-
-
-def extended(elements: list[tuple[int, bytes]], cut: int) -> bytes:
-    """Return a packet with these one-byte elements (id 0: padding), cut short by `cut`."""
-    block = b"".join(
-        bytes([number << 4 | len(value) - 1]) + value if number else b"\0"
-        for number, value in elements
-    )
-    block += bytes(-len(block) % 4)
-    packet = bytes.fromhex("90600001000000020000000 3bede".replace(" ", ""))
-    packet += (len(block) // 4).to_bytes(2, "big") + block + b"\x51payload"
-    return packet[: len(packet) - cut]
-
-
-@settings(max_examples=600, deadline=None)
-@given(st.lists(st.tuples(ELEMENTS, st.integers(0, 12)), min_size=1, max_size=8))
-def test_a_run_reads_what_the_extension_says_however_packets_differ(laid):
-    packets = [extended(elements, cut) for elements, cut in laid]
-    packets = [packet for packet in packets if len(packet) >= 12]
-    arrivals = Arrivals(5)
-    arrivals.on_run(packets, 7)
-    values = [find_extension(packet, 5) for packet in packets]
-    assert arrivals._seen == [
-        (value[0] << 8 | value[1], 7) for value in values if value is not None and len(value) >= 2
-    ]
