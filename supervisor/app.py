@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, assert_never
 
+import msgspec
 from starlette.requests import Request
 
 from protocols.operator import AlarmSpecView, AlarmView, CommandView, RequestView, VehicleView
@@ -25,12 +26,15 @@ from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
 from supervisor.core import effects, events, views
 from supervisor.core.fleet import Fleet
+from supervisor.core.snapshot import capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.evidence.audit import AuditStore, AuditWriter
+from supervisor.evidence.journal import About, Journal
+from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
 from supervisor.observability.exporter import Exporter
-from supervisor.observability.fleet import add_fleet_gauges, add_media_gauges
+from supervisor.observability.fleet import add_fleet_gauges, add_journal_gauges, add_media_gauges
 from supervisor.observability.health import LoopLag
 from supervisor.observability.metrics_server import MetricsServer
 from supervisor.telemetry.broker import EmbeddedBroker
@@ -127,6 +131,7 @@ class Hub:
             counters=self.counters,
             on_written=self.submit,
         )
+        self._journal = self._make_journal()
         self._broker: EmbeddedBroker | None = None
         if config.telemetry.broker == "embedded":
             self._broker = EmbeddedBroker(
@@ -170,6 +175,8 @@ class Hub:
         self._exporter.add_gauge("consoles", lambda: float(self._console.open_consoles))
         add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_media_gauges(self._exporter, self._media.worker_stats)
+        if self._journal is not None:
+            add_journal_gauges(self._exporter, self._journal)
         self._lag = LoopLag(self._exporter)
         self._metrics = MetricsServer(
             config.metrics, exporter=self._exporter, state_dir=self._state_dir
@@ -194,6 +201,8 @@ class Hub:
             group.create_task(self._decide(), name="core")
             group.create_task(self._tick(), name="tick")
             group.create_task(self._audit.run(), name="audit")
+            if self._journal is not None:
+                group.create_task(self._journal.run(), name="journal")
             if self._broker is not None:
                 group.create_task(self._broker.run(), name="broker")
             group.create_task(self._link.run(), name="telemetry")
@@ -232,7 +241,10 @@ class Hub:
                 self._broker_connected = event.connected
             elif isinstance(event, events.PublisherChanged) and event.connected:
                 self._announce("video", f"{event.vehicle_id} is live")
-            for effect in step(self._fleet, event, now_ns):
+            following = step(self._fleet, event, now_ns)
+            if self._journal is not None:
+                self._journal.put(now_ns, event, following)
+            for effect in following:
                 self._execute(effect)
 
     def _execute(self, effect: effects.AnyEffect) -> None:
@@ -255,6 +267,19 @@ class Hub:
                 self._exporter.observe(effect)
             case _:
                 assert_never(effect)
+
+    def _make_journal(self) -> Journal | None:
+        config = self._config.journal
+        if not config.enabled:
+            return None
+        core = json.dumps(msgspec.to_builtins(self._fleet.config))
+        return Journal(
+            config,
+            self._state_dir / config.folder,
+            about=About(__version__, core_fingerprint(), self._config.hub.id, core),
+            capture=lambda: capture(self._fleet),
+            counters=self.counters,
+        )
 
     async def _tick(self) -> None:
         while True:

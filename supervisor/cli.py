@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 import uvloop
 from rich.console import Console as Terminal
+from rich.progress import Progress
 
 from protocols.codec import ProtocolError
 from protocols.operator import Role
@@ -23,13 +24,17 @@ from supervisor.app import Hub
 from supervisor.config import ROOT, ConfigError, load
 from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
 from supervisor.console.listening import ListenError
+from supervisor.evidence import replay_report
 from supervisor.evidence.audit import AuditError
+from supervisor.evidence.replay import Replay, Wanted, find_segments
+from supervisor.evidence.segments import JournalError
 from supervisor.media.errors import MediaError
 from supervisor.observability import logs
 from supervisor.telemetry.broker import BrokerError
 
 log = logging.getLogger("enkan.cli")
 
+EXIT_DIFFERENT = 1
 EXIT_USAGE = 2
 EXIT_CANNOT_START = 4
 
@@ -38,6 +43,7 @@ REFUSALS = (
     BrokerError,
     ConfigError,
     CredentialsError,
+    JournalError,
     ListenError,
     MediaError,
     ProtocolError,
@@ -147,6 +153,39 @@ def sample_config(
     if which not in names:
         raise ConfigError(f"there is no sample for {which!r}: say hub or vehicle")
     typer.echo((ROOT / "deploy" / names[which]).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command("replay")
+def replay_command(
+    journal: Annotated[Path, typer.Option(help="A journal's folder, or one of its files.")],
+    vehicle: Annotated[str, typer.Option(help="Compare only this one: site/vehicle.")] = "",
+    from_: Annotated[str, typer.Option("--from", help="Compare from here, UTC.")] = "",
+    to: Annotated[str, typer.Option(help="Compare up to here: 2026-11-23T15:04:05.")] = "",
+    why: Annotated[bool, typer.Option(help="Tell what led to each alarm and command.")] = False,
+    other_version: Annotated[
+        bool, typer.Option(help="Try a journal that another version of Enkan wrote.")
+    ] = False,
+) -> None:
+    """Feed a journal to the core again; the first difference ends it with code 1."""
+    wanted = Wanted(
+        VehicleId.parse(vehicle) if vehicle else None,
+        replay_report.parse_time(from_) if from_ else None,
+        replay_report.parse_time(to) if to else None,
+    )
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("replay")
+        running = Replay(
+            find_segments(journal),
+            wanted,
+            other_version=other_version,
+            on_step=replay_report.Why(typer.echo, wanted.vehicle) if why else None,
+            on_bytes=lambda read: bar.update(task, completed=read),
+        )
+        bar.update(task, total=running.total_bytes)
+        summary = running.run()
+    for line in replay_report.summary_lines(summary):
+        typer.echo(line)
+    raise SystemExit(EXIT_DIFFERENT if summary.difference is not None else 0)
 
 
 # ------------------------------------------------------------------ credentials

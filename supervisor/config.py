@@ -22,6 +22,7 @@ from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from protocols.topics import VehicleId
 from supervisor.console.server import ConsoleConfig
+from supervisor.evidence.journal import JournalConfig
 from supervisor.media.plane import MediaConfig
 from supervisor.observability.metrics_server import MetricsConfig
 from supervisor.telemetry.config import TelemetryConfig
@@ -87,6 +88,7 @@ class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     console: ConsoleConfig = ConsoleConfig()
     metrics: MetricsConfig = MetricsConfig()
+    journal: JournalConfig = JournalConfig()
     vehicle: list[VehicleSection] = []
 
     def state_dir(self, config_file: Path) -> Path:

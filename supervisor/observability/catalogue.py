@@ -159,6 +159,35 @@ METRICS: Final[tuple[Metric, ...]] = (
         label="reason",
     ),
     _counter(
+        "journal_records",
+        "journal_records",
+        "Steps of the core on disk in the journal",
+        unit="records",
+    ),
+    _counter("journal_bytes", "journal_bytes", "Bytes written to the journal", unit="bytes"),
+    _counter(
+        "journal_gaps",
+        "journal_lost",
+        "Steps missing in the journal, by cause; each gap is told in it",
+        label="reason",
+        unit="records",
+    ),
+    _counter(
+        "journal_segments_removed",
+        "journal_segments_removed",
+        "Journal files removed by retention",
+        unit="files",
+    ),
+    _gauge(
+        "journal_stored_bytes", "journal_stored", "Size of all journal files kept", unit="bytes"
+    ),
+    _gauge(
+        "journal_last_write_age_seconds",
+        "journal_write_age",
+        "Time since steps were last known to be on disk",
+        unit="seconds",
+    ),
+    _counter(
         "hub_events_dropped",
         "events_dropped",
         "Replaceable events dropped by a full core queue",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from protocols.operator import LinkState, RequestState, VehicleView
 from supervisor.core import views
 from supervisor.core.fleet import Fleet
+from supervisor.evidence.journal import Journal
 from supervisor.media.plane import WorkerView
 from supervisor.observability.exporter import Exporter
 
@@ -88,3 +89,9 @@ def add_media_gauges(exporter: Exporter, workers: Callable[[], list[WorkerView]]
     )
     exporter.add_gauge("media_peers", lambda: of_workers("peers"))
     exporter.add_gauge("media_worker_cpu", lambda: of_workers("cpu_s"))
+
+
+def add_journal_gauges(exporter: Exporter, journal: Journal) -> None:
+    """Have the journal's size and the age of its last write read at every scrape."""
+    exporter.add_gauge("journal_stored", lambda: float(journal.stored_bytes))
+    exporter.add_gauge("journal_write_age", journal.last_write_age_s)

@@ -16,6 +16,8 @@ from websockets.asyncio.client import connect
 
 from protocols.operator import Delta, LinkState, Snapshot, ToConsole, VehicleView, Welcome
 from supervisor.demo import DEMO_ACCOUNT, DEMO_PASSWORD
+from supervisor.evidence.replay import Replay, find_segments
+from supervisor.evidence.replay_report import summary_lines
 from support.processes import Running, demo
 from support.waiting import until
 
@@ -112,3 +114,8 @@ async def test_the_demo_brings_three_live_vehicles_and_survives_the_death_of_its
     os.kill(vehicle, signal.SIGKILL)
     await until(lambda: not operator.live(), "the console says that bus 1 is gone")
     await until(operator.live, "bus 1 again", within_s=60)
+
+    found = await asyncio.to_thread(Replay(find_segments(running.state_dir)).run)
+    assert found.difference is None, summary_lines(found)
+    assert found.events > 500
+    assert found.alarms > 0

@@ -1,0 +1,254 @@
+"""The whole fleet as bytes, and back: where a replay may begin.
+
+`restore(capture(fleet))` is a fleet that gives the same effects for the same events,
+for ever. Every object of the core is written with all its fields; two places that
+hold the same object hold the same object again afterwards. Rows of the alarm
+catalogue are written by key alone, so that a replay uses the catalogue of its own
+core. Nothing but classes of this package and of `protocols` is ever made from such
+bytes, and no code in them runs.
+
+Plain data is written as it is; everything else as `[mark, ...]`:
+
+    l t s f      list, tuple, set, frozenset (sets in sorted order)
+    d o          dict, OrderedDict: their items
+    q            deque: maxlen, then its items
+    e S n        enum member, msgspec Struct, named tuple: class, then content
+    N            many named tuples of one class
+    a            a row of the alarm catalogue: its key
+    O r          an object and its fields; the same object again
+    I            an integer that needs more than 64 bits
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from supervisor.core.catalogue import CATALOGUE, AlarmSpec
+from supervisor.core.fleet import Fleet
+
+ROOMS: Final = ("supervisor.core.", "protocols.")
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder()
+_struct_decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
+
+
+class SnapshotError(Exception):
+    """The state cannot be written, or these bytes are no state of this core."""
+
+
+def capture(fleet: Fleet) -> bytes:
+    """Return the whole state; the same state gives the same bytes.
+
+    Raises:
+        SnapshotError: Something in the fleet is neither data nor an object of the core.
+    """
+    return _encoder.encode(_Writer().value(fleet))
+
+
+def restore(data: bytes) -> Fleet:
+    """Return the fleet that `capture` wrote.
+
+    Raises:
+        SnapshotError: Not written by `capture`, or by a core with other classes or rows.
+    """
+    try:
+        fleet = _Reader().value(_decoder.decode(data))
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SnapshotError(f"not a state of this core: {error}") from error
+    if not isinstance(fleet, Fleet):
+        raise SnapshotError("not a state of this core: it holds no fleet")
+    return fleet
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    found = _known_fields.get(kind)
+    if found is None:
+        found = _known_fields[kind] = tuple(
+            name
+            for base in reversed(kind.__mro__)
+            for name in getattr(base, "__slots__", ())
+            if name not in ("__dict__", "__weakref__")
+        )
+    return found
+
+
+_known_fields: dict[type, tuple[str, ...]] = {}
+
+
+def _name(kind: type) -> str:
+    if not kind.__module__.startswith(ROOMS):
+        raise SnapshotError(f"{kind.__module__}.{kind.__qualname__} is no part of the core's state")
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._held: list[object] = []  # an id is only unique while its object lives
+        self._by_type: dict[type, Callable[[Any], Any]] = {
+            int: _integer,
+            list: lambda v: ["l", *map(self.value, v)],
+            tuple: lambda v: ["t", *map(self.value, v)],
+            set: lambda v: ["s", *map(self.value, sorted(v))],
+            frozenset: lambda v: ["f", *map(self.value, sorted(v))],
+            dict: lambda v: ["d", *self._items(v)],
+            OrderedDict: lambda v: ["o", *self._items(v)],
+            deque: lambda v: ["q", v.maxlen, *self._queue(v)],
+            AlarmSpec: lambda v: ["a", v.key],
+        }
+
+    def value(self, value: Any) -> Any:
+        kind = type(value)
+        write = self._by_type.get(kind)
+        if write is None:
+            if kind in _PLAIN:
+                return value
+            write = self._by_type[kind] = self._how(kind)
+        return write(value)
+
+    def _how(self, kind: type) -> Callable[[Any], Any]:
+        name = _name(kind)
+        if issubclass(kind, enum.Enum):
+            return lambda v: ["e", name, v.name]
+        if issubclass(kind, msgspec.Struct):
+            return lambda v: ["S", name, _encoder.encode(v)]
+        if issubclass(kind, tuple):
+            return lambda v: ["n", name, *map(self.value, v)]
+        return lambda v: self._object(v, name)
+
+    def _object(self, value: Any, name: str) -> Any:
+        number = self._numbers.get(id(value))
+        if number is not None:
+            return ["r", number]
+        number = self._numbers[id(value)] = len(self._held)
+        self._held.append(value)
+        write = self.value
+        slots = {f: write(getattr(value, f)) for f in _fields(type(value)) if hasattr(value, f)}
+        free = {f: write(v) for f, v in getattr(value, "__dict__", {}).items()}
+        return ["O", number, name, slots | free]
+
+    def _items(self, value: dict[Any, Any]) -> list[Any]:
+        write = self.value
+        return [[write(k), write(v)] for k, v in value.items()]
+
+    def _queue(self, value: deque[Any]) -> list[Any]:
+        kinds = set(map(type, value))
+        if len(kinds) == 1:
+            kind = kinds.pop()
+            if _is_plain_tuple(kind):  # the long histories: written as they are
+                return [["N", _name(kind), *map(list, value)]]
+        return [self.value(item) for item in value]
+
+
+def _is_plain_tuple(kind: type) -> bool:
+    """Return whether every field of a named tuple is declared as plain data."""
+    found = _plain_tuples.get(kind)
+    if found is None:
+        named = issubclass(kind, tuple) and kind is not tuple
+        declared = inspect.get_annotations(kind) if named else {}
+        plain = {"int", "str", "float", "bool", "bytes", int, str, float, bool, bytes}
+        found = _plain_tuples[kind] = bool(declared) and all(
+            getattr(how, "__forward_arg__", how) in plain for how in declared.values()
+        )
+    return found
+
+
+_plain_tuples: dict[type, bool] = {}
+
+
+def _integer(value: int) -> Any:
+    return value if -(1 << 63) <= value < 1 << 64 else ["I", str(value)]
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._rows = {spec.key: spec for spec in CATALOGUE}
+        self._objects: dict[int, object] = {}
+        self._classes: dict[str, type] = {}
+
+    def value(self, found: Any) -> Any:
+        if type(found) is not list:
+            if type(found) in _PLAIN:
+                return found
+            raise SnapshotError("not a state of this core: unmarked data")
+        mark, *rest = found
+        match mark:
+            case "S":
+                return self._struct(self._class(rest[0], msgspec.Struct), rest[1])
+            case "O":
+                return self._object(*rest)
+            case "r":
+                return self._objects[rest[0]]
+            case "d":
+                return {self.value(k): self.value(v) for k, v in rest}
+            case "o":
+                return OrderedDict((self.value(k), self.value(v)) for k, v in rest)
+            case "l":
+                return [self.value(item) for item in rest]
+            case "t":
+                return tuple(self.value(item) for item in rest)
+            case "s":
+                return {self.value(item) for item in rest}
+            case "f":
+                return frozenset(self.value(item) for item in rest)
+            case "q":
+                return self._queue(rest[0], rest[1:])
+            case "n":
+                kind: Any = self._class(rest[0], tuple)
+                return kind(*(self.value(item) for item in rest[1:]))
+            case "e":
+                members: Any = self._class(rest[0], enum.Enum)
+                return members[rest[1]]
+            case "a":
+                if rest[0] not in self._rows:
+                    raise SnapshotError(f"this core's alarm catalogue has no row {rest[0]!r}")
+                return self._rows[rest[0]]
+            case "I":
+                return int(rest[0])
+            case _:
+                raise SnapshotError(f"not a state of this core: unknown mark {mark!r}")
+
+    def _queue(self, maxlen: int | None, items: list[Any]) -> deque[Any]:
+        if len(items) == 1 and items[0] and type(items[0]) is list and items[0][0] == "N":
+            kind: Any = self._class(items[0][1], tuple)
+            return deque((kind(*entry) for entry in items[0][2:]), maxlen)
+        return deque((self.value(item) for item in items), maxlen)
+
+    def _object(self, number: int, name: str, fields: dict[str, Any]) -> object:
+        kind = self._class(name, object)
+        if issubclass(kind, (enum.Enum, msgspec.Struct, tuple, BaseException)):
+            raise SnapshotError(f"{name} is not an object with fields")
+        made: object = kind.__new__(kind)
+        self._objects[number] = made
+        for field, content in fields.items():
+            setattr(made, field, self.value(content))
+        return made
+
+    def _struct(self, kind: type, data: bytes) -> Any:
+        decoder = _struct_decoders.get(kind)
+        if decoder is None:
+            decoder = _struct_decoders[kind] = msgspec.msgpack.Decoder(kind)
+        return decoder.decode(data)
+
+    def _class(self, name: str, base: type) -> type:
+        kind = self._classes.get(name)
+        if kind is None:
+            module, _, path = name.partition(":")
+            if not module.startswith(ROOMS) or module not in sys.modules:
+                raise SnapshotError(f"{name} is no class of this core")
+            found = getattr(sys.modules[module], path, None)
+            if not isinstance(found, type) or found.__module__ != module:
+                raise SnapshotError(f"{name} is no class of this core")
+            kind = self._classes[name] = found
+        if not issubclass(kind, base):
+            raise SnapshotError(f"{name} is no {base.__name__}")
+        return kind

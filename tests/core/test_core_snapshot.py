@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from helpers_core import BUS, SECOND, World
+
+from protocols import vehicle
+from supervisor.core import events as e
+from supervisor.core.snapshot import SnapshotError, capture, restore
+from supervisor.core.step import step
+
+
+def busy_world() -> World:
+    """A fleet with something in every corner."""
+    world = World()
+    world.online()
+    world.do(e.PublisherChanged(BUS, "m1", True))
+    for frames in range(20):
+        world.run(0.1, beats=True, telemetry=True)
+        world.exchange(20)
+        sample = e.StreamSample(
+            camera="front", kind="video", codec="H264", clock_rate=90_000, packets=frames * 10,
+            lost=0, bytes=frames * 10_000, frames=frames, keyframes=1, jitter_ms=0.5,
+            last_frame_ns=world.now_ns, sender_ntp=(1 << 64) - 1, sender_rtp=17,
+        )  # fmt: skip
+        world.do(e.LinkSampled(BUS, "m1", [sample]))
+    world.event("takeover.requested", respond_within_s=30.0)
+    world.ask(vehicle.Resume(), "c1")
+    world.ask(vehicle.Stop(), "c2")
+    world.ask(vehicle.Resume("e1"), "c3")
+    world.do(e.BrokerChanged(False))
+    world.do(e.OperatorConnected(e.Operator("s1", "hanako", e.Role.OPERATOR)))
+    return world
+
+
+def test_the_same_state_gives_the_same_bytes() -> None:
+    assert capture(busy_world().fleet) == capture(busy_world().fleet)
+
+
+def test_a_restored_fleet_goes_on_as_if_nothing_had_happened() -> None:
+    world = busy_world()
+    twin = restore(capture(world.fleet))
+    following = [
+        e.AuditWritten("r3", True),
+        *(e.AuditWritten(f"r{number}", True) for number in range(1, 40)),
+        e.CommandSent(BUS, "c2", True),
+        *[e.Tick()] * 60,
+        e.BrokerChanged(True),
+        *[e.Tick()] * 60,
+    ]
+    effects = 0
+    for index, event in enumerate(following):
+        now_ns = world.now_ns + index * SECOND // 10
+        got = step(twin, event, now_ns)
+        assert got == step(world.fleet, event, now_ns), event
+        effects += len(got)
+    assert effects > 20
+    assert capture(twin) == capture(world.fleet)
+
+
+def test_what_was_one_object_is_one_object_again() -> None:
+    world = busy_world()
+    twin = restore(capture(world.fleet))
+    record = twin.vehicles[BUS]
+    assert record.in_flight["c3"] is record.commands["c3"]
+    alarm = twin.alarms.get("takeover.requested", "maebashi/bus-01")
+    assert alarm is not None
+    assert twin.alarms.acknowledge(alarm.alarm_id, "hanako", world.now_ns)
+    assert twin.alarms.get("takeover.requested", "maebashi/bus-01") is alarm
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        msgspec.msgpack.encode(["O", 0, "supervisor.core.fleet:Fleet"]),
+        msgspec.msgpack.encode(["O", 0, "subprocess:Popen", {"args": "x"}]),
+        msgspec.msgpack.encode(["O", 0, "supervisor.core.fleet:deque", {}]),
+        msgspec.msgpack.encode(["S", "protocols.vehicle:Stop", b""]),
+        msgspec.msgpack.encode(["a", "no.such.row"]),
+        msgspec.msgpack.encode(["x"]),
+        msgspec.msgpack.encode(["r", 4]),
+        msgspec.msgpack.encode([]),
+        msgspec.msgpack.encode(3),
+    ],
+)
+def test_bytes_that_are_no_state_are_refused_and_make_nothing(data: bytes) -> None:
+    with pytest.raises(SnapshotError):
+        restore(data)
+
+
+def test_something_foreign_in_the_fleet_is_named() -> None:
+    world = World()
+    world.bus.factsheet = object()  # type: ignore[assignment]
+    with pytest.raises(SnapshotError, match="object"):
+        capture(world.fleet)
