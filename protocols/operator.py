@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
     Counter,
@@ -64,6 +65,14 @@ class CameraView(msgspec.Struct, frozen=True, kw_only=True):
             captured = clock_captured_ns + (rtp - clock_rtp) mod 2^32 as signed / rate.
         clock_uncertainty_ns: Half-width of that mapping's error bar.
         loss: Share of packets lost before repair over the last second, 0 to 1.
+        width, height: Of the newest keyframe, where the codec says it plainly.
+        encode_ms: Capture to the frame's last packet on the wire, as the vehicle says;
+            the stage `capture_encode`. None: it does not say.
+        arrival_ms: Capture to complete arrival at the hub of the newest frame, with the
+            error bar `clock_uncertainty_ns`; less `encode_ms` this is the stage `uplink`.
+            None while unknown.
+        forward_ms: Arrival to departure in the media worker; the stage `hub`. None: not
+            measured.
     """
 
     name: str
@@ -77,6 +86,11 @@ class CameraView(msgspec.Struct, frozen=True, kw_only=True):
     clock_rtp: int | None = None
     clock_captured_ns: int | None = None
     clock_uncertainty_ns: int | None = None
+    width: int | None = None
+    height: int | None = None
+    encode_ms: float | None = None
+    arrival_ms: float | None = None
+    forward_ms: float | None = None
 
 
 class PoseView(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +109,9 @@ class PoseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a console shows of one vehicle. Every value has its time.
+    """Everything a console shows of one vehicle. Every value has its time. Its planned
+    route and how it is supervised are messages of their own (`RouteView`,
+    `SupervisionView`): they change seldom.
 
     Attributes:
         id: `site/vehicle`.
@@ -110,7 +126,6 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     name: str
     cameras: list[CameraInfo]
-    route: list[tuple[float, float]]
     commands: list[str]
     link: LinkState
     link_at_ns: int | None
@@ -127,6 +142,18 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ns: int | None
     clock_uncertainty_ns: int | None
     telemetry_gaps: int
+
+
+class RouteView(msgspec.Struct, frozen=True, kw_only=True):
+    """The planned path of one vehicle; sent when it changes.
+
+    Attributes:
+        vehicle: `site/vehicle`.
+        route: [longitude, latitude] in degrees (WGS 84); empty: none.
+    """
+
+    vehicle: str
+    route: list[tuple[float, float]]
 
 
 class AlarmState(enum.StrEnum):
@@ -267,6 +294,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     alarms: list[AlarmView]
     requests: list[RequestView]
     commands: list[CommandView]
+    routes: list[RouteView] = []
+    supervision: list[SupervisionView] = []
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_only=True):
@@ -278,6 +307,8 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_onl
     alarms: list[AlarmView] = []
     requests: list[RequestView] = []
     commands: list[CommandView] = []
+    routes: list[RouteView] = []
+    supervision: list[SupervisionView] = []
 
 
 class ClockPong(msgspec.Struct, frozen=True, tag="clock_pong"):
@@ -348,14 +379,46 @@ class AcknowledgeAlarm(
     alarm_id: Annotated[str, Meta(max_length=160)]
 
 
+class Stage(enum.StrEnum):
+    """Where the age of a picture comes from, in the order of its way.
+
+    CAPTURE_ENCODE: Capture to the frame's last packet on the wire (`CameraView.encode_ms`).
+    UPLINK: From there to the hub (`CameraView.arrival_ms` less `encode_ms`).
+    HUB: Through the media worker (`CameraView.forward_ms`).
+    DOWNLINK: From the hub to the decoder: network and jitter buffer.
+    DISPLAY: Decoder to screen.
+    """
+
+    CAPTURE_ENCODE = "capture_encode"
+    UPLINK = "uplink"
+    HUB = "hub"
+    DOWNLINK = "downlink"
+    DISPLAY = "display"
+
+
+class StageTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage of the median frame. A stage that is not known is left out."""
+
+    stage: Stage
+    ms: float
+    uncertainty_ms: float
+
+
 class Presented(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one tile showed during the last second.
 
     Attributes:
         frames: Frames displayed.
         age_ms: Capture to display of the newest frame; None while unknown.
-        uncertainty_ms: Half-width of its error bar.
+        uncertainty_ms: Half-width of its error bar, and of those in `ages_ms`.
         still_ms: Time since the last new frame was displayed.
+        ages_ms: Capture to display of each frame displayed since the last report, oldest
+            first; those whose age is unknown are missing, so that `frames` may be larger.
+        stages: Split of the median age; a stage that is not known is left out.
+        width, height: Of the decoded picture.
+        same_ms: For how long the displayed pictures have been the same to the pixel; 0:
+            they differ; None: not looked at.
+        focused: This is the large picture of the focused vehicle.
     """
 
     vehicle: Annotated[str, Meta(max_length=80)]
@@ -364,15 +427,28 @@ class Presented(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     still_ms: float
     age_ms: float | None = None
     uncertainty_ms: float | None = None
+    ages_ms: Annotated[list[float], Meta(max_length=240)] = []
+    stages: Annotated[list[StageTime], Meta(max_length=5)] = []
+    width: Annotated[int, Meta(ge=0, le=16_384)] | None = None
+    height: Annotated[int, Meta(ge=0, le=16_384)] | None = None
+    same_ms: float | None = None
+    focused: bool = False
 
 
 class PresentationReport(
     msgspec.Struct, frozen=True, tag="presentation", forbid_unknown_fields=True
 ):
-    """Once a second: what this operator really saw."""
+    """Once a second: what this operator really saw.
+
+    Attributes:
+        visible: The page is in front; a hidden page proves nothing.
+        rtt_ms: Least round trip of the newest clock exchanges with the hub; half of it,
+            give or take as much, is the way of a command to the hub.
+    """
 
     visible: bool
     tiles: Annotated[list[Presented], Meta(max_length=64)]
+    rtt_ms: float | None = None
 
 
 FromConsole = ClockPing | AskStop | AskResume | AcknowledgeAlarm | PresentationReport

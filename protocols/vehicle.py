@@ -235,6 +235,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
         sent_ns: Vehicle monotonic clock.
         utc_ns: The vehicle's wall clock (ns since 1970) at the same instant: maps
             the NTP times of its RTCP sender reports to its monotonic clock.
+        encode_ms: By camera: capture to the last packet on the wire, of a recent frame.
+            Optional; without it capture, encoding and uplink are one stage.
     """
 
     session_id: Token
@@ -242,6 +244,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
     sent_ns: Nanoseconds
     utc_ns: Nanoseconds
     echo: Echo | None = None
+    encode_ms: Annotated[dict[Token, float], Meta(max_length=MAX_CAMERAS)] = {}
+
+    def check(self) -> None:
+        """Raise ProtocolError for numbers no vehicle can mean."""
+        for camera, value in self.encode_ms.items():
+            finite(value, 0.0, 60_000.0, f"encode_ms of {camera}")
 
 
 class HubHeartbeat(msgspec.Struct, frozen=True):
@@ -310,7 +318,37 @@ class Resume(msgspec.Struct, frozen=True, tag="resume", forbid_unknown_fields=Tr
     request_id: Annotated[str, Meta(max_length=64)] = ""
 
 
-Body = Stop | Resume
+class LimitSpeed(msgspec.Struct, frozen=True, tag="limit_speed", forbid_unknown_fields=True):
+    """Drive no faster than this until `issued_ns` + `hold_ms` on the vehicle's clock; the
+    newest one holds. Without a limit that still holds the vehicle drives by its own lower
+    default: silence never means *no limit*.
+
+    Attributes:
+        max_speed_mps: At most this fast, m/s; the vehicle's own limits stay.
+        hold_ms: For how long from `issued_ns`, without being renewed.
+        source: Who limits, for the vehicle's log (`operator.LimitSource`).
+    """
+
+    never_waits: ClassVar[bool] = False
+
+    max_speed_mps: Annotated[float, Meta(ge=0, le=100)]
+    hold_ms: Annotated[int, Meta(ge=1, le=60_000)]
+    source: Annotated[str, Meta(max_length=32)] = ""
+
+
+class MinimalRisk(msgspec.Struct, frozen=True, tag="minimal_risk", forbid_unknown_fields=True):
+    """Perform your own minimal-risk manoeuvre now; only a `resume` ends it.
+
+    Attributes:
+        reason: Machine-readable, for the vehicle's log.
+    """
+
+    never_waits: ClassVar[bool] = False
+
+    reason: Annotated[str, Meta(max_length=64)] = ""
+
+
+Body = Stop | Resume | LimitSpeed | MinimalRisk
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

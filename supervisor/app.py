@@ -17,7 +17,15 @@ from typing import Final, assert_never
 import msgspec
 from starlette.requests import Request
 
-from protocols.operator import AlarmSpecView, AlarmView, CommandView, RequestView, VehicleView
+from protocols.operator import (
+    AlarmSpecView,
+    AlarmView,
+    CommandView,
+    RequestView,
+    RouteView,
+    VehicleView,
+)
+from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from supervisor import __version__, clock
 from supervisor.config import ROOT, ConfigError, HubConfig
@@ -56,7 +64,7 @@ REPLACEABLE: Final = (
 
 
 class FleetView:
-    """Read access of the console to the fleet, as `console.server.FleetReader`."""
+    """Read access of the console to the fleet, as `console.reader.FleetReader`."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -68,6 +76,22 @@ class FleetView:
     def vehicles(self, now_ns: int) -> list[VehicleView]:
         """Return all vehicles as consoles see them."""
         return views.all_vehicles(self._fleet, now_ns)
+
+    def route(self, vehicle_id: VehicleId) -> RouteView | None:
+        """Return one vehicle's planned route."""
+        return views.route_view(self._fleet, vehicle_id)
+
+    def routes(self) -> list[RouteView]:
+        """Return all planned routes."""
+        return views.all_routes(self._fleet)
+
+    def supervision(self, vehicle_id: VehicleId, now_ns: int) -> SupervisionView | None:
+        """Return how well one vehicle can be supervised."""
+        return views.supervision_view(self._fleet, vehicle_id, now_ns)
+
+    def supervisions(self, now_ns: int) -> list[SupervisionView]:
+        """Return how well all vehicles can be supervised."""
+        return views.all_supervisions(self._fleet, now_ns)
 
     def alarms(self) -> list[AlarmView]:
         """Return all alarms that are not normal."""
@@ -255,12 +279,21 @@ class Hub:
                 self._audit.submit(effect)
             case (
                 effects.ShowVehicle()
+                | effects.ShowRoute()
+                | effects.ShowSupervision()
                 | effects.ShowAlarm()
                 | effects.ShowRequest()
                 | effects.ShowCommand()
                 | effects.Refuse()
             ):
                 self._console.show(effect)
+            case effects.PreferLayers():
+                self._media.prefer_layers(
+                    effect.vehicle_id, effect.focused, effect.focus, effect.others
+                )
+            case effects.WithdrawDrive():
+                reasons = ", ".join(effect.reasons)
+                log.info("%s: remote driving %s", effect.vehicle_id, reasons or "may be offered")
             case effects.Count():
                 self.counters.add(effect.name, effect.reason)
             case effects.Observe():

@@ -26,6 +26,8 @@ from protocols.vehicle import (
     Heartbeat,
     HubHeartbeat,
     Kind,
+    LimitSpeed,
+    MinimalRisk,
     MrmBehaviour,
     Odd,
     RefusalReason,
@@ -262,6 +264,14 @@ class Vehicle:
                 self._clear_request(now_ns)
                 self._answer(command.command_id, ResultState.APPLIED, now_ns)
                 self._say_state(now_ns)
+            case LimitSpeed() | MinimalRisk():
+                self._answer(
+                    command.command_id,
+                    ResultState.REFUSED,
+                    now_ns,
+                    RefusalReason.NOT_POSSIBLE_NOW,
+                    "not listed in the factsheet",
+                )
 
     def _why_not_resume(self, request_id: str) -> str:
         open_id = "" if self._request is None else self._request.event_id

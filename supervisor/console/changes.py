@@ -22,10 +22,12 @@ from protocols.operator import (
     Delta,
     Refusal,
     RequestView,
+    RouteView,
     Snapshot,
     VehicleView,
     Welcome,
 )
+from protocols.supervision import SupervisionView
 
 MAX_KEPT: Final = 5_000
 """Alarms, requests and commands waiting for one console. More cannot be worked off
@@ -44,9 +46,18 @@ class Changes:
         self.alarms: dict[str, AlarmView] = {}
         self.requests: dict[tuple[str, str], RequestView] = {}
         self.commands: dict[str, CommandView] = {}
+        self.routes: dict[str, RouteView] = {}
+        self.supervision: dict[str, SupervisionView] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.vehicles or self.alarms or self.requests or self.commands)
+        return bool(
+            self.vehicles
+            or self.alarms
+            or self.requests
+            or self.commands
+            or self.routes
+            or self.supervision
+        )
 
     @property
     def kept(self) -> int:
@@ -60,6 +71,8 @@ class Changes:
         both.alarms = self.alarms | newer.alarms
         both.requests = self.requests | newer.requests
         both.commands = self.commands | newer.commands
+        both.routes = self.routes | newer.routes
+        both.supervision = self.supervision | newer.supervision
         return both
 
 
@@ -87,6 +100,8 @@ class Tick:
                     alarms=list(self.changes.alarms.values()),
                     requests=list(self.changes.requests.values()),
                     commands=list(self.changes.commands.values()),
+                    routes=list(self.changes.routes.values()),
+                    supervision=list(self.changes.supervision.values()),
                 )
             )
             assert data.startswith(_HEAD), "Delta no longer begins with its type and seq"

@@ -38,17 +38,28 @@ def parse(text: str) -> FromConsole:
             if message.picture_age_ms is not None:
                 finite(message.picture_age_ms, -1e6, LONGEST_MS, "picture_age_ms")
         case PresentationReport():
-            for tile in message.tiles:
-                finite(tile.still_ms, 0.0, LONGEST_MS, "still_ms")
-                if tile.age_ms is not None:
-                    finite(tile.age_ms, -LONGEST_MS, LONGEST_MS, "age_ms")
-                if tile.uncertainty_ms is not None:
-                    finite(tile.uncertainty_ms, 0.0, LONGEST_MS, "uncertainty_ms")
+            _check_presentation(message)
         case AskStop() | AcknowledgeAlarm():
             pass
         case _:
             assert_never(message)
     return message
+
+
+def _check_presentation(report: PresentationReport) -> None:
+    if report.rtt_ms is not None:
+        finite(report.rtt_ms, 0.0, LONGEST_MS, "rtt_ms")
+    for tile in report.tiles:
+        finite(tile.still_ms, 0.0, LONGEST_MS, "still_ms")
+        for age_ms in tile.ages_ms if tile.age_ms is None else [tile.age_ms, *tile.ages_ms]:
+            finite(age_ms, -LONGEST_MS, LONGEST_MS, "age_ms")
+        if tile.uncertainty_ms is not None:
+            finite(tile.uncertainty_ms, 0.0, LONGEST_MS, "uncertainty_ms")
+        if tile.same_ms is not None:
+            finite(tile.same_ms, 0.0, LONGEST_MS, "same_ms")
+        for stage in tile.stages:
+            finite(stage.ms, -LONGEST_MS, LONGEST_MS, stage.stage)
+            finite(stage.uncertainty_ms, 0.0, LONGEST_MS, "uncertainty_ms")
 
 
 def reference(message: FromConsole) -> str:

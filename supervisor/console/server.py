@@ -9,7 +9,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Protocol, TypeVar, assert_never
+from typing import Annotated, Final, TypeVar, assert_never
 
 import msgspec
 from msgspec import Meta
@@ -21,15 +21,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocols.codec import ProtocolError, decode
-from protocols.operator import (
-    AlarmSpecView,
-    AlarmView,
-    CommandView,
-    RequestView,
-    Snapshot,
-    VehicleView,
-    Welcome,
-)
+from protocols.operator import Snapshot, Welcome
 from protocols.topics import VehicleId
 from protocols.vehicle import PROTOCOL_VERSION, Stop, Token
 from supervisor import clock
@@ -50,6 +42,7 @@ from supervisor.console.guard import BODY_LIMIT, Guard, Origins, import_map_hash
 from supervisor.console.listening import ListenError, bind, is_loopback, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
+from supervisor.console.reader import FleetReader
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
@@ -95,28 +88,6 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = ""
     public_origins: list[str] = []
     insecure_http: bool = False
-
-
-class FleetReader(Protocol):
-    """What the console reads of the fleet; every call returns the present state."""
-
-    def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
-        """Return one vehicle, None if there is none of that name."""
-
-    def vehicles(self, now_ns: int) -> list[VehicleView]:
-        """Return all vehicles."""
-
-    def alarms(self) -> list[AlarmView]:
-        """Return all alarms that are not normal."""
-
-    def requests(self) -> list[RequestView]:
-        """Return the take-over requests that still matter."""
-
-    def commands(self) -> list[CommandView]:
-        """Return the recent commands."""
-
-    def catalogue(self) -> list[AlarmSpecView]:
-        """Return the alarm catalogue."""
 
 
 class _SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,7 +157,9 @@ class Console:
         self._sockets: dict[str, OperatorSocket] = {}
         self._numbers = itertools.count(1)
         self._changes = Changes()
-        self._dirty: set[VehicleId] = set()
+        self._dirty: dict[VehicleId, None] = {}
+        self._dirty_routes: dict[VehicleId, None] = {}
+        self._dirty_supervision: dict[VehicleId, None] = {}
         self._urgent = asyncio.Event()
         self._draining = False
         self._empty = asyncio.Event()
@@ -240,6 +213,8 @@ class Console:
         self,
         effect: (
             effects.ShowVehicle
+            | effects.ShowRoute
+            | effects.ShowSupervision
             | effects.ShowAlarm
             | effects.ShowRequest
             | effects.ShowCommand
@@ -249,7 +224,11 @@ class Console:
         """Take one effect of the core; a vehicle is sent with the next tick, the rest at once."""
         match effect:
             case effects.ShowVehicle():
-                self._dirty.add(effect.vehicle_id)
+                self._dirty[effect.vehicle_id] = None
+            case effects.ShowRoute():
+                self._dirty_routes[effect.vehicle_id] = None
+            case effects.ShowSupervision():
+                self._dirty_supervision[effect.vehicle_id] = None
             case effects.ShowAlarm():
                 self._changes.alarms[effect.alarm.id] = effect.alarm
                 self._urgent.set()
@@ -278,22 +257,34 @@ class Console:
             self._urgent.clear()
             now_ns = clock.monotonic_ns()
             changes, self._changes = self._changes, Changes()
-            dirty: set[VehicleId] = set()
             if now_ns >= due_ns:
                 due_ns = now_ns + int(TICK_S * 1e9)
                 self._access.sweep()
-                dirty, self._dirty = self._dirty, dirty
+                self._look_at_vehicles(changes, now_ns)
             if not self._sockets:
                 continue
-            for vehicle_id in dirty:
-                view = self._fleet.vehicle(vehicle_id, now_ns)
-                if view is not None:
-                    changes.vehicles[view.id] = view
             if changes or now_ns - last_ns >= QUIET_NS:
                 last_ns = now_ns
                 tick = Tick(changes, now_ns)
                 for socket in self._sockets.values():
                     socket.offer(tick)
+
+    def _look_at_vehicles(self, changes: Changes, now_ns: int) -> None:
+        """Read what changed of vehicles; a new console gets all of it by its snapshot."""
+        dirty, self._dirty = self._dirty, {}
+        routes, self._dirty_routes = self._dirty_routes, {}
+        supervised, self._dirty_supervision = self._dirty_supervision, {}
+        if not self._sockets:
+            return
+        for vehicle_id in dirty:
+            if (view := self._fleet.vehicle(vehicle_id, now_ns)) is not None:
+                changes.vehicles[view.id] = view
+        for vehicle_id in routes:
+            if (route := self._fleet.route(vehicle_id)) is not None:
+                changes.routes[route.vehicle] = route
+        for vehicle_id in supervised:
+            if (found := self._fleet.supervision(vehicle_id, now_ns)) is not None:
+                changes.supervision[found.vehicle] = found
 
     async def _drain(self) -> None:
         self._draining = True
@@ -521,6 +512,8 @@ class Console:
             alarms=self._fleet.alarms(),
             requests=self._fleet.requests(),
             commands=self._fleet.commands(),
+            routes=self._fleet.routes(),
+            supervision=self._fleet.supervisions(now_ns),
         )
 
 

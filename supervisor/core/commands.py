@@ -18,7 +18,15 @@ from typing import Final
 import msgspec
 
 from protocols.operator import CommandState, CommandView, Refusal, Role
-from protocols.vehicle import Command, CommandResult, ResultState, Resume, Stop
+from protocols.vehicle import (
+    Command,
+    CommandResult,
+    LimitSpeed,
+    MinimalRisk,
+    ResultState,
+    Resume,
+    Stop,
+)
 from supervisor.core.effects import (
     AnyEffect,
     Count,
@@ -61,6 +69,8 @@ def on_asked(
             return _stop(fleet, record, asked, now_ns)
         case Resume():
             return _resume(fleet, record, asked, asked.body, now_ns)
+        case LimitSpeed() | MinimalRisk():
+            return _refuse(fleet, asked, "not_supported", "only the hub itself gives this command")
 
 
 def on_recorded(

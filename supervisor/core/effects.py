@@ -7,6 +7,8 @@ in the shell's scheduling.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from protocols import operator, vehicle
@@ -55,6 +57,44 @@ class ShowVehicle(Effect, frozen=True):
     vehicle_id: VehicleId
 
 
+class ShowRoute(Effect, frozen=True):
+    """This vehicle's planned route changed; the console shell reads it when it sends next."""
+
+    vehicle_id: VehicleId
+
+
+class ShowSupervision(Effect, frozen=True):
+    """How this vehicle is supervised changed, or a second has passed; read when sent."""
+
+    vehicle_id: VehicleId
+
+
+class PreferLayers(Effect, frozen=True):
+    """Which sizes watchers of this vehicle get, over their own wishes.
+
+    Attributes:
+        focused: The camera to protect; empty: none is focused.
+        focus: Size of that camera; None: as the watcher wishes.
+        others: Size of its other cameras; None: as the watcher wishes.
+    """
+
+    vehicle_id: VehicleId
+    focused: str
+    focus: Literal["high", "auto", "low"] | None
+    others: Literal["high", "auto", "low"] | None
+
+
+class WithdrawDrive(Effect, frozen=True):
+    """Whoever drives this vehicle may not any more, and nobody may begin.
+
+    Attributes:
+        reasons: As in `operator.DriveView`; empty: driving may be offered again.
+    """
+
+    vehicle_id: VehicleId
+    reasons: tuple[str, ...]
+
+
 class ShowAlarm(Effect, frozen=True):
     """An alarm changed; never dropped on the way to a console."""
 
@@ -100,6 +140,10 @@ AnyEffect = (
     | SendEventAck
     | Record
     | ShowVehicle
+    | ShowRoute
+    | ShowSupervision
+    | PreferLayers
+    | WithdrawDrive
     | ShowAlarm
     | ShowRequest
     | ShowCommand

@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocols.operator import LinkState
 from protocols.vehicle import ConnectionState
 from supervisor.core import commands, requests, sessions
-from supervisor.core.effects import AnyEffect, Count
+from supervisor.core.effects import AnyEffect, Count, ShowRoute
 from supervisor.core.events import (
     CommandResultReceived,
     ConnectionReceived,
@@ -71,7 +71,9 @@ def on_factsheet(fleet: Fleet, event: FactsheetReceived, now_ns: int) -> list[An
     record = fleet.vehicles.get(event.vehicle_id)
     if record is None:
         return [UNKNOWN]
-    record.factsheet = event.message
+    before, record.factsheet = record.factsheet, event.message
+    if before is None or before.route != event.message.route:
+        return [record.show, ShowRoute(record.vehicle_id)]
     return [record.show]
 
 

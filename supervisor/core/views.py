@@ -8,9 +8,12 @@ from protocols.operator import (
     CommandView,
     PoseView,
     RequestView,
+    RouteView,
     VehicleView,
 )
+from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
+from supervisor.core import supervision
 from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.fleet import Fleet, VehicleRecord
 
@@ -24,6 +27,28 @@ def vehicle_view(fleet: Fleet, vehicle_id: VehicleId, now_ns: int) -> VehicleVie
 def all_vehicles(fleet: Fleet, now_ns: int) -> list[VehicleView]:
     """Return every configured vehicle, in the order of the configuration."""
     return [_view(fleet, record, now_ns) for record in fleet.vehicles.values()]
+
+
+def route_view(fleet: Fleet, vehicle_id: VehicleId) -> RouteView | None:
+    """Return one vehicle's planned route, empty while it is unknown; None: no such vehicle."""
+    record = fleet.vehicles.get(vehicle_id)
+    return None if record is None else _route(record)
+
+
+def all_routes(fleet: Fleet) -> list[RouteView]:
+    """Return the planned route of every configured vehicle."""
+    return [_route(record) for record in fleet.vehicles.values()]
+
+
+def supervision_view(fleet: Fleet, vehicle_id: VehicleId, now_ns: int) -> SupervisionView | None:
+    """Return how well one vehicle can be supervised now; None: no such vehicle."""
+    record = fleet.vehicles.get(vehicle_id)
+    return None if record is None else supervision.view(fleet, record, now_ns)
+
+
+def all_supervisions(fleet: Fleet, now_ns: int) -> list[SupervisionView]:
+    """Return how well every configured vehicle can be supervised now."""
+    return [supervision.view(fleet, record, now_ns) for record in fleet.vehicles.values()]
 
 
 def open_alarms(fleet: Fleet) -> list[AlarmView]:
@@ -55,7 +80,6 @@ def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:
         kind=record.kind,
         name=record.name,
         cameras=[] if factsheet is None else factsheet.cameras,
-        route=[] if factsheet is None else factsheet.route,
         commands=[] if factsheet is None else factsheet.commands,
         link=record.link.state,
         link_at_ns=record.link.last_beat_ns,
@@ -73,6 +97,11 @@ def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:
         clock_uncertainty_ns=record.clock.uncertainty_ns(now_ns),
         telemetry_gaps=record.telemetry_order.missed,
     )
+
+
+def _route(record: VehicleRecord) -> RouteView:
+    route = [] if record.factsheet is None else record.factsheet.route
+    return RouteView(vehicle=record.name_text, route=route)
 
 
 def _pose(record: VehicleRecord) -> PoseView | None:

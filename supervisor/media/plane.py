@@ -39,6 +39,7 @@ from supervisor.media.fragment import build_fragment
 from supervisor.media.http import build_routes
 from supervisor.media.link import WorkerLink
 from supervisor.media.pace import Pace
+from supervisor.media.preferences import Preference, Preferences, Wishes
 from supervisor.media.sdp import ABS_SEND_TIME, TRANSPORT_CC, parse_offer
 from supervisor.media.udp import open_socket
 from supervisor.rtp.layers import Choice
@@ -91,6 +92,7 @@ class Session(msgspec.Struct):
         remote_ufrag: The peer's ICE user fragment, to notice an ICE restart.
         mid: Of its first m-line.
         silent: Nothing of any of its streams came for `SILENT_NS`.
+        wishes: Which sizes a watcher asked for.
     """
 
     id: str
@@ -105,6 +107,7 @@ class Session(msgspec.Struct):
     connected: bool = False
     mid: str = ""
     silent: bool = False
+    wishes: Wishes = msgspec.field(default_factory=Wishes)
 
 
 class WorkerView(msgspec.Struct, frozen=True):
@@ -148,6 +151,7 @@ class MediaPlane:
         self._links: list[WorkerLink] = []
         self._publishers: dict[VehicleId, Session] = {}
         self._grants: dict[VehicleId, ipc.SetGrant] = {}
+        self._preferences = Preferences()
         self._opening: dict[str, asyncio.Future[bool]] = {}
         self._counted: dict[tuple[int, str, str], int] = {}
         self._handlers: dict[type, Callable[[WorkerLink, Any], None]] = {
@@ -291,6 +295,7 @@ class MediaPlane:
             vehicle_id, publisher.link, peer.ufrag, publisher=False, account=account
         )
         session.mid = offer.media[0].mid
+        session.wishes = Wishes(tuple(s.camera for s in streams if s.kind == "video"), layer)
         await self._open(
             session,
             ipc.OpenWatcher(
@@ -304,6 +309,10 @@ class MediaPlane:
                 talk_codecs(served),
             ),
         )
+        if self._preferences.prefers(vehicle_id):
+            session.link.send(
+                ipc.SetLayers(session.id, self._preferences.effective(vehicle_id, session.wishes))
+            )
         return session, build_answer(offer, served, local)
 
     def set_grant(self, vehicle_id: VehicleId, sign_in: str | None, epoch: int) -> None:
@@ -325,13 +334,33 @@ class MediaPlane:
             link.send(grant, always=True)
 
     def set_layers(self, session: Session, wishes: dict[str, Choice]) -> None:
-        """Let a watcher have other sizes, by camera.
+        """Let a watcher have other sizes, by camera, unless others are preferred.
 
         Raises:
             UnavailableError: The worker does not listen now.
         """
-        if not session.link.send(ipc.SetLayers(session.id, wishes)):
+        session.wishes.add(wishes)
+        sizes = self._preferences.effective(session.vehicle_id, session.wishes, wishes)
+        if not session.link.send(ipc.SetLayers(session.id, sizes)):
             raise UnavailableError("the media worker is busy")
+
+    def prefer_layers(
+        self, vehicle_id: VehicleId, focused: str, focus: Choice | None, others: Choice | None
+    ) -> None:
+        """Prefer sizes over the wishes of a vehicle's watchers, now and of later ones.
+
+        Args:
+            focused: The camera to protect; "": none.
+            focus: Its size; None: as each watcher wishes.
+            others: The size of the other cameras, likewise.
+        """
+        self._preferences.set(vehicle_id, Preference(focused, focus, others))
+        for session in self.sessions.values():
+            if session.publisher or session.vehicle_id != vehicle_id:
+                continue
+            sizes = self._preferences.effective(vehicle_id, session.wishes)
+            if not session.link.send(ipc.SetLayers(session.id, sizes)):
+                self.counters.add("media_preference_dropped")
 
     def close(self, session: Session, reason: str = "closed") -> None:
         """End a session; a second call does nothing."""

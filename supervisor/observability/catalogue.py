@@ -331,6 +331,11 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     _counter("media_sessions", "media_sessions", "Media sessions opened", label="side"),
     _counter(
+        "media_preferences_dropped",
+        "media_preference_dropped",
+        "Sizes preferred for a watcher that a busy media worker did not take",
+    ),
+    _counter(
         "media_sessions_ended",
         "media_sessions_ended",
         "Media sessions that ended, by cause",

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from protocols import operator, vehicle
 from protocols.operator import Role, VehicleView
+from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from supervisor.console.access import Access
 from supervisor.console.credentials import Credentials
@@ -37,8 +38,7 @@ def a_vehicle(vehicle_id: VehicleId, *, reason: str = "", padding: int = 0) -> V
         kind=vehicle.Kind.BUS,
         name="1",
         cameras=[],
-        route=[(139.0, 36.0)] * padding,
-        commands=["stop"],
+        commands=["stop"] + ["padding" * 4] * padding,
         link=operator.LinkState.ONLINE,
         link_at_ns=1,
         mode=None,
@@ -66,6 +66,18 @@ class FakeFleet:
 
     def vehicles(self, now_ns: int) -> list[VehicleView]:
         return list(self.known.values())
+
+    def route(self, vehicle_id: VehicleId) -> operator.RouteView | None:
+        return None
+
+    def routes(self) -> list[operator.RouteView]:
+        return []
+
+    def supervision(self, vehicle_id: VehicleId, now_ns: int) -> SupervisionView | None:
+        return None
+
+    def supervisions(self, now_ns: int) -> list[SupervisionView]:
+        return []
 
     def alarms(self) -> list[operator.AlarmView]:
         return []

@@ -32,7 +32,7 @@ def an_alarm(
 
 def a_bus(name: str, reason: str) -> VehicleView:
     return VehicleView(
-        id=name, kind=vehicle.Kind.BUS, name="", cameras=[], route=[], commands=[],
+        id=name, kind=vehicle.Kind.BUS, name="", cameras=[], commands=[],
         link=LinkState.ONLINE, link_at_ns=None, mode=None, mrm=None, behaviour=None, odd=None,
         fallback=None, reason=reason, state_at_ns=None, pose=None, media=False, streams=[],
         clock_offset_ns=None, clock_uncertainty_ns=None, telemetry_gaps=0,

@@ -38,8 +38,10 @@ from protocols.operator import (
     RequestState,
     RequestView,
     Role,
+    RouteView,
     VehicleView,
 )
+from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from protocols.vehicle import CameraInfo, Kind, MrmBehaviour, MrmState, Odd, OperationMode, Stop
 from supervisor import clock
@@ -96,6 +98,8 @@ class FakeFleet:
 
     def __init__(self) -> None:
         self.vehicle_views: dict[VehicleId, VehicleView] = {}
+        self.route_views: dict[VehicleId, RouteView] = {}
+        self.supervision_views: dict[VehicleId, SupervisionView] = {}
         self.alarm_views: dict[str, AlarmView] = {}
         self.request_views: dict[str, RequestView] = {}
         self.command_views: dict[str, CommandView] = {}
@@ -105,6 +109,18 @@ class FakeFleet:
 
     def vehicles(self, now_ns: int) -> list[VehicleView]:
         return list(self.vehicle_views.values())
+
+    def route(self, vehicle_id: VehicleId) -> RouteView | None:
+        return self.route_views.get(vehicle_id)
+
+    def routes(self) -> list[RouteView]:
+        return list(self.route_views.values())
+
+    def supervision(self, vehicle_id: VehicleId, now_ns: int) -> SupervisionView | None:
+        return self.supervision_views.get(vehicle_id)
+
+    def supervisions(self, now_ns: int) -> list[SupervisionView]:
+        return list(self.supervision_views.values())
 
     def alarms(self) -> list[AlarmView]:
         return list(self.alarm_views.values())
@@ -156,10 +172,8 @@ CATALOGUE = [
 ]
 
 
-def a_vehicle(
-    vehicle_id: VehicleId, kind: Kind, name: str, place: tuple[float, float]
-) -> VehicleView:
-    """Return a healthy vehicle on a small round course."""
+def a_route(vehicle_id: VehicleId, place: tuple[float, float]) -> RouteView:
+    """Return a small round course."""
     route = [
         (
             place[0] + 0.004 * math.cos(a / 16 * math.tau),
@@ -167,12 +181,16 @@ def a_vehicle(
         )
         for a in range(17)
     ]
+    return RouteView(vehicle=str(vehicle_id), route=route)
+
+
+def a_vehicle(vehicle_id: VehicleId, kind: Kind, name: str) -> VehicleView:
+    """Return a healthy vehicle."""
     return VehicleView(
         id=str(vehicle_id),
         kind=kind,
         name=name,
         cameras=[CameraInfo("front", 1280, 720, 30, 4_000)],
-        route=route,
         commands=["stop", "resume"],
         link=LinkState.ONLINE,
         link_at_ns=clock.monotonic_ns(),
@@ -222,7 +240,8 @@ class FakeHub:
             (BUS_2, Kind.BUS, "前橋 2 号車", (139.0720, 36.3930)),
             (TRACTOR, Kind.TRACTOR, "岩見沢トラクター 1", (141.7595, 43.1960)),
         ):
-            self.fleet.vehicle_views[vehicle_id] = a_vehicle(vehicle_id, kind, name, place)
+            self.fleet.vehicle_views[vehicle_id] = a_vehicle(vehicle_id, kind, name)
+            self.fleet.route_views[vehicle_id] = a_route(vehicle_id, place)
             self.moving[vehicle_id] = 5.5
             self.roads[str(vehicle_id)] = Road(len(self.roads) * 25)
         self.console = self._console(0)
@@ -333,7 +352,8 @@ class FakeHub:
         now_ns = clock.monotonic_ns()
         view = self.fleet.vehicle_views[vehicle_id]
         angle = (phase % 1) * math.tau
-        place = view.route[0][0] - 0.004, view.route[0][1]
+        start = self.fleet.route_views[vehicle_id].route[0]
+        place = start[0] - 0.004, start[1]
         speed = self.moving[vehicle_id]
         if view.mode is OperationMode.STOP:
             speed = self.moving[vehicle_id] = max(0.0, speed - 0.5)

@@ -6,7 +6,8 @@
  * (`type` beginning with `local.`). Pure: no clock, no network, no document.
  * Objects that did not change keep their identity, so that panels can skip them.
  *
- * @typedef {any} VehicleView  protocols.operator.VehicleView
+ * @typedef {any} VehicleView  protocols.operator.VehicleView with `route` (of its RouteView)
+ *   and `supervision` (its SupervisionView, or null) put in, which come by themselves
  * @typedef {any} AlarmView    protocols.operator.AlarmView
  * @typedef {any} RequestView  protocols.operator.RequestView
  * @typedef {any} CommandView  protocols.operator.CommandView
@@ -20,6 +21,8 @@
  *   seq: number | null, hub_now_ns: number, hub_now_at_ms: number,
  *   welcome: any, catalogue: Record<string, any>,
  *   vehicles: Record<string, VehicleView>, order: readonly string[],
+ *   routes: Record<string, readonly (readonly [number, number])[]>,
+ *   supervision: Record<string, any>,
  *   alarms: Record<string, AlarmView>, requests: Record<string, RequestView>,
  *   commands: Record<string, CommandView>, asked: Record<string, LocalCommand>,
  *   trails: Record<string, readonly (readonly [number, number, number])[]>,
@@ -42,7 +45,7 @@ export function initialState() {
     socket: 'connecting', socket_since_ms: 0, was_open: false, needs_resync: false,
     seq: null, hub_now_ns: 0, hub_now_at_ms: 0,
     welcome: null, catalogue: {},
-    vehicles: {}, order: [], alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
+    vehicles: {}, order: [], routes: {}, supervision: {}, alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
     focused: null, screen: 'watch', takeover: null, closed: [], refusal: null,
   };
 }
@@ -108,7 +111,9 @@ export function reduce(state, message) {
 
 /** @param {State} state @param {any} message @returns {State} */
 function onSnapshot(state, message) {
-  const vehicles = byId(message.vehicles);
+  const routes = byVehicle(message.routes ?? [], 'route');
+  const supervision = byVehicle(message.supervision ?? []);
+  const vehicles = byId(message.vehicles.map((/** @type {any} */ view) => whole(view, routes, supervision)));
   const order = Object.keys(vehicles).sort();
   const requests = Object.fromEntries(message.requests.map((/** @type {any} */ r) => [requestKey(r), r]));
   const next = {
@@ -119,6 +124,8 @@ function onSnapshot(state, message) {
     hub_now_at_ms: message.at_ms ?? state.hub_now_at_ms,
     vehicles,
     order,
+    routes,
+    supervision,
     alarms: byId(message.alarms.filter((/** @type {any} */ a) => a.state !== 'normal')),
     requests,
     commands: byId(message.commands),
@@ -136,8 +143,20 @@ function onDelta(state, message) {
   if (state.seq === null || message.seq !== state.seq + 1) return { ...state, needs_resync: true };
   const next = { ...state, seq: message.seq, hub_now_ns: message.hub_now_ns,
     hub_now_at_ms: message.at_ms ?? state.hub_now_at_ms };
+  if (message.routes?.length || message.supervision?.length) {
+    next.routes = { ...state.routes, ...byVehicle(message.routes ?? [], 'route') };
+    next.supervision = { ...state.supervision, ...byVehicle(message.supervision ?? []) };
+    next.vehicles = { ...state.vehicles };
+    for (const { vehicle } of [...(message.routes ?? []), ...(message.supervision ?? [])]) {
+      const view = next.vehicles[vehicle];
+      if (view) next.vehicles[vehicle] = whole(view, next.routes, next.supervision);
+    }
+  }
   if (message.vehicles?.length) {
-    next.vehicles = { ...state.vehicles, ...byId(message.vehicles) };
+    next.vehicles = {
+      ...next.vehicles,
+      ...byId(message.vehicles.map((/** @type {any} */ view) => whole(view, next.routes, next.supervision))),
+    };
     const known = message.vehicles.every((/** @type {any} */ v) => v.id in state.vehicles);
     if (!known) next.order = Object.keys(next.vehicles).sort();
     next.trails = grow(state.trails, message.vehicles);
@@ -227,6 +246,22 @@ function firstWatched(vehicles, order) {
 /** @param {readonly any[]} items @returns {Record<string, any>} */
 function byId(items) {
   return Object.fromEntries(items.map((item) => [item.id, item]));
+}
+
+/** @param {readonly any[]} items @param {string} [field] only this of each @returns {Record<string, any>} */
+function byVehicle(items, field) {
+  return Object.fromEntries(items.map((item) => [item.vehicle, field ? item[field] : item]));
+}
+
+/**
+ * A view with its route and supervision, which are sent only when they change.
+ *
+ * @param {any} view
+ * @param {Record<string, any>} routes
+ * @param {Record<string, any>} supervision
+ */
+function whole(view, routes, supervision) {
+  return { ...view, route: routes[view.id] ?? [], supervision: supervision[view.id] ?? null };
 }
 
 /** @template T @param {Record<string, T>} record @param {readonly string[]} ids */

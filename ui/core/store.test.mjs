@@ -5,7 +5,7 @@ import { cameraNames, initialState, reduce } from './store.js';
 
 const BUS = 'maebashi/bus-01';
 const vehicle = (id, more = {}) => ({
-  id, name: id, kind: 'bus', cameras: [{ name: 'front' }], route: [], commands: ['stop', 'resume'],
+  id, name: id, kind: 'bus', cameras: [{ name: 'front' }], commands: ['stop', 'resume'],
   link: 'online', mode: 'AUTONOMOUS', pose: null, streams: [], media: true, ...more,
 });
 const request = (id, more = {}) => ({
@@ -38,6 +38,28 @@ test('a delta changes what it names and leaves the identity of the rest', () => 
   assert.equal(after.vehicles['b/b'].name, 'new');
   assert.equal(after.vehicles[BUS], before.vehicles[BUS]);
   assert.equal(after.needs_resync, false);
+});
+
+test('route and supervision come by themselves and stay with their vehicle', () => {
+  const route = [[139, 36], [139.1, 36]];
+  const first = { vehicle: BUS, ladder: { rung: 'none' } };
+  const state = run(snapshot({ vehicles: [vehicle(BUS), vehicle('b/b')], routes: [{ vehicle: BUS, route }], supervision: [first] }));
+  assert.equal(state.vehicles[BUS].route, route);
+  assert.equal(state.vehicles[BUS].supervision, first);
+  assert.deepEqual(state.vehicles['b/b'].route, []);
+  assert.equal(state.vehicles['b/b'].supervision, null);
+  const moved = reduce(state, { type: 'delta', seq: 8, hub_now_ns: 2, vehicles: [vehicle(BUS, { name: 'new' })] });
+  assert.equal(moved.vehicles[BUS].route, route);
+  assert.equal(moved.vehicles[BUS].supervision, first);
+  const other = [[1, 2]];
+  const late = { vehicle: BUS, ladder: { rung: 'speed_limit' } };
+  const changed = reduce(moved, { type: 'delta', seq: 9, hub_now_ns: 3, routes: [{ vehicle: BUS, route: other }], supervision: [late] });
+  assert.equal(changed.vehicles[BUS].route, other);
+  assert.equal(changed.vehicles[BUS].supervision, late);
+  assert.equal(changed.vehicles[BUS].name, 'new');
+  assert.equal(changed.vehicles['b/b'], moved.vehicles['b/b']);
+  const unknown = reduce(changed, { type: 'delta', seq: 10, hub_now_ns: 4, supervision: [{ vehicle: 'x/y' }] });
+  assert.equal(unknown.vehicles['x/y'], undefined);
 });
 
 test('a gap in the sequence, or a delta before the snapshot, asks for a new start', () => {

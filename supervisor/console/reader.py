@@ -1,0 +1,50 @@
+"""What the console shell reads of the fleet."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from protocols.operator import (
+    AlarmSpecView,
+    AlarmView,
+    CommandView,
+    RequestView,
+    RouteView,
+    VehicleView,
+)
+from protocols.supervision import SupervisionView
+from protocols.topics import VehicleId
+
+
+class FleetReader(Protocol):
+    """What the console reads of the fleet; every call returns the present state."""
+
+    def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
+        """Return one vehicle, None if there is none of that name."""
+
+    def vehicles(self, now_ns: int) -> list[VehicleView]:
+        """Return all vehicles."""
+
+    def route(self, vehicle_id: VehicleId) -> RouteView | None:
+        """Return one vehicle's planned route, None if there is no such vehicle."""
+
+    def routes(self) -> list[RouteView]:
+        """Return the planned routes of all vehicles."""
+
+    def supervision(self, vehicle_id: VehicleId, now_ns: int) -> SupervisionView | None:
+        """Return how well one vehicle can be supervised, None if there is no such vehicle."""
+
+    def supervisions(self, now_ns: int) -> list[SupervisionView]:
+        """Return the same of all vehicles."""
+
+    def alarms(self) -> list[AlarmView]:
+        """Return all alarms that are not normal."""
+
+    def requests(self) -> list[RequestView]:
+        """Return the take-over requests that still matter."""
+
+    def commands(self) -> list[CommandView]:
+        """Return the recent commands."""
+
+    def catalogue(self) -> list[AlarmSpecView]:
+        """Return the alarm catalogue."""
