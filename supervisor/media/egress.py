@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Final
 
 from supervisor.counters import Counters
-from supervisor.media.dtls import TRAILER, Buffer, SrtpSession
+from supervisor.media.srtp import TRAILER, Buffer, SrtpSession
 from supervisor.media.udp import MAX_RUN, MAX_SEGMENTS, Address, UdpPort
 from supervisor.rtp.cache import Outgoing
 from supervisor.rtp.downtrack import DownTrack

@@ -8,11 +8,13 @@ from typing import Final
 
 from protocols.codec import ProtocolError
 from supervisor.media import ipc
-from supervisor.media.dtls import Channel, Dtls, DtlsError, SrtpSession
+from supervisor.media.dtls import Channel, Dtls
 from supervisor.media.reports import LayeredReport
+from supervisor.media.srtp import SrtpError, SrtpSession
 from supervisor.media.udp import Address, UdpPort
 from supervisor.rtp.downtrack import DownTrack
-from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.feed import Feed
+from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.layers import LayerSet
 from supervisor.rtp.packet import RtpHeader, find_extension, parse_rtp
 from supervisor.rtp.transport_cc import Arrivals
@@ -94,7 +96,7 @@ class Peer:
         if self.tx is not None:
             try:
                 self.send(self.tx.protect_rtcp(packet))
-            except DtlsError:
+            except SrtpError:
                 self._port.counters.add("media_dropped", "srtp_protect")
 
     def uses(self) -> list[LayerSet]:

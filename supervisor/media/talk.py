@@ -14,7 +14,8 @@ from protocols.codec import ProtocolError
 from supervisor.media.peer import Publisher, Watcher
 from supervisor.rtp.cache import Outgoing
 from supervisor.rtp.downtrack import DownTrack
-from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.feed import Feed
+from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.packet import parse_rtp
 
 SILENCE_NS: Final = 1_000_000_000

@@ -15,7 +15,7 @@ from struct import Struct
 from typing import Any, Final
 
 from supervisor.counters import Counters
-from supervisor.media.dtls import Buffer
+from supervisor.media.srtp import Buffer
 
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from supervisor.rtp.estimator import PathDelay, UplinkEstimator
-from supervisor.rtp.feed import Inbound
+from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.packet import find_extension
 
 _SEND_TIME_BITS: Final = 24

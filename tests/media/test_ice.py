@@ -11,7 +11,6 @@ from protocols.codec import ProtocolError
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ice, ipc
-from supervisor.media.dtls import Buffer
 from supervisor.media.peer import (
     EXTRA_SSRCS,
     HALF_OPEN_NS,
@@ -22,6 +21,7 @@ from supervisor.media.peer import (
     Watcher,
 )
 from supervisor.media.router import Router
+from supervisor.media.srtp import Buffer
 from supervisor.rtp import rtcp
 from supervisor.rtp.codec import Codec
 from supervisor.rtp.nack import GIVE_UP_NS

@@ -24,7 +24,8 @@ from protocols.codec import ProtocolError  # noqa: E402 - the path is set above 
 from supervisor.media import answer, fragment, http, ice, sctp_guard, sdp  # noqa: E402
 from supervisor.rtp import packet, picture_size, rtcp, rtx  # noqa: E402
 from supervisor.rtp.codec import Codec  # noqa: E402
-from supervisor.rtp.feed import Feed, Inbound  # noqa: E402
+from supervisor.rtp.feed import Feed  # noqa: E402
+from supervisor.rtp.inbound import Inbound  # noqa: E402
 
 SLOWEST_S = 0.05
 """Processor time one input may take. 10 ms is aimed at; the rest is for a collection of

@@ -10,7 +10,8 @@ from protocols.codec import ProtocolError
 from supervisor.rtp.asker import MIN_INTERVAL_NS
 from supervisor.rtp.codec import Codec, match
 from supervisor.rtp.downtrack import NOT_BEFORE_NS, RETRANSMISSIONS_PER_INTERVAL, DownTrack
-from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.feed import Feed
+from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.nack import GIVE_UP_NS, MAX_GAP, MAX_MISSING, MAX_TRIES, RETRY_NS, LossTracker
 from supervisor.rtp.packet import HEADER
 from supervisor.rtp.rtcp import SenderReport

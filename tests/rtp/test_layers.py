@@ -9,7 +9,7 @@ import pytest
 from supervisor.rtp import switch
 from supervisor.rtp.codec import Codec
 from supervisor.rtp.downtrack import DownTrack
-from supervisor.rtp.feed import Inbound
+from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.layers import MAX_LAYERS, QUIET_NS, LayerSet
 from supervisor.rtp.packet import HEADER
 from supervisor.rtp.path import Path

@@ -9,7 +9,8 @@ import pytest
 
 from protocols.codec import ProtocolError
 from supervisor.rtp.codec import Codec
-from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.feed import Feed
+from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.nack import (
     ASK_BURST,
     BEFORE_KEYFRAME_NS,

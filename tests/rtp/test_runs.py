@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from protocols.codec import ProtocolError
 from supervisor.rtp.codec import Codec
-from supervisor.rtp.feed import Feed, Inbound
+from supervisor.rtp.feed import Feed
+from supervisor.rtp.inbound import Inbound
 
 SSRC = 7
 H264 = Codec(96, "H264", 90_000, nack=True)

@@ -1,0 +1,204 @@
+"""From a publisher's packets to each watcher's: decrypt, lay on a feed, send.
+
+What came in one turn of the socket is gathered in the feeds and forwarded together,
+so that each watcher gets it in few, long runs.
+"""
+
+from __future__ import annotations
+
+from protocols.codec import ProtocolError
+from supervisor.counters import Counters
+from supervisor.media.egress import Egress
+from supervisor.media.feedback import Feedback
+from supervisor.media.peer import Peer, Publisher, Watcher
+from supervisor.media.srtp import REPLAYED, SrtpSession
+from supervisor.media.talk import Floor
+from supervisor.media.udp import UdpPort
+from supervisor.rtp import rtcp, switch
+from supervisor.rtp.downtrack import DownTrack
+from supervisor.rtp.feed import Feed
+from supervisor.rtp.inbound import Inbound
+
+
+class Forwarding:
+    """The media of all peers of a worker.
+
+    Attributes:
+        gathered: Packets that wait in feeds for `flush`.
+    """
+
+    def __init__(
+        self, port: UdpPort, egress: Egress, feedback: Feedback, counters: Counters
+    ) -> None:
+        self.gathered = 0
+        self._port = port
+        self._egress = egress
+        self._feedback = feedback
+        self._counters = counters
+        self._watchers: dict[int, Watcher] = {}
+        self._touched: dict[int, tuple[Feed, Publisher]] = {}
+        self._waiting: dict[int, DownTrack] = {}
+
+    def join(self, watcher: Watcher, now_ns: int) -> None:
+        """A watcher is connected: he gets his feeds from now on."""
+        for track in watcher.tracks.values():
+            self._watchers[id(track)] = watcher
+        watcher.view.join(now_ns)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Forget a watcher."""
+        watcher.view.leave()
+        for track in watcher.tracks.values():
+            self._watchers.pop(id(track), None)
+            self._waiting.pop(id(track), None)
+
+    # -------------------------------------------------------------- receive
+
+    def on_rtp_run(
+        self, peer: Publisher, rx: SrtpSession, length: int, segment: int, now_ns: int
+    ) -> int:
+        """Take the media a run begins with; return where something else follows."""
+        packets, stopped = rx.unprotect_run(self._port.buffer, length, segment)
+        if peer.arrivals is not None:
+            peer.arrivals.on_run(packets, now_ns)
+        index = 0
+        while index < len(packets):
+            data = packets[index]
+            inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
+            taken = index if inbound is None else inbound.receive_run(packets, index, now_ns)
+            if inbound is None or taken == index:
+                self._on_plain(peer, inbound, data, now_ns)
+                index += 1
+                continue
+            self._touched[id(inbound.feed)] = (inbound.feed, peer)
+            self.gathered += taken - index
+            index = taken
+        if packets:
+            peer.heard_ns = peer.media_ns = now_ns
+        return stopped
+
+    def on_rtp(self, peer: Publisher, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
+        """Take the one datagram at `start`."""
+        buffer = self._port.buffer
+        plain = rx.unprotect(buffer, start, size)
+        if plain <= 0:
+            self._on_not_genuine(peer, plain, start)
+            return
+        peer.heard_ns = peer.media_ns = now_ns
+        data = bytes(buffer.view[start : start + plain])
+        if peer.arrivals is not None:
+            peer.arrivals.on_packet(data, now_ns)
+        inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
+        self._on_plain(peer, inbound, data, now_ns)
+
+    def _on_plain(self, peer: Publisher, inbound: Inbound | None, data: bytes, now_ns: int) -> None:
+        try:
+            if inbound is None:
+                inbound = peer.take(data, now_ns)
+            else:
+                inbound.receive(data, now_ns)
+        except ProtocolError as error:
+            self._counters.add("media_dropped", f"rtp_{error.reason}")
+            return
+        feed = inbound.feed
+        if feed.batch:
+            self._touched[id(feed)] = (feed, peer)
+            self.gathered += 1
+        if inbound.losses:
+            self._feedback.lossy[id(peer)] = peer
+
+    def _on_not_genuine(self, peer: Publisher, refused: int, start: int) -> None:
+        """A packet that came twice is told from one that is not the peer's."""
+        if refused != REPLAYED:
+            self._counters.add("media_dropped", "srtp_unprotect")
+            return
+        self._counters.add("media_dropped", "duplicate")
+        ssrc = int.from_bytes(self._port.buffer.view[start + 8 : start + 12], "big")
+        inbound = peer.inbound.get(ssrc)
+        if inbound is not None:
+            inbound.stats.on_duplicate()
+
+    def on_talk(
+        self,
+        peer: Peer,
+        floor: Floor | None,
+        rx: SrtpSession,
+        start: int,
+        size: int,
+        now_ns: int,
+    ) -> None:
+        """An operator speaks; who may not is not even decrypted."""
+        if not isinstance(peer, Watcher) or not peer.spec.talk:
+            self._counters.add("media_dropped", "rtp_from_watcher")
+            return
+        buffer = self._port.buffer
+        plain = rx.unprotect(buffer, start, size)
+        if plain <= 0:
+            self._counters.add("media_dropped", "srtp_unprotect")
+            return
+        peer.heard_ns = peer.media_ns = now_ns
+        if floor is None:
+            self._counters.add("media_dropped", "talk_unheard")
+            return
+        try:
+            batch = floor.hear(peer, bytes(buffer.view[start : start + plain]), now_ns)
+        except ProtocolError as error:
+            self._counters.add("media_dropped", f"talk_{error.reason}")
+            return
+        track, listener = floor.track, floor.listener
+        if not batch or track is None or listener is None:
+            return
+        if listener.tx is not None and listener.address is not None:
+            self._egress.forward(track, batch, listener.tx, listener.address)
+
+    # -------------------------------------------------------------- forward
+
+    def flush(self, now_ns: int) -> None:
+        """Send what is gathered to all watchers."""
+        watchers = self._watchers
+        forward = self._egress.forward
+        for feed, publisher in self._touched.values():
+            batch = feed.take()
+            for track in feed.tracks:
+                watcher = watchers[id(track)]
+                if watcher.tx is not None and watcher.address is not None:
+                    forward(track, batch, watcher.tx, watcher.address)
+            if feed.keyframes.wanted and feed.source is not None:
+                self._feedback.ask_keyframe(publisher, feed.source, now_ns)
+        self._touched.clear()
+        self.gathered = 0
+        if self._waiting:
+            self._switch_layers(now_ns)
+
+    def _switch_layers(self, now_ns: int) -> None:
+        for key, track in list(self._waiting.items()):
+            batch = switch.complete(track, now_ns)
+            if track.target is None:
+                del self._waiting[key]
+            watcher = self._watchers[key]
+            if batch and watcher.tx is not None and watcher.address is not None:
+                self._egress.forward(track, batch, watcher.tx, watcher.address)
+
+    def on_sender_report(self, peer: Publisher, report: rtcp.SenderReport, now_ns: int) -> None:
+        """Pass a publisher's clock on to the watchers, on each one's own timeline."""
+        inbound = peer.inbound.get(report.ssrc)
+        if inbound is None:
+            self._counters.add("media_dropped", "rtcp_foreign_ssrc")
+            return
+        moved = inbound.on_sender_report(report, now_ns)
+        if moved is None:
+            return
+        if self.gathered:
+            self.flush(now_ns)
+        for track in inbound.feed.tracks:
+            watcher = self._watchers[id(track)]
+            watcher.view.path.on_report_sent(moved.ntp >> 16 & 0xFFFF_FFFF, now_ns)
+            watcher.send_rtcp(
+                rtcp.build_sender_report(track.sender_report(moved))
+                + rtcp.build_sdes(track.ssrc, watcher.cname)
+            )
+
+    def on_watcher_time(self, peer: Watcher, now_ns: int) -> None:
+        """Judge a watcher's path and choose his layers; every 100 ms."""
+        for track in peer.view.on_time(now_ns):
+            self._waiting[id(track)] = track
