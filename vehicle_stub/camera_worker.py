@@ -77,7 +77,7 @@ class CameraWorker:
         self._thread.start()
 
     def _see_who_wants(self) -> None:
-        if any(encoding.wanted for encoding in self.encodings):
+        if any(encoding.wanted for encoding in self.encodings) or self._ending.is_set():
             self._wanted.set()
         else:
             self._wanted.clear()

@@ -13,13 +13,15 @@ itself, telemetry and heartbeats exist only while connected.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 import random
 import secrets
 import socket
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, NamedTuple
 
 import aiomqtt
@@ -218,7 +220,10 @@ class Uplink:
     async def _subscribe(
         self, client: aiomqtt.Client, stream: Stream, *, needed: bool = True
     ) -> bool:
-        codes = await client.subscribe(topic_for(self._vehicle_id, stream), RULES[stream].qos)
+        async with _within(TIMEOUT_S):
+            codes = await client.subscribe(
+                topic_for(self._vehicle_id, stream), RULES[stream].qos, timeout=math.inf
+            )
         granted = all((code if isinstance(code, int) else int(code.value)) < 0x80 for code in codes)
         if needed and not granted:
             raise aiomqtt.MqttError(f"the broker refuses the subscription to {stream}")
@@ -232,13 +237,14 @@ class Uplink:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         rule = RULES[stream]
-        await client.publish(
-            topic_for(self._vehicle_id, stream),
-            encode(message),
-            qos=rule.qos,
-            retain=rule.retain,
-            timeout=timeout_s,
-        )
+        async with _within(timeout_s):
+            await client.publish(
+                topic_for(self._vehicle_id, stream),
+                encode(message),
+                qos=rule.qos,
+                retain=rule.retain,
+                timeout=math.inf,
+            )
 
     async def _say_online(self, client: aiomqtt.Client) -> None:
         online = Connection(ConnectionState.ONLINE, self._session_id)
@@ -336,6 +342,27 @@ class Uplink:
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
+
+
+@contextlib.asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """Limit a call of the client, which is itself told to wait for ever.
+
+    Its own limit is `asyncio.wait_for`, which before Python 3.12 loses a cancellation
+    that comes in the instant in which the call succeeds: the task would never end.
+
+    Raises:
+        aiomqtt.MqttError: It took longer.
+    """
+    task = asyncio.current_task()
+    asked = 0 if task is None else task.cancelling()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise aiomqtt.MqttError("the broker did not answer in time") from error
+    if task is not None and task.cancelling() > asked:
+        raise asyncio.CancelledError
 
 
 def _payload(message: aiomqtt.Message) -> bytes:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import secrets
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiomqtt
@@ -223,6 +224,23 @@ class TelemetryLink:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, LONGEST_DELAY_S)
 
+    async def _subscribe(self, client: aiomqtt.Client) -> list[Any]:
+        """Subscribe within a limit of our own.
+
+        The client's is `asyncio.wait_for`, which before Python 3.12 loses a
+        cancellation that comes in the instant in which the call succeeds.
+        """
+        task = asyncio.current_task()
+        asked = 0 if task is None else task.cancelling()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                codes = await client.subscribe(hub_subscriptions(), timeout=math.inf)
+        except TimeoutError as error:
+            raise aiomqtt.MqttError("the broker did not answer in time") from error
+        if task is not None and task.cancelling() > asked:
+            raise asyncio.CancelledError
+        return list(codes)
+
     async def _connection(self) -> None:
         """Connect once, subscribe, and receive until it breaks."""
         self._was_connected = False
@@ -230,7 +248,7 @@ class TelemetryLink:
         client = self._new_client()
         try:
             async with client:
-                codes = await client.subscribe(hub_subscriptions(), timeout=CONNECT_TIMEOUT_S)
+                codes = await self._subscribe(client)
                 if any(
                     (code if isinstance(code, int) else int(code.value)) >= 0x80 for code in codes
                 ):
