@@ -42,7 +42,7 @@ class _Check:
     def response_received(self, message: stun.Message, addr: tuple[str, int]) -> None:
         """Called by aioice for the transaction's id; the sender is not checked yet."""
         if message.message_class == stun.Class.RESPONSE:
-            self._path.on_response(self.pair, message)
+            self._path.on_response(self.pair, message, self.sent_ns)
 
 
 class IcePath:
@@ -54,10 +54,12 @@ class IcePath:
 
     Attributes:
         moves: How often another socket became the path.
+        round_trip_ns: Of the checks, smoothed; None before the first answer on this path.
     """
 
     def __init__(self, connection: Connection, answered: Callable[[int], None]) -> None:
         self.moves = 0
+        self.round_trip_ns: int | None = None
         self._connection = connection
         self._answered = answered
         self._tried: list[CandidatePair] = []
@@ -112,7 +114,7 @@ class IcePath:
             self._drop(pair.protocol)
         self._tried.clear()
 
-    def on_response(self, pair: CandidatePair, message: stun.Message) -> None:
+    def on_response(self, pair: CandidatePair, message: stun.Message, sent_ns: int) -> None:
         """An answer to one of our checks; only a genuine one counts."""
         password = self._connection.remote_password
         current = self._pair
@@ -129,8 +131,12 @@ class IcePath:
             self._connection._nominated[COMPONENT] = pair
             self._drop(current.protocol)
             self.moves += 1
+            self.round_trip_ns = None
         self.give_up_others()
-        self._answered(clock.monotonic_ns())
+        now_ns = clock.monotonic_ns()
+        known, took_ns = self.round_trip_ns, now_ns - sent_ns
+        self.round_trip_ns = took_ns if known is None else (3 * known + took_ns) >> 2
+        self._answered(now_ns)
 
     # ---------------------------------------------------------------------- inside
 

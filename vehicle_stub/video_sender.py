@@ -3,9 +3,8 @@
 aiortc's own sending loop sends a keyframe as one burst and keeps 128 packets for
 repair: at 8 Mbit/s that is 150 ms, less than one round trip of a bad day. So its
 loop is replaced by ours. A picture of up to `BURST` packets leaves at once, a larger
-one evenly within a part of the picture interval; the last `HISTORY` packets (2.5 s at
-8 Mbit/s) are kept, and sent again when asked (RFC 4585 §6.2.1, as RTX RFC 4588 where
-the other end takes it), up to `REPAIR_SHARE` of the rate.
+one evenly within a part of the picture interval; what is asked for again goes out as
+RTX (RFC 4588) where the other end takes it (`repair` says what and how often).
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from aiortc.rtp import (
 from vehicle_stub import clock
 from vehicle_stub.encoding import EncodedPicture, Encoding
 from vehicle_stub.rate import RateFollower
+from vehicle_stub.repair import COPY_AFTER_S, Repairs
 from vehicle_stub.rtp_hooks import Captured, SenderReports, hook
 
 MAX_WAITING: Final = 6
 """Encoded pictures waiting to be sent; beyond it all go, and a keyframe is asked."""
 
-HISTORY: Final = 2_048
 BURST: Final = 10
 STEP_S: Final = 0.002
 SPREAD: Final = 0.8
@@ -44,8 +43,8 @@ SPREAD: Final = 0.8
 PACE: Final = 4.0
 """Packets leave at most this many times faster than the rate."""
 
-REPAIR_SHARE: Final = 0.5
-REPAIR_WINDOW_NS: Final = 500_000_000
+MAX_COPIES: Final = 64
+"""Second copies waiting; more are left out."""
 
 
 class VideoSender(SenderReports):
@@ -53,10 +52,11 @@ class VideoSender(SenderReports):
 
     Args:
         share: Returns this stream's part of an estimate, from (kbit/s, SSRCs it names).
+        round_trip_ns: Returns the path's, None if unknown.
 
     Attributes:
         sent, dropped: Pictures handed to the network, and thrown away before it.
-        repaired, unrepaired: Packets sent again, and asked for in vain.
+        repairs: What was sent again.
     """
 
     def __init__(
@@ -66,16 +66,17 @@ class VideoSender(SenderReports):
         heard: Callable[[], None],
         share: Callable[[float, list[int], int], float],
         source: random.Random,
+        round_trip_ns: Callable[[], int | None],
     ) -> None:
         super().__init__(sender, heard)
         self.encoding = encoding
         self.sent = 0
         self.dropped = 0
-        self.repaired = 0
-        self.unrepaired = 0
+        self.repairs: Repairs[RtpPacket] = Repairs()
         shape = encoding.shape
         self.follower = RateFollower(shape.bitrate_kbps, shape.width, shape.height, shape.fps)
         self._share = share
+        self._round_trip_ns = round_trip_ns
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[EncodedPicture] = deque()
         self._filled = asyncio.Event()
@@ -87,11 +88,10 @@ class VideoSender(SenderReports):
         self._sequence = source.getrandbits(15)
         self._rtx_sequence = source.getrandbits(15)
         self._rtx_type: int | None = None
-        self._history: dict[int, RtpPacket] = {}
+        self._copies: deque[RtpPacket] = deque()
+        self._copies_wait = asyncio.Event()
         self._packets = 0
         self._octets = 0
-        self._repair_window_ns = 0
-        self._repair_octets = 0
         hook(sender, "_run_rtp", self._run_rtp)
         hook(sender, "_send_keyframe", encoding.ask_keyframe)
 
@@ -155,10 +155,11 @@ class VideoSender(SenderReports):
         self._rtx_type = None
         try:
             self._learn_rtx_type()
-            while True:
-                await self._send_picture(await self._next(), codec.payloadType)
-        except (asyncio.CancelledError, ConnectionError):
-            return  # stopped, or the transport is gone: the session notices by itself
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_pictures(codec.payloadType), name="media-pictures")
+                tasks.create_task(self._send_copies(), name="media-copies")
+        except* (asyncio.CancelledError, ConnectionError):
+            pass  # stopped, or the transport is gone: the session notices by itself
         finally:
             if sender.track is not None:
                 sender.track.stop()
@@ -167,6 +168,10 @@ class VideoSender(SenderReports):
     def _learn_rtx_type(self) -> None:
         found = _private(self.sender, "rtx_payload_type")
         self._rtx_type = None if found is None else int(found)
+
+    async def _send_pictures(self, payload_type: int) -> None:
+        while True:
+            await self._send_picture(await self._next(), payload_type)
 
     async def _send_picture(self, picture: EncodedPicture, payload_type: int) -> None:
         extensions: HeaderExtensionsMap = _private(self.sender, "rtp_header_extensions_map")
@@ -191,7 +196,7 @@ class VideoSender(SenderReports):
             )
             packet.extensions.mid = mid
             packet.extensions.abs_send_time = current_ntp_time() >> 14 & 0x00FFFFFF
-            self._history[self._sequence % HISTORY] = packet
+            self.repairs.keep(self._sequence, packet, len(payload))
             self._sequence = self._sequence + 1 & 0xFFFF
             self._packets += 1
             self._octets += len(payload)
@@ -217,26 +222,30 @@ class VideoSender(SenderReports):
     async def on_nack(self, lost: list[int]) -> None:
         """Send again what is still there, within the budget."""
         now_ns = clock.monotonic_ns()
-        rate = self.follower.at(now_ns)
-        if now_ns - self._repair_window_ns >= REPAIR_WINDOW_NS:
-            self._repair_window_ns = now_ns
-            self._repair_octets = 0
-        budget = rate.kbps * 125 * REPAIR_SHARE * REPAIR_WINDOW_NS / 1e9
+        kbps = self.follower.at(now_ns).kbps
+        try:
+            for again in self.repairs.asked(lost, kbps, self._round_trip_ns(), now_ns):
+                await self._send_again(again.packet)
+                if again.twice and len(self._copies) < MAX_COPIES:
+                    self._copies.append(again.packet)
+                    self._copies_wait.set()
+        except ConnectionError:
+            return  # the session ends; nothing to repair on it
+
+    async def _send_copies(self) -> None:
+        while True:
+            await self._copies_wait.wait()
+            await asyncio.sleep(COPY_AFTER_S)
+            self._copies_wait.clear()
+            while self._copies:
+                await self._send_again(self._copies.popleft())
+
+    async def _send_again(self, packet: RtpPacket) -> None:
         extensions: HeaderExtensionsMap = _private(self.sender, "rtp_header_extensions_map")
-        for sequence in lost:
-            packet = self._history.get(sequence % HISTORY)
-            if packet is None or packet.sequence_number != sequence or self._repair_octets > budget:
-                self.unrepaired += 1
-                continue
-            if self._rtx_type is not None:
-                packet = wrap_rtx(packet, self._rtx_type, self._rtx_sequence, self.sender._rtx_ssrc)
-                self._rtx_sequence = self._rtx_sequence + 1 & 0xFFFF
-            self._repair_octets += len(packet.payload)
-            self.repaired += 1
-            try:
-                await self.sender.transport._send_rtp(packet.serialize(extensions))
-            except ConnectionError:
-                return  # the session ends; nothing to repair on it
+        if self._rtx_type is not None:
+            packet = wrap_rtx(packet, self._rtx_type, self._rtx_sequence, self.sender._rtx_ssrc)
+            self._rtx_sequence = self._rtx_sequence + 1 & 0xFFFF
+        await self.sender.transport._send_rtp(packet.serialize(extensions))
 
     def on_estimate(self, packet: RtcpPsfbPacket) -> None:
         """REMB (draft-alvestrand-rmcat-remb): the receiver's estimate, bit/s."""

@@ -234,6 +234,9 @@ class MediaSession:
     def _heard(self) -> None:
         self.last_rtcp_ns = clock.monotonic_ns()
 
+    def _round_trip_ns(self) -> int | None:
+        return None if self.path is None else self.path.round_trip_ns
+
     def _share(self, kbps: float, ssrcs: list[int], mine: int) -> float:
         """One estimate covers all streams it names."""
         ceilings = {
@@ -253,7 +256,9 @@ class MediaSession:
         transceiver.setCodecPreferences(codecs)
         sender = transceiver.sender
         sender._stream_id = encoding.name
-        return VideoSender(sender, encoding, self._heard, self._share, self._random)
+        return VideoSender(
+            sender, encoding, self._heard, self._share, self._random, self._round_trip_ns
+        )
 
     def _add_sound(self, sound: SoundTrack) -> None:
         direction = "sendonly" if self._speaker is None else "sendrecv"

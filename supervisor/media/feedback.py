@@ -26,7 +26,7 @@ class Feedback:
     """The feedback of all peers of a worker.
 
     Attributes:
-        lossy: Publishers from whom something is missing.
+        lossy: Publishers from whom something is missing, or was a moment ago.
     """
 
     def __init__(self, egress: Egress, counters: Counters) -> None:
@@ -73,8 +73,7 @@ class Feedback:
             self._counters.add("media_dropped", "rtcp_foreign_ssrc")
             return
         for sequence in packet.sequences:
-            found = track.repair(sequence, now_ns)
-            if found is not None:
+            for found in track.repair(sequence, now_ns):
                 form = self._egress.repair(track, found, peer.tx, peer.address)
                 if form is not None:
                     self._counters.add("media_repairs", form)
@@ -101,16 +100,18 @@ class Feedback:
             )
 
     def ask_again(self, now_ns: int) -> None:
-        """Ask the publishers for what is missing."""
+        """Ask the publishers for what is missing; often while any is `lossy`."""
         for key, peer in list(self.lossy.items()):
             waiting = False
             for inbound in peer.inbound.values():
                 losses = inbound.losses
-                if not losses:
+                if losses is None or not losses.restless(now_ns):
                     continue
-                given_up = losses.given_up
+                waiting = True
+                inbound.look_for_tail(now_ns)
                 asked = losses.due(now_ns, inbound.stats.packets)
-                if losses.given_up != given_up:
+                if losses.broken:
+                    losses.broken = False
                     inbound.feed.keyframes.ask()
                     self.ask_keyframe(peer, inbound, now_ns)
                 if asked:
@@ -118,7 +119,6 @@ class Feedback:
                         rtcp.build_receiver_report(OUR_SSRC, ())
                         + rtcp.build_nack(OUR_SSRC, inbound.ssrc, asked)
                     )
-                waiting = waiting or bool(losses)
             if not waiting:
                 del self.lossy[key]
 

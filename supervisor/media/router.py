@@ -283,6 +283,15 @@ class Router:
 
     # ----------------------------------------------------------------- time
 
+    @property
+    def lossy(self) -> bool:
+        """Tell whether anything is missing or was a moment ago."""
+        return bool(self._feedback.lossy)
+
+    def ask_again(self, now_ns: int) -> None:
+        """Ask for what is still missing; often while `lossy`."""
+        self._feedback.ask_again(now_ns)
+
     def on_repair_time(self, now_ns: int) -> None:
         """Ask again for what is still missing, steer the publishers' rates; every 20 ms."""
         self._feedback.on_repair_time(now_ns)

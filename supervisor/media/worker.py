@@ -33,6 +33,9 @@ log = logging.getLogger("enkan.media")
 
 SAMPLE_S: Final = 0.1
 REPAIR_S: Final = 0.02
+LOSSY_TURNS: Final = 4
+"""Parts of `REPAIR_S` after each of which a lossy link is looked at: a picture waits."""
+
 MAX_UNSENT: Final = 1 << 20
 """Bytes waiting for a busy hub; samples beyond it are dropped and counted."""
 
@@ -175,7 +178,13 @@ class Worker:
 
     async def _every_repair(self) -> None:
         while True:
-            await asyncio.sleep(REPAIR_S)
+            if self._router.lossy:
+                for _ in range(LOSSY_TURNS - 1):
+                    await asyncio.sleep(REPAIR_S / LOSSY_TURNS)
+                    self._router.ask_again(clock.monotonic_ns())
+                await asyncio.sleep(REPAIR_S / LOSSY_TURNS)
+            else:
+                await asyncio.sleep(REPAIR_S)
             self._router.on_repair_time(clock.monotonic_ns())
 
     async def _every_sample(self) -> None:

@@ -24,6 +24,12 @@ RETRANSMISSIONS_PER_INTERVAL: Final = 200
 NOT_BEFORE_NS: Final = 15_000_000
 """The same packet is not sent again within this time: NACKs cross on the way."""
 
+AGAIN_NS: Final = 1_000_000_000
+"""Asked again within this time, what was sent again is lost too: it goes out twice."""
+
+MAX_RESENT: Final = 1_024
+"""Packets sent again that are remembered."""
+
 SQUEEZE_INTERVALS: Final = 40
 """Intervals for which changed timestamps are remembered: longer than repairs take."""
 
@@ -141,24 +147,42 @@ class DownTrack:
             if self._squeeze_left <= 0:
                 self.squeeze = None
         self._budget = RETRANSMISSIONS_PER_INTERVAL
-        self._resent_ns.clear()
+        if self._resent_ns:
+            self._forget()
 
-    def repair(self, sequence: int, now_ns: int) -> Outgoing | None:
-        """Return the packet he lost, if it is his, still there and within the budget."""
+    def _forget(self) -> None:
+        """Forget what was sent again long ago; it is in the order of sending."""
+        resent = self._resent_ns
+        before_ns = next(reversed(resent.values())) - AGAIN_NS
+        for sequence in [number for number, at_ns in resent.items() if at_ns < before_ns]:
+            del resent[sequence]
+        while len(resent) > MAX_RESENT:
+            del resent[next(iter(resent))]
+
+    def repair(self, sequence: int, now_ns: int) -> list[Outgoing]:
+        """Return the packet he lost, if it is his, still there and within the budget.
+
+        Asked for again it is there twice: what was sent again was lost as well, and the
+        next time would be a round trip later.
+        """
         if self.started_at is None or self._budget <= 0:
-            return None
+            return []
         packet = self.feed.find((sequence - self.sequence_offset) & 0xFFFF)
         if packet is None or packet.sequence < self.started_at:
-            return None
-        if now_ns - self._resent_ns.get(packet.sequence, -NOT_BEFORE_NS) < NOT_BEFORE_NS:
-            return None
+            return []
+        before_ns = self._resent_ns.pop(packet.sequence, None)
+        if before_ns is not None and now_ns - before_ns < NOT_BEFORE_NS:
+            self._resent_ns[packet.sequence] = before_ns
+            return []
         self._resent_ns[packet.sequence] = now_ns
-        self._budget -= 1
-        self.retransmitted += 1
+        again = before_ns is not None and now_ns - before_ns < AGAIN_NS
+        copies = 2 if again and self._budget > RETRANSMISSIONS_PER_INTERVAL // 2 else 1
+        self._budget -= copies
+        self.retransmitted += copies
         if self.squeeze is not None:
             given = self.squeeze.given.get(packet.timestamp, packet.timestamp)
-            return packet._replace(timestamp=given)
-        return packet
+            packet = packet._replace(timestamp=given)
+        return [packet] * copies
 
     def sender_report(self, report: SenderReport) -> SenderReport:
         """Return the feed's sender report as his: own SSRC and counts, same clock pair."""

@@ -323,6 +323,19 @@ class Inbound:
         stats.on_late(marker, len(data), now_ns, overtaken=True)
         return True
 
+    def look_for_tail(self, now_ns: int) -> None:
+        """Take the last packet of a picture for lost that has not come in its time."""
+        losses, stats, newest = self.losses, self.stats, self.newest
+        if losses is None or stats.last_packet_ns is None or newest[1] & 0x80 or self.is_audio:
+            return
+        if now_ns - stats.last_packet_ns < losses.tail_ns:
+            return
+        if newest[2] << 8 | newest[3] != stats.highest & 0xFFFF:
+            return  # it has been looked for already
+        stats.highest += 1
+        stats.lost += 1
+        losses.on_tail(stats.highest, now_ns)
+
     def on_sender_report(self, report: SenderReport, now_ns: int) -> SenderReport | None:
         """Note an SR and return it in the feed's timeline; None if it says nothing yet.
 

@@ -9,10 +9,24 @@ from hypothesis import strategies as st
 from protocols.codec import ProtocolError
 from supervisor.rtp.asker import MIN_INTERVAL_NS
 from supervisor.rtp.codec import Codec, match
-from supervisor.rtp.downtrack import NOT_BEFORE_NS, RETRANSMISSIONS_PER_INTERVAL, DownTrack
+from supervisor.rtp.downtrack import (
+    AGAIN_NS,
+    MAX_RESENT,
+    NOT_BEFORE_NS,
+    RETRANSMISSIONS_PER_INTERVAL,
+    DownTrack,
+)
 from supervisor.rtp.feed import Feed
 from supervisor.rtp.inbound import Inbound
-from supervisor.rtp.nack import GIVE_UP_NS, MAX_GAP, MAX_MISSING, MAX_TRIES, RETRY_NS, LossTracker
+from supervisor.rtp.nack import (
+    ECHO_NS,
+    GIVE_UP_NS,
+    MAX_GAP,
+    MAX_MISSING,
+    MAX_TRIES,
+    RETRY_NS,
+    LossTracker,
+)
 from supervisor.rtp.packet import HEADER
 from supervisor.rtp.rtcp import SenderReport
 from supervisor.rtp.stats import StreamStats
@@ -222,18 +236,30 @@ def test_a_lost_packet_is_given_again_within_bounds(feed):
         source.receive(rtp(sequence, sequence), 0)
     track.start(301)
     latest = 10 + 1_999 - 301
-    found = track.repair(latest, 0)
-    assert found is not None
-    assert found.sequence == 1_999
-    assert track.repair(latest, NOT_BEFORE_NS - 1) is None
-    assert track.repair(latest, NOT_BEFORE_NS) is not None
-    assert track.repair(9, NOT_BEFORE_NS) is None, "older than his first packet"
-    assert track.repair(10, NOT_BEFORE_NS) is None, "no longer in the cache"
-    assert track.repair(latest + 1, NOT_BEFORE_NS) is None, "not sent yet"
-    granted = sum(track.repair(latest - 1 - index, 0) is not None for index in range(400))
-    assert granted == RETRANSMISSIONS_PER_INTERVAL - 2
+    assert [packet.sequence for packet in track.repair(latest, 0)] == [1_999]
+    assert not track.repair(latest, NOT_BEFORE_NS - 1)
+    assert len(track.repair(latest, NOT_BEFORE_NS)) == 2, "what was sent again is lost too"
+    assert not track.repair(9, NOT_BEFORE_NS), "older than his first packet"
+    assert not track.repair(10, NOT_BEFORE_NS), "no longer in the cache"
+    assert not track.repair(latest + 1, NOT_BEFORE_NS), "not sent yet"
+    granted = sum(len(track.repair(latest - 1 - index, 0)) for index in range(400))
+    assert granted == RETRANSMISSIONS_PER_INTERVAL - 3
     track.on_interval()
-    assert track.repair(latest, 0) is not None
+    assert len(track.repair(latest, 2 * AGAIN_NS)) == 1, "long ago is another loss"
+
+
+def test_what_was_sent_again_is_remembered_within_bounds(feed):
+    source = Inbound(feed, 1, [H264])
+    track = DownTrack(feed, 5, [H264], first_sequence=10)
+    source.receive(rtp(0, 0), 0)
+    track.start(0)
+    for turn in range(100):
+        for sequence in range(1 + turn * 50, 51 + turn * 50):
+            source.receive(rtp(sequence, sequence), 0)
+            track.repair(10 + sequence & 0xFFFF, turn * MS)
+        track.on_interval()
+    assert track.retransmitted == 5_000
+    assert len(track._resent_ns) == MAX_RESENT
 
 
 # ---------------------------------------------------------------------- losses
@@ -242,10 +268,12 @@ def test_a_lost_packet_is_given_again_within_bounds(feed):
 def test_a_gap_is_asked_at_once_again_after_a_round_trip_and_then_given_up():
     losses = LossTracker()
     assert losses.on_gap(65_535, 65_536, 0)
-    asked = [at for at in range(0, GIVE_UP_NS + MS, MS) if losses.due(at) == [65_535, 0]]
-    assert asked == [RETRY_NS * turn for turn in range(MAX_TRIES)]
+    asked = [at for at in range(0, GIVE_UP_NS + 2 * MS, MS) if losses.due(at) == [65_535, 0]]
+    turns = [RETRY_NS * turn for turn in range(MAX_TRIES) if RETRY_NS * turn <= GIVE_UP_NS]
+    assert asked == sorted([*turns, *(at + ECHO_NS for at in turns if at < GIVE_UP_NS)])
     assert not losses
     assert losses.given_up == 2
+    assert losses.broken
 
 
 def test_what_arrives_is_asked_no_more():

@@ -14,10 +14,13 @@ from supervisor.rtp.inbound import Inbound
 from supervisor.rtp.nack import (
     ASK_BURST,
     BEFORE_KEYFRAME_NS,
+    ECHO_NS,
     GIVE_UP_NS,
     MAX_PATIENCE_NS,
+    RESTLESS_NS,
     RETRY_NS,
     RETRY_SLACK_NS,
+    TAIL_NS,
     LossTracker,
 )
 from supervisor.rtp.packet import HEADER
@@ -131,9 +134,99 @@ def test_a_packet_is_asked_again_after_the_round_trip_that_was_measured():
     losses.due(0)
     losses.on_repair(1, 80 * MS)
     losses.on_gap(2, 2, 1_000 * MS)
-    again = [at for at in range(300) if losses.due(1_000 * MS + at * MS)]
-    assert again == [0, 110, 220]
-    assert again[1] * MS == 80 * MS + 20 * MS + RETRY_SLACK_NS
+    asked = [at for at in range(260) if losses.due(1_000 * MS + at * MS)]
+    assert asked == [0, 10, 88, 98, 176, 186]
+    assert asked[2] * MS == 80 * MS + 5 * MS + RETRY_SLACK_NS
+
+
+def test_a_round_trip_that_has_become_longer_is_learned_from_answers_that_come_too_soon():
+    losses = LossTracker()
+    trip = 40 * MS
+    for turn in range(200):
+        now = turn * 1_000 * MS
+        trip = 40 * MS if turn < 20 else 70 * MS
+        losses.on_gap(turn, turn, now)
+        for at in range(0, trip, 5 * MS):
+            losses.due(now + at, turn * 50)
+        losses.on_repair(turn, now + trip)
+    assert losses.round_trip_ns is not None
+    assert 60 * MS <= losses.round_trip_ns <= 90 * MS
+
+
+def test_a_picture_that_stays_without_its_end_is_asked_for_it_while_the_link_loses(feed):
+    source = Inbound(feed, 1, [CODEC])
+    for sequence in (1, 3):
+        source.receive(rtp(sequence), 0)
+    source.losses.due(0)
+    source.receive_rtx(rtx(1, 2), 97, 30 * MS)
+    source.receive(rtp(4, marker=False), 40 * MS)
+    source.look_for_tail(40 * MS + TAIL_NS - 1)
+    assert not source.losses
+    source.look_for_tail(40 * MS + TAIL_NS)
+    source.look_for_tail(40 * MS + 2 * TAIL_NS)
+    assert source.losses.due(40 * MS + 2 * TAIL_NS) == [5]
+    source.receive_rtx(rtx(2, 5), 97, 90 * MS)
+    source.receive(rtp(6), 91 * MS)
+    assert (source.stats.lost, source.stats.repaired) == (2, 2)
+    assert sorted(forwarded(feed)) == [1, 2, 3, 4, 5, 6]
+    assert not source.losses
+
+
+def test_an_end_that_was_only_late_is_no_loss_and_the_next_is_waited_for_longer(feed):
+    source = Inbound(feed, 1, [CODEC])
+    source.receive(rtp(1, marker=False), 0)
+    source.look_for_tail(TAIL_NS)
+    source.receive(rtp(2), TAIL_NS + MS)
+    assert forwarded(feed) == [1, 2]
+    assert (source.stats.lost, source.stats.packets, len(source.losses)) == (0, 2, 0)
+    assert source.losses.tail_ns == 2 * TAIL_NS
+    assert source.losses.patience_ns == 0
+    assert not source.losses.restless(TAIL_NS + 2 * MS), "a guess does not keep looking"
+
+
+def test_a_link_that_lost_is_looked_at_for_a_while():
+    losses = LossTracker()
+    assert not losses.restless(0)
+    losses.on_gap(1, 1, 0)
+    losses.on_repair(1, 50 * MS)
+    assert losses.restless(RESTLESS_NS - 1)
+    assert not losses.restless(RESTLESS_NS)
+
+
+def test_a_publisher_that_answers_every_repetition_hears_no_more_of_them():
+    losses = LossTracker()
+    asked = []
+    for turn in range(40):
+        now = turn * 100 * MS
+        losses.on_gap(turn, turn, now)
+        asked.append(sum(bool(losses.due(now + at * MS)) for at in range(30)))
+        losses.on_repair(turn, now + 30 * MS)
+        if asked[-1] == 2:
+            assert losses.on_repair(turn, now + 31 * MS) is None
+    assert asked[:3] == [2] * 3
+    assert sum(asked[-20:]) <= 26
+
+
+def test_repetitions_go_on_where_twice_asked_packets_come_once():
+    losses = LossTracker()
+    for turn in range(100):
+        now = turn * 100 * MS
+        losses.on_gap(turn, turn, now)
+        assert losses.due(now, 20 * turn) == losses.due(now + ECHO_NS, 20 * turn + 1) == [turn]
+        losses.on_repair(turn, now + 50 * MS)
+        if turn % 10 == 0:  # what was asked in vain comes twice
+            losses.on_repair(turn, now + 55 * MS)
+
+
+def test_only_a_loss_since_the_newest_keyframe_needs_another_one():
+    losses = LossTracker()
+    losses.on_gap(10, 10, 0)
+    losses.on_keyframe(20)
+    losses.due(BEFORE_KEYFRAME_NS + 1)
+    assert (losses.given_up, losses.broken) == (1, False)
+    losses.on_gap(30, 30, 0)
+    losses.due(GIVE_UP_NS + 1)
+    assert (losses.given_up, losses.broken) == (2, True)
 
 
 def test_what_lies_before_the_newest_keyframe_is_given_up_early():

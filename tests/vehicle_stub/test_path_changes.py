@@ -167,7 +167,7 @@ async def test_a_forged_answer_is_no_sign_of_life(whip_receiver: Any, relay: Any
         before = session.path.moves, session.liveness.silent
         answered: list[int] = []
         session.path._answered = answered.append
-        session.path.on_response(pair, request)
+        session.path.on_response(pair, request, 0)
         assert answered == []
         assert (session.path.moves, session.liveness.silent) == before
 

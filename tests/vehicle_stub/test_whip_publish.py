@@ -189,9 +189,9 @@ async def test_what_is_lost_is_sent_again_and_a_large_picture_is_spread(
                 await send(data)
 
             outlet.sender.transport._send_rtp = lossy
-            while outlet.repaired < 20:
+            while outlet.repairs.repaired < 20:
                 await track.recv()
-    assert outlet.repaired >= 20
+    assert outlet.repairs.repaired >= 20
 
 
 def test_a_keyframe_takes_a_part_of_the_picture_interval_and_a_small_picture_nothing() -> None:
