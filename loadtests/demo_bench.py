@@ -33,6 +33,11 @@ VEHICLES: Final = 3
 WITHIN_S: Final = 60.0
 POLL_S: Final = 0.01
 
+_SPARE: Final = "enkan-spare"
+_NAMES: Final = {"media": "enkan-media-", "broker": "nats-server"}
+_DONE: Final = {"kill": "killed", "freeze": "frozen"}
+"""Names of processes, as `ps` shows them."""
+
 
 T = TypeVar("T")
 
@@ -115,18 +120,17 @@ async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], Non
             timings.append(
                 Timing("stop asked → applied shown", "≤ 0.1 s", await _stops(console, stops))
             )
-            for part, words, target in (
-                ("media", "supervisor.media.worker", "≤ 1 s"),
-                ("broker", "nats-server", "≤ 1 s"),
-            ):
+            for part, action in (("media", "kill"), ("media", "freeze"), ("broker", "kill")):
                 back, whole = [], []
                 for number in range(kills):
-                    say(f"killing {part} {number + 1} of {kills}")
-                    ready_s, live_s = await _kill(console, process.pid, words, part)
+                    say(f"{part}: {action} {number + 1} of {kills}")
+                    ready_s, live_s = await _lose(console, process.pid, part, action)
                     back.append(ready_s)
                     whole.append(live_s)
-                timings.append(Timing(f"{part} killed → ready again", target, back))
-                timings.append(Timing(f"{part} killed → every vehicle live again", "", whole))
+                done = f"{part} {_DONE[action]}"
+                target = "≤ 1 s" if action == "kill" else "≤ 2 s"
+                timings.append(Timing(f"{done} → ready again", target, back))
+                timings.append(Timing(f"{done} → every vehicle live again", "", whole))
         return timings
     finally:
         await stop(process, terminate=True)
@@ -160,21 +164,35 @@ async def _stops(console: _Console, count: int) -> list[float]:
     return taken
 
 
-async def _kill(console: _Console, root: int, words: str, part: str) -> tuple[float, float]:
-    """Kill one child; return the seconds until its part is ready, and all vehicles live."""
-    victims = [pid for pid in procfs.descendants(root) if words in procfs.command_line(pid)]
+async def _lose(console: _Console, root: int, part: str, action: str) -> tuple[float, float]:
+    """Take one child away; return the seconds until its part is ready, and all are live."""
+    media = part == "media"
+    if media:
+        await _when(lambda: _processes(root, _SPARE), "a warm spare")
+    victims = _processes(root, _NAMES[part])
     if len(victims) != 1:
-        raise BenchError(f"expected one process with {words!r}, found {len(victims)}")
-    killed = time.monotonic()
-    os.kill(victims[0], signal.SIGKILL)
-    deadline = killed + WITHIN_S
-    while await console.ready(part):
-        _in_time(deadline, f"/readyz noticing that {part} is gone")
+        raise BenchError(f"expected one {_NAMES[part]} process, found {len(victims)}")
+    lost = time.monotonic()
+    os.kill(victims[0], signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    deadline = lost + WITHIN_S
+    while not _successor(root, part, victims[0]):
+        _in_time(deadline, f"another {part} process")
+        await asyncio.sleep(POLL_S)
     while not await console.ready(part):
         _in_time(deadline, f"{part} ready again")
-    ready_s = time.monotonic() - killed
+    ready_s = time.monotonic() - lost
+    if media:
+        await _when(lambda: not console.live(), "the console saying that pictures are gone")
     await _when(console.live, "every vehicle live again")
-    return ready_s, time.monotonic() - killed
+    return ready_s, time.monotonic() - lost
+
+
+def _successor(root: int, part: str, victim: int) -> bool:
+    return any(pid != victim for pid in _processes(root, _NAMES[part]))
+
+
+def _processes(root: int, name: str) -> list[int]:
+    return [pid for pid in procfs.descendants(root) if procfs.name(pid).startswith(name)]
 
 
 def _console_of(folder: Path) -> str:

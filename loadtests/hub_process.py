@@ -31,7 +31,7 @@ RETRIES: Final = 20
 LOOPBACK: Final = "[console]\nport = 0\n[metrics]\nport = 0\n"
 """Free ports on loopback."""
 
-_WORKER: Final = "supervisor.media"
+_WORKER: Final = "enkan-media-"
 
 
 class HubProcess:
@@ -133,7 +133,7 @@ class HubProcess:
         found = [
             pid
             for pid in procfs.descendants(self._process.pid)
-            if _WORKER in procfs.command_line(pid)
+            if procfs.name(pid).startswith(_WORKER)
         ]
         if not found:
             raise BenchError("the hub has no media worker; see its log")

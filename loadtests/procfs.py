@@ -81,6 +81,14 @@ def command_line(pid: int) -> str:
     return raw.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
+def name(pid: int) -> str:
+    """Return the name of a process as ps and top show it, empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
 def descendants(pid: int) -> list[int]:
     """Return all processes below `pid`, sorted."""
     parents: dict[int, int] = {}

@@ -17,7 +17,7 @@ from loadtests.errors import BenchError
 
 _HOOK: Final = """
 import sys
-if "supervisor.media.worker" in sys.orig_argv:
+if "supervisor.media.worker_process" in sys.orig_argv:
     import atexit, cProfile
     profile = cProfile.Profile()
     atexit.register(lambda: (profile.disable(), profile.dump_stats({output!r})))

@@ -23,7 +23,7 @@ from protocols.ids import check_name
 from protocols.topics import VehicleId
 from supervisor.console.server import ConsoleConfig
 from supervisor.evidence.journal import JournalConfig
-from supervisor.media.plane import MediaConfig
+from supervisor.media.pool import MediaConfig
 from supervisor.observability.metrics_server import MetricsConfig
 from supervisor.telemetry.config import TelemetryConfig
 

@@ -198,6 +198,7 @@ def _prepare(state_dir: Path, port: int, fleet: tuple[DemoVehicle, ...]) -> Path
         '[hub]\nname = "Enkan demo"\nstate_dir = "."\ndemo = true\nlog_format = "text"\n',
         f"[console]\nport = {port}\nfallback_ports = true\n",
         "[telemetry]\nmqtt_port = 0\n",
+        "[media]\nworkers = 1\n",
         "[metrics]\nfallback_ports = true\n",
         *(
             f'[[vehicle]]\nsite = "{entry.vehicle_id.site}"\nid = "{entry.vehicle_id.vehicle}"\n'

@@ -75,12 +75,13 @@ async def keep_running(
     on_exit: Callable[[int], None] | None = None,
     first_delay_s: float = 0.05,
     longest_delay_s: float = 5.0,
-    healthy_after_s: float = 10.0,
+    healthy_after_s: float = 2.0,
 ) -> None:
     """Start a child and start it again whenever it ends, until cancelled.
 
-    The delay before a restart begins at `first_delay_s` and doubles while the child
-    keeps dying before `healthy_after_s`, up to `longest_delay_s`.
+    One that ran for `healthy_after_s` is started again at once, and so is the first
+    that did not. If that one dies young too, the restarts wait: `first_delay_s`, doubled
+    for each further one, up to `longest_delay_s`.
 
     Args:
         name: For log lines.
@@ -88,7 +89,7 @@ async def keep_running(
         on_exit: Called with the return code each time it ended unasked.
     """
     loop = asyncio.get_running_loop()
-    delay = first_delay_s
+    died_young = 0
     while True:
         started_at = loop.time()
         process = await start()
@@ -99,7 +100,10 @@ async def keep_running(
         if on_exit is not None:
             on_exit(code)
         lived = loop.time() - started_at
-        delay = first_delay_s if lived >= healthy_after_s else min(delay * 2, longest_delay_s)
+        died_young = 0 if lived >= healthy_after_s else min(died_young + 1, 32)
+        delay = 0.0
+        if died_young > 1:
+            delay = min(first_delay_s * 2 ** (died_young - 2), longest_delay_s)
         log.warning(
             "%s ended with code %s after %.1f s; restart in %.2f s", name, code, lived, delay
         )

@@ -25,6 +25,9 @@ COMPONENT: Final = 1
 ANSWER_WITHIN_NS: Final = 3_000_000_000
 """An answer later than this belongs to no check any more."""
 
+SESSION_ENDED: Final = 400
+"""What the hub answers to checks of a session it no longer has."""
+
 MAX_TRIED: Final = 3
 """New sockets tried at a time."""
 
@@ -43,6 +46,8 @@ class _Check:
         """Called by aioice for the transaction's id; the sender is not checked yet."""
         if message.message_class == stun.Class.RESPONSE:
             self._path.on_response(self.pair, message, self.sent_ns)
+        else:
+            self._path.on_refusal(message)
 
 
 class IcePath:
@@ -51,17 +56,24 @@ class IcePath:
     Args:
         connection: aioice's, connected.
         answered: Called with the vehicle's monotonic time at each answer.
+        refused: The same, when the other end says that the session has ended.
 
     Attributes:
         moves: How often another socket became the path.
         round_trip_ns: Of the checks, smoothed; None before the first answer on this path.
     """
 
-    def __init__(self, connection: Connection, answered: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        answered: Callable[[int], None],
+        refused: Callable[[int], None],
+    ) -> None:
         self.moves = 0
         self.round_trip_ns: int | None = None
         self._connection = connection
         self._answered = answered
+        self._refused = refused
         self._tried: list[CandidatePair] = []
         self._checks: dict[bytes, _Check] = {}
         self._remote: tuple[str, int] | None = None
@@ -137,6 +149,14 @@ class IcePath:
         known, took_ns = self.round_trip_ns, now_ns - sent_ns
         self.round_trip_ns = took_ns if known is None else (3 * known + took_ns) >> 2
         self._answered(now_ns)
+
+    def on_refusal(self, message: stun.Message) -> None:
+        """An error response to one of our checks; only a genuine one counts."""
+        password = self._connection.remote_password
+        if password is None or not message.check_message_integrity(password.encode()):
+            return
+        if message.error_code == SESSION_ENDED:
+            self._refused(clock.monotonic_ns())
 
     # ---------------------------------------------------------------------- inside
 

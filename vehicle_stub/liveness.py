@@ -13,6 +13,7 @@ way answers as regularly as one of 5 ms.
                                 not return as one
     an answer                   RESUMED: the pictures begin again with a keyframe
     the own address changed     NOTICED at once, DIAL if that leads to no answer soon
+    the session is refused      DIAL within 200 ms: the hub says itself that it is gone
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ class Liveness:
 
     Attributes:
         silent: NOTICED was said and no answer came since.
+        refused: The other end said that the session has ended.
         answered_ns: When the last answer came.
     """
 
     def __init__(self, now_ns: int, hesitation_ns: int) -> None:
         self.silent = False
+        self.refused = False
         self.answered_ns = now_ns
         self._hesitation_ns = hesitation_ns
         self._check_ns = now_ns
@@ -67,6 +70,12 @@ class Liveness:
             self.silent = False
             self._resumed = True
         self._dial_ns = None
+
+    def on_refused(self, now_ns: int) -> None:
+        """The other end does not know the session any more; more often changes nothing."""
+        if not self.refused:
+            self.refused = self.silent = True
+            self._dial_ns = now_ns + self._hesitation_ns - SHORTEST_HESITATION_NS
 
     def on_moved(self, now_ns: int) -> None:
         """The own address for this destination is another one now."""

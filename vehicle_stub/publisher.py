@@ -11,6 +11,7 @@ the old one is closed (make before break).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -36,6 +37,10 @@ CONNECT_S: Final = 5.0
 UNAUTHORIZED_RETRY_S: Final = 10.0
 LONGEST_RETRY_S: Final = 2.0
 HEALTHY_NS: Final = 10_000_000_000
+LOOP_NS: Final = 1_000_000_000
+"""A hub that says that a session has ended is there, so dialling at once makes sense,
+unless it ends each one as soon as it stands."""
+
 CLOSE_S: Final = 1.0
 
 
@@ -74,6 +79,7 @@ class MediaPublisher:
         self._since_ns = 0
         self._wanted = asyncio.Event()
         self._standing = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._attempt: asyncio.Task[None] | None = None
         self._answered = False
         self._backoff = Backoff(source, LONGEST_RETRY_S)
@@ -111,8 +117,8 @@ class MediaPublisher:
     async def _try_to_dial(self) -> None:
         wait_s = None
         if self._pause_s:
-            await asyncio.sleep(self._pause_s)
-            self._pause_s = 0.0
+            pause_s, self._pause_s = self._pause_s, 0.0
+            await self._rest(pause_s)
         try:
             await self._dial()
         except WhipError as error:
@@ -129,7 +135,13 @@ class MediaPublisher:
                 log.warning("media: %s; trying on", error)
         else:
             return
-        await asyncio.sleep(self._backoff.next_s() if wait_s is None else wait_s)
+        await self._rest(self._backoff.next_s() if wait_s is None else wait_s)
+
+    async def _rest(self, longest_s: float) -> None:
+        """Wait before the next try, or until the hub is known to be there."""
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), longest_s)
 
     async def _dial(self) -> None:
         sound = SoundTrack(self._make_sound()) if self._make_sound else None
@@ -198,6 +210,11 @@ class MediaPublisher:
                     await path.try_others()
                 case Act.CHECK:
                     path.check()
+                case Act.DIAL if liveness.refused:
+                    log.warning("media: the hub has lost the session; dialling again")
+                    self._want_another(LOOP_NS)
+                    if not self._pause_s:
+                        self._hurry.set()
                 case Act.DIAL:
                     log.warning("media: the hub does not answer; dialling again")
                     self._want_another()
@@ -220,9 +237,9 @@ class MediaPublisher:
             if self._attempt is not None:
                 self._attempt.cancel()
 
-    def _want_another(self) -> None:
+    def _want_another(self, healthy_ns: int = HEALTHY_NS) -> None:
         """Dial: at once after a long session, later and later after short ones."""
-        young = clock.monotonic_ns() - self._since_ns < HEALTHY_NS
+        young = clock.monotonic_ns() - self._since_ns < healthy_ns
         self._pause_s = self._backoff.next_s() if young else 0.0
         self._wanted.set()
 

@@ -148,7 +148,7 @@ class MediaSession:
         hesitation_ns = self._random.randint(SHORTEST_HESITATION_NS, LONGEST_HESITATION_NS)
         self.liveness = Liveness(now_ns, hesitation_ns)
         connection = self._peer.getSenders()[0].transport.transport._connection
-        self.path = IcePath(connection, self.liveness.on_answer)
+        self.path = IcePath(connection, self.liveness.on_answer, self.liveness.on_refused)
         for outlet in self.outlets:
             outlet.open()
 

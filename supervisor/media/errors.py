@@ -11,5 +11,9 @@ class UnavailableError(Exception):
     """No worker can take a session now; try again in a second."""
 
 
+class WorkerLostError(UnavailableError):
+    """The worker ended before it had taken the session; another try may find the next one."""
+
+
 class NotPublishingError(Exception):
     """The vehicle has no connected publisher."""

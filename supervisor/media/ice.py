@@ -79,3 +79,15 @@ def build_response(request: BindingRequest, address: tuple[str, int], password: 
     )
     response.add_message_integrity(password.encode())
     return bytes(response)
+
+
+def build_refusal(request: BindingRequest, password: str) -> bytes:
+    """Return the error response to a check of a session that has ended here."""
+    response = stun.Message(
+        message_method=stun.Method.BINDING,
+        message_class=stun.Class.ERROR,
+        transaction_id=request.transaction,
+        attributes={"ERROR-CODE": (400, "session ended")},
+    )
+    response.add_message_integrity(password.encode())
+    return bytes(response)

@@ -80,6 +80,18 @@ class Transport(msgspec.Struct, frozen=True):
     fingerprints: list[tuple[str, str]]
 
 
+class Begin(_Message, frozen=True):
+    """The first message: which worker this is now.
+
+    Attributes:
+        ended: ICE user fragments and passwords of the sessions that ended with the
+            worker before, see `supervisor.media.ended`.
+    """
+
+    index: int
+    ended: dict[str, str]
+
+
 class OpenPublisher(_Message, frozen=True):
     """Let a vehicle in.
 
@@ -154,7 +166,7 @@ class RestartIce(_Message, frozen=True):
     password: str
 
 
-HubMessage = RestartIce | OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
+HubMessage = Begin | RestartIce | OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
 
 
 # ----------------------------------------------------------------- worker → hub
@@ -166,6 +178,10 @@ class Ready(_Message, frozen=True):
     fingerprint: str
     gro: bool
     gso: bool
+
+
+class Alive(_Message, frozen=True):
+    """Ten times a second: the worker's loop turns."""
 
 
 class Opened(_Message, frozen=True):
@@ -238,7 +254,7 @@ class Stats(_Message, frozen=True):
         return {reason: total for name, reason, total in self.totals if name == "media_dropped"}
 
 
-WorkerMessage = Ready | Opened | PeerConnected | PeerClosed | PublisherSampled | Stats
+WorkerMessage = Ready | Alive | Opened | PeerConnected | PeerClosed | PublisherSampled | Stats
 
 
 _encoder = msgspec.msgpack.Encoder()

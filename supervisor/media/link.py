@@ -5,31 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
-import sys
+from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from supervisor import processes
 from supervisor.counters import Counters
-from supervisor.media import ipc
+from supervisor.media import ipc, spare
 
 log = logging.getLogger("enkan.media")
 
-CHECK_S: Final = 1.0
-SILENT_CHECKS: Final = 4
-"""A ready worker speaks every second; one not heard in so many checks is frozen and
+CHECK_S: Final = 0.1
+SILENT_CHECKS: Final = 10
+"""A worker speaks every tenth of a second; one not heard in so many checks is frozen and
 killed. Counting checks, not seconds, so that a stall of the hub itself kills nobody."""
 
-START_CHECKS: Final = 60
+WARM_START_CHECKS: Final = 20
+COLD_START_CHECKS: Final = 600
 """The same for a worker that has yet to say that it is ready."""
+
+YOUNG_NS: Final = 2_000_000_000
+YOUNG_LOAD: Final = 0.05
+"""A session younger than `YOUNG_NS` is not in the measured load yet: it counts as so
+much of a core."""
+
+MAX_YOUNG: Final = 64
 
 MAX_UNSENT: Final = 1 << 20
 """Bytes waiting for a busy worker; beyond it new sessions are refused."""
-
-_ROOT: Final = str(Path(__file__).resolve().parents[2])
 
 
 class WorkerLink:
@@ -37,14 +41,17 @@ class WorkerLink:
 
     Attributes:
         ready: What the worker said of itself; None while it is not there.
+        able: Set while it can take sessions.
         stats: Its newest totals; None before the first.
         sessions: How many sessions the plane has placed on it.
+        ended: ICE credentials of the sessions that died with the last worker.
     """
 
     def __init__(
         self,
         index: int,
         udp: socket.socket,
+        supply: spare.Supply,
         counters: Counters,
         on_message: Callable[[WorkerLink, ipc.WorkerMessage], None],
         on_gone: Callable[[WorkerLink], None],
@@ -52,16 +59,22 @@ class WorkerLink:
         self.index = index
         self.port: int = udp.getsockname()[1]
         self.ready: ipc.Ready | None = None
+        self.able = asyncio.Event()
         self.stats: ipc.Stats | None = None
         self.pid: int | None = None
         self.sessions = 0
+        self.ended: dict[str, str] = {}
         self._udp = udp
+        self._supply = supply
         self._counters = counters
         self._on_message = on_message
         self._on_gone = on_gone
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._unheard = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._share = 0.0
+        self._opened_ns: deque[int] = deque(maxlen=MAX_YOUNG)
 
     async def run(self) -> None:
         """Keep the worker running until cancelled."""
@@ -89,40 +102,49 @@ class WorkerLink:
         writer.write(ipc.frame(message))
         return True
 
+    def opened(self, now_ns: int) -> None:
+        """A session was placed here."""
+        self.sessions += 1
+        self._opened_ns.append(now_ns)
+
+    def load(self, now_ns: int) -> float:
+        """Return how much of a core this worker uses, sessions too young to show included."""
+        young = sum(1 for at_ns in self._opened_ns if now_ns - at_ns < YOUNG_NS)
+        return round(self._share, 1) + YOUNG_LOAD * young
+
+    def _measure(self, stats: ipc.Stats) -> None:
+        """Take the newest totals, which come once a second."""
+        before = self.stats.cpu_s if self.stats is not None else 0.0
+        self._share = max(0.0, stats.cpu_s - before)
+        self.stats = stats
+
     async def _start(self) -> asyncio.subprocess.Process:
-        ours, theirs = socket.socketpair()
-        environment = dict(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(
-            part for part in (_ROOT, environment.get("PYTHONPATH", "")) if part
-        )
-        with theirs:
-            process = await processes.spawn(
-                [
-                    sys.executable,
-                    "-m",
-                    "supervisor.media.worker",
-                    "--fd",
-                    str(theirs.fileno()),
-                    "--udp-fd",
-                    str(self._udp.fileno()),
-                ],
-                env=environment,
-                pass_fds=(theirs.fileno(), self._udp.fileno()),
-            )
+        worker, warm = await self._supply.take()
+        try:
+            worker.employ(self._udp)
+        except OSError as error:
+            log.warning("media worker %d: the spare was gone: %s", self.index, error)
+            await spare.discard(worker)
+            worker, warm = await spare.start(spare=False), False
+            worker.employ(self._udp)
+        process = self._process = worker.process
         self.pid = process.pid
-        ours.setblocking(False)
-        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        reader, self._writer = await asyncio.open_unix_connection(sock=worker.control)
+        self._writer.write(ipc.frame(ipc.Begin(self.index, self.ended)))
         if self._tasks is not None:
             name = f"media worker {self.index}"
-            watching = self._tasks.create_task(self._watch(process), name=f"{name} watchdog")
+            patience = WARM_START_CHECKS if warm else COLD_START_CHECKS
+            watching = self._tasks.create_task(
+                self._watch(process, patience), name=f"{name} watchdog"
+            )
             self._tasks.create_task(
                 self._listen(reader, process, watching), name=f"{name} messages"
             )
         return process
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: asyncio.subprocess.Process, patience: int) -> None:
         self._unheard = 0
-        while self._unheard < (START_CHECKS if self.ready is None else SILENT_CHECKS):
+        while self._unheard < (patience if self.ready is None else SILENT_CHECKS):
             await asyncio.sleep(CHECK_S)
             self._unheard += 1
         self._kill(process, "silent")
@@ -140,11 +162,14 @@ class WorkerLink:
     ) -> None:
         try:
             while (message := await ipc.read_worker_message(reader)) is not None:
+                if self._process is not process:
+                    return  # last words of a worker that was replaced meanwhile
                 self._unheard = 0
                 if isinstance(message, ipc.Ready):
                     self.ready = message
+                    self.able.set()
                 elif isinstance(message, ipc.Stats):
-                    self.stats = message
+                    self._measure(message)
                 self._on_message(self, message)
         except ipc.IpcError as error:
             self._kill(process, error)
@@ -155,11 +180,12 @@ class WorkerLink:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        self.ready = None
-        self.pid = None
+        self.able.clear()
+        self.ready = self.stats = None
+        self.pid = self._process = None
+        self._share = 0.0
 
     def _on_exit(self, code: int) -> None:
         self._counters.add("media_worker_restarts")
         self._hang_up()
-        self.sessions = 0
         self._on_gone(self)

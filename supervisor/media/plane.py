@@ -1,8 +1,7 @@
 """The hub's side of the media plane: sessions, placement, and what the core is told.
 
-A vehicle and all its watchers live on one worker, so nothing crosses workers. Each
-worker has a UDP port of its own, bound here, which outlives the worker. The workers'
-clock is the hub's: CLOCK_MONOTONIC is one clock for all processes of a machine.
+A vehicle and all its watchers live on one worker, so nothing crosses workers. The
+workers' clock is the hub's: CLOCK_MONOTONIC is one clock for all processes of a machine.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -34,14 +32,14 @@ from supervisor.media.answer import (
     rate_extension,
     talk_codecs,
 )
-from supervisor.media.errors import MediaError, NotPublishingError, UnavailableError
+from supervisor.media.errors import NotPublishingError, UnavailableError, WorkerLostError
 from supervisor.media.fragment import build_fragment
 from supervisor.media.http import build_routes
 from supervisor.media.link import WorkerLink
 from supervisor.media.pace import Pace
+from supervisor.media.pool import MediaConfig, WorkerPool, WorkerView
 from supervisor.media.preferences import Preference, Preferences, Wishes
 from supervisor.media.sdp import ABS_SEND_TIME, TRANSPORT_CC, parse_offer
-from supervisor.media.udp import open_socket
 from supervisor.rtp.layers import Choice
 
 log = logging.getLogger("enkan.media")
@@ -59,28 +57,6 @@ OPEN_S: Final = 5.0
 """How long a worker may take to acknowledge a session."""
 
 
-class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Configuration of the media plane.
-
-    Attributes:
-        listen: Address of the UDP ports.
-        udp_port: First worker's UDP port; each further worker has the next.
-            0: any free ones.
-        announce: Addresses vehicles and browsers reach this machine at, put into
-            ICE candidates; empty: `listen`.
-        workers: Processes that forward; one for each core to spare.
-        max_publisher_kbps: Upper limit told to publishers, kbit/s for each vehicle.
-        max_sessions: Publishers and watchers together.
-    """
-
-    listen: str = "127.0.0.1"
-    udp_port: int = 0
-    announce: list[str] = []
-    workers: int = 1
-    max_publisher_kbps: int = 20_000
-    max_sessions: int = 1_000
-
-
 class Session(msgspec.Struct):
     """One publisher or watcher.
 
@@ -90,6 +66,7 @@ class Session(msgspec.Struct):
         talk: A publisher takes an operator's voice.
         etag: Of its present ICE session (RFC 9725 §4.3.1).
         remote_ufrag: The peer's ICE user fragment, to notice an ICE restart.
+        ice: Our user fragment and password.
         mid: Of its first m-line.
         silent: Nothing of any of its streams came for `SILENT_NS`.
         wishes: Which sizes a watcher asked for.
@@ -101,6 +78,7 @@ class Session(msgspec.Struct):
     link: WorkerLink
     etag: str
     remote_ufrag: str
+    ice: tuple[str, str]
     account: str = ""
     streams: list[ipc.InboundSpec] = []
     talk: bool = False
@@ -108,16 +86,6 @@ class Session(msgspec.Struct):
     mid: str = ""
     silent: bool = False
     wishes: Wishes = msgspec.field(default_factory=Wishes)
-
-
-class WorkerView(msgspec.Struct, frozen=True):
-    """One worker for the metrics: whether it serves, its process, its newest totals."""
-
-    index: int
-    ready: bool
-    pid: int | None
-    udp_port: int
-    stats: ipc.Stats | None
 
 
 class MediaPlane:
@@ -140,27 +108,30 @@ class MediaPlane:
     ) -> None:
         self.config = config
         self.counters = counters
-        self.ready = asyncio.Event()
         self.authorise_publisher = authorise_publisher
         self.authorise_watcher = authorise_watcher
         self.pace_of_address = Pace(*PER_ADDRESS)
         self.pace_of_vehicle = Pace(*PER_VEHICLE)
         self.pace_of_seat = Pace(*PER_SEAT)
         self.sessions: dict[str, Session] = {}
+        self.pool = WorkerPool(
+            config,
+            counters=counters,
+            on_message=self._on_message,
+            on_gone=self._on_gone,
+            on_ready=self._on_ready,
+        )
+        self.ready = self.pool.ready
         self._on_event = on_event
-        self._links: list[WorkerLink] = []
         self._publishers: dict[VehicleId, Session] = {}
         self._grants: dict[VehicleId, ipc.SetGrant] = {}
         self._preferences = Preferences()
         self._opening: dict[str, asyncio.Future[bool]] = {}
-        self._counted: dict[tuple[int, str, str], int] = {}
-        self._handlers: dict[type, Callable[[WorkerLink, Any], None]] = {
-            ipc.Ready: self._on_ready,
+        self._handlers: dict[type, Callable[[Any], None]] = {
             ipc.Opened: self._on_opened,
             ipc.PeerConnected: self._on_connected,
             ipc.PeerClosed: self._on_closed,
             ipc.PublisherSampled: self._on_sampled,
-            ipc.Stats: self._on_stats,
         }
 
     async def run(self) -> None:
@@ -170,38 +141,7 @@ class MediaPlane:
             MediaError: A UDP port is taken, the address is not this machine's, or no
                 address to announce is known.
         """
-        if not self.config.announce and self.config.listen in ("0.0.0.0", "::"):
-            raise MediaError(
-                f"Media listens on every address ({self.config.listen}), so it cannot know "
-                "which one to tell to vehicles and browsers. Set media.announce to the "
-                "addresses they reach this machine at."
-            )
-        sockets: list[socket.socket] = []
-        try:
-            for index in range(self.config.workers):
-                sockets.append(self._bind(index))
-            self._links = [
-                WorkerLink(index, udp, self.counters, self._on_message, self._on_gone)
-                for index, udp in enumerate(sockets)
-            ]
-            async with asyncio.TaskGroup() as tasks:
-                for link in self._links:
-                    tasks.create_task(link.run(), name=f"media worker {link.index}")
-        finally:
-            self.ready.clear()
-            for udp in sockets:
-                udp.close()
-
-    def _bind(self, index: int) -> socket.socket:
-        port = self.config.udp_port + index if self.config.udp_port else 0
-        try:
-            return open_socket(self.config.listen, port)
-        except (OSError, OverflowError) as error:
-            raise MediaError(
-                f"Media cannot listen on UDP {self.config.listen}:{port}: {error}. "
-                "Set media.udp_port to a free port (or 0 for any), and media.listen to an "
-                "address of this machine."
-            ) from error
+        await self.pool.run()
 
     def routes(self) -> list[BaseRoute]:
         """Return the WHIP and WHEP routes."""
@@ -209,10 +149,7 @@ class MediaPlane:
 
     def worker_stats(self) -> list[WorkerView]:
         """Return the state and the newest totals of each worker."""
-        return [
-            WorkerView(link.index, link.ready is not None, link.pid, link.port, link.stats)
-            for link in self._links
-        ]
+        return self.pool.views()
 
     def publishing(self, vehicle_id: VehicleId) -> bool:
         """Tell whether the vehicle has a connected publisher."""
@@ -236,17 +173,16 @@ class MediaPlane:
         peer = peer_transport(offer)
         accepted = accept_publisher(offer, cameras, _distinct_numbers(2), secrets.token_urlsafe(12))
         rate_uri, rate_extension_id = rate_extension(offer)
-        link = self._place(vehicle_id)
-        for other in list(self.sessions.values()):
-            if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
-                self.close(other, "replaced")
-        session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
-        session.streams = accepted.streams
-        session.talk = accepted.talk is not None
-        session.mid = offer.media[0].mid
-        await self._open(
-            session,
-            ipc.OpenPublisher(
+        for last_try in (False, True):
+            link = await self._place(vehicle_id)
+            for other in list(self.sessions.values()):
+                if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
+                    self.close(other, "replaced")
+            session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
+            session.streams = accepted.streams
+            session.talk = accepted.talk is not None
+            session.mid = offer.media[0].mid
+            message = ipc.OpenPublisher(
                 session.id,
                 str(vehicle_id),
                 ipc.Transport(local.ufrag, local.password, peer.fingerprints),
@@ -259,8 +195,13 @@ class MediaPlane:
                 accepted.talk,
                 transport_cc=rate_extension_id if rate_uri == TRANSPORT_CC else 0,
                 send_time=rate_extension_id if rate_uri == ABS_SEND_TIME else 0,
-            ),
-        )
+            )
+            try:
+                await self._open(session, message)
+                break
+            except WorkerLostError:
+                if last_try:
+                    raise
         return session, build_answer(offer, accepted.served, local)
 
     async def open_watcher(
@@ -330,8 +271,7 @@ class MediaPlane:
             self.counters.add("media_command_refused", "old_epoch")
             return
         grant = self._grants[vehicle_id] = ipc.SetGrant(str(vehicle_id), sign_in, epoch)
-        for link in self._links:
-            link.send(grant, always=True)
+        self.pool.tell_all(grant)
 
     def set_layers(self, session: Session, wishes: dict[str, Choice]) -> None:
         """Let a watcher have other sizes, by camera, unless others are preferred.
@@ -379,14 +319,12 @@ class MediaPlane:
             self.close(session, "revoked")
         return len(mine)
 
-    def _place(self, vehicle_id: VehicleId) -> WorkerLink:
+    async def _place(self, vehicle_id: VehicleId) -> WorkerLink:
         for session in self.sessions.values():
             if session.vehicle_id == vehicle_id:
+                await self.pool.wait_for(session.link)
                 return session.link
-        ready = [link for link in self._links if link.ready is not None]
-        if not ready:
-            raise UnavailableError("the media worker is starting")
-        return min(ready, key=lambda link: link.sessions)
+        return await self.pool.least_loaded()
 
     def _new_session(
         self,
@@ -401,6 +339,7 @@ class MediaPlane:
             raise UnavailableError("the media worker is starting")
         if len(self.sessions) >= self.config.max_sessions:
             raise UnavailableError(f"{len(self.sessions)} media sessions are open")
+        local = self._local(link, link.ready.fingerprint)
         session = Session(
             id=secrets.token_urlsafe(24),
             vehicle_id=vehicle_id,
@@ -408,9 +347,10 @@ class MediaPlane:
             link=link,
             etag=secrets.token_urlsafe(9),
             remote_ufrag=remote_ufrag,
+            ice=(local.ufrag, local.password),
             account=account,
         )
-        return session, self._local(link, link.ready.fingerprint)
+        return session, local
 
     def _local(self, link: WorkerLink, fingerprint: str) -> Local:
         return Local(
@@ -437,20 +377,21 @@ class MediaPlane:
         if not session.link.send(ipc.RestartIce(session.id, local.ufrag, local.password)):
             raise UnavailableError("the media worker is busy")
         session.remote_ufrag = remote_ufrag
+        session.ice = (local.ufrag, local.password)
         session.etag = secrets.token_urlsafe(9)
         self.counters.add("media_ice_restarts")
         return build_fragment(local.ufrag, local.password, session.mid, candidate_lines(local))
 
     async def _open(self, session: Session, message: ipc.HubMessage) -> None:
         self.sessions[session.id] = session
-        session.link.sessions += 1
+        session.link.opened(clock.monotonic_ns())
         opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._opening[session.id] = opened
         try:
             if not session.link.send(message):
                 raise UnavailableError("the media worker does not take sessions now")
             if not await asyncio.wait_for(opened, OPEN_S):
-                raise UnavailableError("the media worker is starting again")
+                raise WorkerLostError("the media worker is starting again")
         except (UnavailableError, TimeoutError, asyncio.CancelledError) as error:
             self.close(session)
             if isinstance(error, TimeoutError):
@@ -478,26 +419,18 @@ class MediaPlane:
     def _on_message(self, link: WorkerLink, message: ipc.WorkerMessage) -> None:
         handler = self._handlers.get(type(message))
         if handler is not None:
-            handler(link, message)
+            handler(message)
 
-    def _on_ready(self, link: WorkerLink, message: ipc.Ready) -> None:
-        log.info(
-            "media worker %d is ready on UDP port %d (GRO %s, GSO %s)",
-            link.index,
-            link.port,
-            "on" if message.gro else "off",
-            "on" if message.gso else "off",
-        )
+    def _on_ready(self, link: WorkerLink) -> None:
         for grant in self._grants.values():
             link.send(grant)
-        self.ready.set()
 
-    def _on_opened(self, link: WorkerLink, message: ipc.Opened) -> None:
+    def _on_opened(self, message: ipc.Opened) -> None:
         opened = self._opening.get(message.session)
         if opened is not None and not opened.done():
             opened.set_result(True)
 
-    def _on_connected(self, link: WorkerLink, message: ipc.PeerConnected) -> None:
+    def _on_connected(self, message: ipc.PeerConnected) -> None:
         session = self.sessions.get(message.session)
         if session is None:
             return
@@ -512,12 +445,12 @@ class MediaPlane:
         log.info("%s publishes", session.vehicle_id)
         self._on_event(PublisherChanged(session.vehicle_id, session.id, True))
 
-    def _on_closed(self, link: WorkerLink, message: ipc.PeerClosed) -> None:
+    def _on_closed(self, message: ipc.PeerClosed) -> None:
         session = self.sessions.get(message.session)
         if session is not None:
             self._forget(session, message.reason)
 
-    def _on_sampled(self, link: WorkerLink, message: ipc.PublisherSampled) -> None:
+    def _on_sampled(self, message: ipc.PublisherSampled) -> None:
         session = self.sessions.get(message.session)
         if session is None or not session.connected:
             return
@@ -537,32 +470,14 @@ class MediaPlane:
             self.counters.add("media_silences")
         log.info("%s %s", session.vehicle_id, "sends no media" if silent else "sends media again")
 
-    def _on_stats(self, link: WorkerLink, message: ipc.Stats) -> None:
-        """Add what the worker counted since its last message to the hub's counters."""
-        for name, reason, total in message.totals:
-            self.counters.add(name, reason, self._grown(link, name, reason, total))
-        for way, packets, size in (
-            ("in", message.packets_in, message.bytes_in),
-            ("out", message.packets_out, message.bytes_out),
-        ):
-            self.counters.add("media_packets", way, self._grown(link, "packets", way, packets))
-            self.counters.add("media_bytes", way, self._grown(link, "bytes", way, size))
-
-    def _grown(self, link: WorkerLink, name: str, reason: str, total: int) -> int:
-        key = (link.index, name, reason)
-        before, self._counted[key] = self._counted.get(key, 0), total
-        return total - before
-
     def _on_gone(self, link: WorkerLink) -> None:
-        self._counted = {key: n for key, n in self._counted.items() if key[0] != link.index}
-        if not any(other.ready is not None for other in self._links):
-            self.ready.clear()
-        for session in [entry for entry in self.sessions.values() if entry.link is link]:
+        ended = [entry for entry in self.sessions.values() if entry.link is link]
+        link.ended = dict(session.ice for session in ended)
+        for session in ended:
             opened = self._opening.get(session.id)
             if opened is not None and not opened.done():
                 opened.set_result(False)
             self._forget(session, "worker_died")
-        link.sessions = 0
 
 
 def _distinct_numbers(count: int) -> list[int]:

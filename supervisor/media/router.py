@@ -19,6 +19,7 @@ from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ice, ipc
 from supervisor.media.egress import Egress
+from supervisor.media.ended import Ended
 from supervisor.media.feedback import Feedback
 from supervisor.media.forwarding import Forwarding
 from supervisor.media.peer import MAX_ADDRESSES, Peer, Publisher, Watcher
@@ -59,6 +60,7 @@ class Router:
         self.counters = counters
         self.peers: dict[str, Peer] = {}
         self.vehicles: dict[str, Vehicle] = {}
+        self.ended = Ended()
         self._by_ufrag: dict[str, Peer] = {}
         self._by_address: dict[Address, Peer] = {}
         egress = Egress(port, counters)
@@ -103,6 +105,7 @@ class Router:
         """Forget a session and all its addresses."""
         if self.peers.pop(peer.session, None) is None:
             return
+        self.ended.add(peer.transport.ufrag, peer.transport.password)
         self._by_ufrag.pop(peer.transport.ufrag, None)
         if peer.renewed is not None:
             self._by_ufrag.pop(peer.renewed[0], None)
@@ -214,7 +217,7 @@ class Router:
             return
         peer = self._by_ufrag.get(request.ufrag)
         if peer is None:
-            self.counters.add("media_dropped", "stun_unknown_user")
+            self._on_ended(request, address)
             return
         password = peer.transport.password
         renewed = peer.renewed is not None and request.ufrag == peer.renewed[0]
@@ -231,6 +234,16 @@ class Router:
         peer.heard_ns = now_ns
         self._bind(peer, address, request.nominated)
         response = ice.build_response(request, address[:2], password)
+        self.port.send(response, len(response), address)
+
+    def _on_ended(self, request: ice.BindingRequest, address: Address) -> None:
+        """Tell the peer of an ended session so; anybody else gets silence."""
+        password = self.ended.password(request.ufrag)
+        if password is None or not request.authentic(password):
+            self.counters.add("media_dropped", "stun_unknown_user")
+            return
+        self.counters.add("media_dropped", "stun_ended")
+        response = ice.build_refusal(request, password)
         self.port.send(response, len(response), address)
 
     def _use_renewed(self, peer: Peer, ufrag: str, password: str) -> None:

@@ -1,14 +1,13 @@
-"""The media worker process: `python -m supervisor.media.worker --fd N --udp-fd M`.
+"""A media worker: peers, their handshakes, and the conversation with the hub.
 
-`N` is one end of a Unix socketpair to the hub (see `supervisor.media.ipc`), `M` the
-UDP socket, bound by the hub: it stays bound while a worker restarts, so no other
-program can take the port and vehicles re-dial the same address. The worker ends
-when the hub does.
+It has one end of a Unix socketpair to the hub (see `supervisor.media.ipc`) and the UDP
+socket, bound by the hub: it stays bound while a worker is replaced, so no other program
+can take the port and vehicles dial the same address again. The worker ends when the hub
+does. `worker_process` is how the process begins.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import gc
@@ -16,7 +15,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,6 +26,7 @@ from supervisor.media.dtls import Channel, Dtls, DtlsError, generate_certificate
 from supervisor.media.peer import Peer, Publisher, Watcher
 from supervisor.media.router import Router
 from supervisor.media.udp import UdpPort
+from supervisor.media.worker_process import WORKER_NAME, name_process
 
 log = logging.getLogger("enkan.media")
 
@@ -62,6 +61,7 @@ class Worker:
             ipc.SetGrant: self._set_grant,
             ipc.ClosePeer: self._close_peer,
             ipc.RestartIce: self._restart_ice,
+            ipc.Begin: self._begin,
         }
 
     async def run(self, reader: asyncio.StreamReader) -> None:
@@ -99,6 +99,10 @@ class Worker:
 
     def _tell(self, message: ipc.WorkerMessage) -> None:
         self._writer.write(ipc.frame(message))
+
+    def _begin(self, message: ipc.Begin) -> None:
+        name_process(f"{WORKER_NAME}{message.index}")
+        self._router.ended.update(message.ended)
 
     # -------------------------------------------------------------- sessions
 
@@ -196,6 +200,7 @@ class Worker:
             if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
                 self._counters.add("media_dropped", "hub_busy")
                 continue
+            self._tell(ipc.Alive())
             for peer in self._router.peers.values():
                 if isinstance(peer, Publisher) and peer.connected:
                     self._tell(ipc.PublisherSampled(peer.session, peer.report()))
@@ -230,36 +235,27 @@ async def _serve(control: socket.socket, udp: socket.socket) -> None:
         writer.close()
 
 
-def main() -> None:
-    """Run one worker until the hub closes its end or asks by SIGTERM."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="socket to the hub")
-    parser.add_argument("--udp-fd", type=int, required=True, help="bound UDP socket")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def warm_up() -> None:
+    """Do once what is slow the first time."""
+    generate_certificate()
+    _new_loop().close()
+
+
+def run(control: socket.socket, udp: socket.socket) -> None:
+    """Be a worker until the hub closes its end or asks by SIGTERM."""
+    control.setblocking(False)
+    udp.setblocking(False)
     with (
-        socket.socket(fileno=arguments.fd) as control,
-        socket.socket(fileno=arguments.udp_fd) as udp,
+        contextlib.suppress(asyncio.CancelledError),
+        asyncio.Runner(loop_factory=_new_loop) as runner,
     ):
-        control.setblocking(False)
-        udp.setblocking(False)
-        with contextlib.suppress(asyncio.CancelledError):
-            _run(_serve(control, udp))
+        runner.run(_serve(control, udp))
 
 
-def _run(main: Any) -> None:
+def _new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:
-        asyncio.run(main)
-        return
-    if sys.version_info >= (3, 12):
-        asyncio.run(main, loop_factory=uvloop.new_event_loop)
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main)
-
-
-if __name__ == "__main__":
-    main()
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

@@ -12,7 +12,7 @@ from protocols.operator import LinkState, RequestState, VehicleView
 from supervisor.core import views
 from supervisor.core.fleet import Fleet
 from supervisor.evidence.journal import Journal
-from supervisor.media.plane import WorkerView
+from supervisor.media.pool import WorkerView
 from supervisor.observability.exporter import Exporter
 
 PRIORITIES = (1, 2, 3)

@@ -82,14 +82,15 @@ async def test_the_demo_brings_three_live_vehicles_and_survives_the_death_of_its
 ) -> None:
     await until(operator.live, "three live vehicles", within_s=60)
 
-    (worker,) = running.find("supervisor.media.worker")
+    await until(lambda: running.named("enkan-spare"), "a warm spare")
+    (worker,) = running.named("enkan-media-0")
     os.kill(worker, signal.SIGKILL)
+    await until(lambda: not operator.live(), "the console says that pictures are gone")
     await until(
-        lambda: [pid for pid in running.find("supervisor.media.worker") if pid != worker],
+        lambda: [pid for pid in running.named("enkan-media-0") if pid != worker],
         "another media worker",
         within_s=10,
     )
-    await until(lambda: not operator.live(), "the console says that pictures are gone")
     await until(operator.live, "pictures again, without anybody's help", within_s=60)
 
     (broker,) = running.find("nats-server")

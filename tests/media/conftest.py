@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fractions
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -20,7 +21,8 @@ from starlette.requests import Request
 from protocols.topics import VehicleId
 from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged
 from supervisor.counters import Counters
-from supervisor.media.plane import MediaConfig, MediaPlane
+from supervisor.media.plane import MediaPlane
+from supervisor.media.pool import MediaConfig
 
 BUS = VehicleId("maebashi", "bus-01")
 TOKEN = "token-of-bus-01"
@@ -179,12 +181,16 @@ async def _account(request: Request) -> str | None:
     return ACCOUNTS.get(token) if scheme == "Bearer" else None
 
 
-def make_plane(config: MediaConfig | None, events: list[AnyEvent]) -> MediaPlane:
+def make_plane(
+    config: MediaConfig | None,
+    events: list[AnyEvent],
+    publishers: Mapping[str, VehicleId] = MappingProxyType({TOKEN: BUS}),
+) -> MediaPlane:
     return MediaPlane(
-        config or MediaConfig(),
+        config or MediaConfig(workers=1),
         counters=Counters(),
         on_event=events.append,
-        authorise_publisher=lambda vehicle, token: vehicle == BUS and token == TOKEN,
+        authorise_publisher=lambda vehicle, token: publishers.get(token) == vehicle,
         authorise_watcher=_account,
     )
 
@@ -195,9 +201,12 @@ def client_of(plane: MediaPlane) -> httpx.AsyncClient:
 
 
 @contextlib.asynccontextmanager
-async def running_hub(config: MediaConfig | None = None) -> AsyncIterator[Hub]:
+async def running_hub(
+    config: MediaConfig | None = None,
+    publishers: Mapping[str, VehicleId] = MappingProxyType({TOKEN: BUS}),
+) -> AsyncIterator[Hub]:
     events: list[AnyEvent] = []
-    plane = make_plane(config, events)
+    plane = make_plane(config, events, publishers)
     running = asyncio.create_task(plane.run(), name="media plane")
     ready = asyncio.create_task(plane.ready.wait(), name="ready")
     try:

@@ -7,8 +7,12 @@ import os
 import secrets
 import signal
 import socket
+from pathlib import Path
 
 import pytest
+
+from protocols.topics import VehicleId
+from supervisor.media.pool import MediaConfig
 
 pytestmark = [pytest.mark.integration]
 
@@ -96,28 +100,93 @@ async def test_a_redial_replaces_the_first_session_and_watchers_survive_it(hub, 
     ]
 
 
-async def test_a_killed_worker_is_back_and_a_new_dial_works(hub, peer, media):
-    await publishing(hub, media, peer, media.Camera())
-    killed = hub.plane.worker_stats()[0].pid
+def worker_of(hub, index=0):
+    return hub.plane.worker_stats()[index]
+
+
+def comm(pid):
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+async def test_a_spare_takes_a_dead_workers_place_and_a_new_dial_works(hub, peer, media):
+    vehicle = await publishing(hub, media, peer, media.Camera())
+    supply = hub.plane.pool.supply
+    await media.until(lambda: supply.warm, "a warm spare")
+    killed, spare = worker_of(hub).pid, supply.warm
+    assert (comm(killed), comm(spare)) == ("enkan-media-0", "enkan-spare")
     os.kill(killed, signal.SIGKILL)
     await media.until(lambda: not hub.connected()[-1].connected, "the session's end reported")
     assert not hub.plane.publishing(media.BUS)
+    await media.until(lambda: worker_of(hub).ready, "ready again")
+    assert worker_of(hub).pid == spare
+    assert supply.warm is None
+    await media.until(lambda: comm(spare) == "enkan-media-0", "its name")
     await media.until(
-        lambda: hub.plane.ready.is_set() and hub.plane.worker_stats()[0].pid != killed,
-        "another worker",
+        lambda: hub.plane.counters.get("media_dropped", "stun_ended"),
+        "the vehicle, which still checks its path, is told that its session has ended",
     )
+    await vehicle.close()
     await publishing(hub, media, peer, media.Camera())
     await watching(media, peer, "video")
     assert hub.plane.counters.get("media_worker_restarts") == 1
+    await media.until(lambda: supply.warm not in (None, spare), "the next spare")
 
 
-async def test_a_frozen_worker_is_killed_and_replaced(hub, media):
-    frozen = hub.plane.worker_stats()[0].pid
+async def test_a_worker_that_dies_before_any_spare_is_warm_is_started_cold(hub, peer, media):
+    killed = worker_of(hub).pid
+    os.kill(killed, signal.SIGKILL)
+    await media.until(lambda: not worker_of(hub).ready, "noticed")
+    await publishing(hub, media, peer, media.Camera())
+    assert worker_of(hub).pid != killed
+
+
+async def test_a_spare_that_dies_unused_takes_nobodys_place(hub, media, monkeypatch):
+    monkeypatch.setattr("supervisor.media.spare.RETRY_S", 0.1)
+    supply = hub.plane.pool.supply
+    await media.until(lambda: supply.warm, "a warm spare")
+    dead = supply.warm
+    os.kill(dead, signal.SIGKILL)
+    await media.until(lambda: supply.warm not in (None, dead), "another spare")
+    assert worker_of(hub).ready
+
+
+async def test_an_offer_made_to_a_frozen_worker_is_answered_by_its_successor(hub, media, peer):
+    frozen = worker_of(hub).pid
     os.kill(frozen, signal.SIGSTOP)
-    await media.until(
-        lambda: hub.plane.worker_stats()[0].ready and hub.plane.worker_stats()[0].pid != frozen,
-        "another worker",
-    )
+    await publishing(hub, media, peer, media.Camera())
+    assert worker_of(hub).pid != frozen
+    await watching(media, peer, "video")
+
+
+async def test_two_workers_share_the_vehicles_and_one_survives_the_others_death(media):
+    tokens = {"a": media.BUS, "b": VehicleId("maebashi", "bus-02")}
+    async with media.running_hub(
+        MediaConfig(workers=2), publishers={f"token-{name}": bus for name, bus in tokens.items()}
+    ) as hub:
+        await media.until(lambda: worker_of(hub, 0).ready and worker_of(hub, 1).ready, "both")
+        peers = [media.Peer(hub) for _ in range(4)]
+        try:
+            for entry, (name, bus) in zip(peers, tokens.items(), strict=False):
+                entry.pc.addTrack(media.Camera())
+                answer = await entry.dial(f"/whip/{bus}", f"token-{name}")
+                assert answer.status_code == 201, answer.text
+                await media.until(lambda bus=bus: hub.plane.publishing(bus), f"{bus} publishes")
+            places = {s.vehicle_id: s.link.index for s in hub.plane.sessions.values()}
+            assert sorted(places.values()) == [0, 1]
+            for entry, bus in zip(peers[2:], tokens.values(), strict=True):
+                entry.pc.addTransceiver("video", direction="recvonly")
+                assert (await entry.dial(f"/whep/{bus}")).status_code == 201
+                entry.count_frames()
+                await media.until(lambda entry=entry: entry.frames.get("video0", 0) > 3, "pictures")
+            assert all(places[s.vehicle_id] == s.link.index for s in hub.plane.sessions.values())
+            first, other = tokens.values()
+            os.kill(worker_of(hub, places[first]).pid, signal.SIGKILL)
+            await media.until(lambda: not hub.plane.publishing(first), "the first is gone")
+            seen = peers[3].frames["video0"]
+            await media.until(lambda: peers[3].frames["video0"] > seen + 10, "the other goes on")
+            assert hub.plane.publishing(other)
+        finally:
+            await asyncio.gather(*(entry.close() for entry in peers))
 
 
 async def test_strangers_who_spray_the_port_do_not_disturb_a_handshake(hub, peer, media):

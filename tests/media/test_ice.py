@@ -11,6 +11,7 @@ from protocols.codec import ProtocolError
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ice, ipc
+from supervisor.media.ended import MAX_ENDED, Ended
 from supervisor.media.peer import (
     EXTRA_SSRCS,
     HALF_OPEN_NS,
@@ -26,6 +27,7 @@ from supervisor.rtp import rtcp
 from supervisor.rtp.codec import Codec
 from supervisor.rtp.nack import GIVE_UP_NS
 from supervisor.rtp.packet import HEADER
+from vehicle_stub.ice_path import SESSION_ENDED
 
 PACKETS = Path(__file__).parents[1] / "packets"
 PASSWORD = "p" * 32
@@ -245,9 +247,34 @@ def test_an_ended_session_leaves_nothing_behind(router, port, vehicle, watcher):
     router.remove(vehicle)
     assert router.vehicles == {}
     assert router.peers == {}
-    deliver(router, port, (b"\x16x", HOME), (check(), HOME))
+    deliver(router, port, (b"\x16x", HOME), (check(ufrag="nobody"), HOME))
     assert dropped(port)["unbound"] == 1
     assert dropped(port)["stun_unknown_user"] == 1
+
+
+def test_the_peer_of_an_ended_session_is_told_so_and_a_forger_is_not(router, port, vehicle):
+    deliver(router, port, (check(), HOME))
+    router.remove(vehicle)
+    router.ended.update({"died": PASSWORD})
+    port.sent.clear()
+    forged = check(password="another" * 5)
+    deliver(router, port, (check(), HOME), (check(ufrag="died"), AWAY), (forged, AWAY))
+    assert [address for _, _, address in port.sent] == [HOME, AWAY]
+    for data, _, _ in port.sent:
+        message = stun.parse_message(data)
+        assert message.message_class is stun.Class.ERROR
+        assert message.error_code == SESSION_ENDED
+        assert message.check_message_integrity(PASSWORD.encode())
+    assert dropped(port)["stun_ended"] == 2
+    assert dropped(port)["stun_unknown_user"] == 1
+
+
+def test_only_so_many_ended_sessions_are_remembered():
+    ended = Ended()
+    for number in range(MAX_ENDED + 1):
+        ended.add(str(number), "secret")
+    assert ended.password("0") is None
+    assert ended.password("1") == ended.password(str(MAX_ENDED)) == "secret"
 
 
 def test_a_feed_lives_as_long_as_somebody_uses_it(router, vehicle, watcher):

@@ -9,7 +9,8 @@ import pytest
 
 from supervisor.media.errors import MediaError
 from supervisor.media.fragment import MAX_FRAGMENT, parse_fragment
-from supervisor.media.plane import PER_VEHICLE, MediaConfig
+from supervisor.media.plane import PER_VEHICLE
+from supervisor.media.pool import MediaConfig
 from supervisor.media.sdp import MAX_SDP
 
 pytestmark = [pytest.mark.integration]
@@ -231,4 +232,4 @@ async def test_two_workers_have_a_port_each_and_share_the_vehicles(media):
         first, second = hub.plane.worker_stats()
         assert first.udp_port != second.udp_port
         await hub.post(WHIP, OFFER)
-        assert [link.sessions for link in hub.plane._links] == [1, 0]
+        assert [link.sessions for link in hub.plane.pool.links] == [1, 0]

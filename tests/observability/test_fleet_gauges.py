@@ -11,7 +11,7 @@ from supervisor.core.fleet import Fleet
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.media.ipc import Stats
-from supervisor.media.plane import WorkerView
+from supervisor.media.pool import WorkerView
 from supervisor.observability.exporter import Exporter
 from supervisor.observability.fleet import add_fleet_gauges, add_media_gauges
 

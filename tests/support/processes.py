@@ -67,6 +67,15 @@ class Running:
         """Return the pids below this process whose command line has `words`."""
         return [pid for pid, line in descendants(self.process.pid).items() if words in line]
 
+    def named(self, name: str) -> list[int]:
+        """Return the pids below this process whose name, as ps shows it, is `name`."""
+        found = []
+        for pid in descendants(self.process.pid):
+            with contextlib.suppress(OSError):
+                if (Path("/proc") / str(pid) / "comm").read_text().strip() == name:
+                    found.append(pid)
+        return found
+
     async def read(self) -> None:
         """Collect standard output until it ends."""
         assert self.process.stdout is not None

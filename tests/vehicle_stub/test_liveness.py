@@ -57,6 +57,16 @@ def test_checks_hurry_when_an_answer_is_late() -> None:
     assert checks == [0, 200, 300, 350, 400, 450, 500, 550]
 
 
+def test_a_session_that_the_hub_says_is_gone_is_dialled_anew_within_200_ms_and_once() -> None:
+    for hesitation_ms in (300, 500):
+        life = Liveness(0, hesitation_ms * MS)
+        life.on_answer(100 * MS)
+        life.on_refused(110 * MS)
+        life.on_refused(160 * MS)
+        said = run(life, 3_000, start_ms=110)
+        assert said == [(110 + hesitation_ms - 300, Act.DIAL)]
+
+
 def test_a_new_own_address_is_acted_on_at_once() -> None:
     life = Liveness(0, 350 * MS)
     life.on_answer(200 * MS)

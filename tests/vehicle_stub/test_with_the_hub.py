@@ -17,7 +17,8 @@ from starlette.applications import Starlette
 from protocols.topics import VehicleId
 from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged
 from supervisor.counters import Counters
-from supervisor.media.plane import MediaConfig, MediaPlane
+from supervisor.media.plane import MediaPlane
+from supervisor.media.pool import MediaConfig
 from vehicle_stub import clock
 from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.command_frames import CommandFrames

@@ -14,6 +14,8 @@ import { WhepSession } from './whep.js';
 /** No frame for this long is a freeze; checked often enough to be shown by 300 ms. */
 export const FREEZE_MS = 250;
 const REDIAL_STILL_MS = 3_000;
+/** After the vehicle came back: its worker may be another one, which does not know us. */
+const REVIVED_STILL_MS = 800;
 const UNSTAMPED_FRAMES = 5;
 
 export class VehicleMedia {
@@ -27,6 +29,8 @@ export class VehicleMedia {
   #noticed_ms = 0;
   #attached_ms = 0;
   #unstamped = 0;
+  #live = false;
+  #revived_ms = 0;
   #canTell = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 
   /** @param {string} vehicle @param {string} camera */
@@ -102,9 +106,12 @@ export class VehicleMedia {
 
   /** Dial again if nothing new was displayed although the hub receives. @param {boolean} live @param {number} now_ms */
   check(live, now_ms) {
+    if (live && !this.#live) this.#revived_ms = now_ms;
+    this.#live = live;
     if (this.state !== 'connected' || !live || !this.shown) return;
-    const since = Math.max(this.#noticed_ms, this.#dialled_ms, this.#attached_ms);
-    if (now_ms - since > REDIAL_STILL_MS) this.#session?.redial('no_frames');
+    const since = Math.max(this.#noticed_ms, this.#dialled_ms, this.#attached_ms, this.#revived_ms);
+    const patience_ms = this.#revived_ms === since ? REVIVED_STILL_MS : REDIAL_STILL_MS;
+    if (now_ms - since > patience_ms) this.#session?.redial('no_frames');
   }
 
   /** On this screen, where a browser counts displayed frames; elsewhere it does not. */
