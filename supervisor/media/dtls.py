@@ -2,7 +2,7 @@
 
 What is used, and held by tests/media/test_dtls.py against a changed release:
 `RTCDtlsTransport` over any object with `_recv`, `_send` and `role`; its
-`_set_role`, `_srtp_profiles`, `_rx_srtp`, `_tx_srtp`, `_task`, `_send_data`,
+`_set_role`, `_ssl`, `_srtp_profiles`, `_rx_srtp`, `_tx_srtp`, `_task`, `_send_data`,
 `_register_data_receiver`; `RTCSctpTransport` over any object with those last two,
 `state` and `_role`, its `_handle_data`, `_advertised_rwnd`, `_inbound_streams`,
 `_sack_misordered`, `_data_channels` and `_data_channel_queue`. What libsrtp does with
@@ -18,6 +18,7 @@ from typing import Any, Final
 from aiortc.rtcdatachannel import RTCDataChannel
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
+    SRTP_AES128_CM_SHA1_80,
     SRTP_PROFILES,
     RTCCertificate,
     RTCDtlsFingerprint,
@@ -30,7 +31,7 @@ from OpenSSL import SSL
 from protocols.codec import ProtocolError
 from supervisor import clock
 from supervisor.media.sctp_guard import check_sctp
-from supervisor.media.srtp import SrtpSession
+from supervisor.media.srtp import GCM_TAG, SHA1_80_TAG, SrtpSession
 
 MAX_WAITING: Final = 64
 """DTLS datagrams waiting for OpenSSL; more are dropped (DTLS sends again)."""
@@ -295,8 +296,10 @@ class Dtls:
             raise DtlsError(f"{type(error).__name__}") from error
         if transport.state != "connected":
             raise DtlsError(transport.state)
-        self.rx = SrtpSession(transport._rx_srtp)
-        self.tx = SrtpSession(transport._tx_srtp)
+        profile = transport._ssl.get_selected_srtp_profile() if transport._ssl else b""
+        tag = SHA1_80_TAG if profile == SRTP_AES128_CM_SHA1_80.openssl_profile else GCM_TAG
+        self.rx = SrtpSession(transport._rx_srtp, tag)
+        self.tx = SrtpSession(transport._tx_srtp, tag)
         connected()
         pump = transport._task
         if pump is None:

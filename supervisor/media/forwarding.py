@@ -6,18 +6,36 @@ so that each watcher gets it in few, long runs.
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocols.codec import ProtocolError
 from supervisor.counters import Counters
 from supervisor.media.egress import Egress
 from supervisor.media.feedback import Feedback
 from supervisor.media.peer import Peer, Publisher, Watcher
-from supervisor.media.srtp import REPLAYED, SrtpSession
+from supervisor.media.srtp import GCM_TAG, MAX_RUN, REPLAYED, SrtpSession
 from supervisor.media.talk import Floor
 from supervisor.media.udp import UdpPort
 from supervisor.rtp import rtcp, switch
 from supervisor.rtp.downtrack import DownTrack
 from supervisor.rtp.feed import Feed
 from supervisor.rtp.inbound import Inbound
+from supervisor.rtp.run import Layout
+
+MIN_SEGMENT: Final = 12 + GCM_TAG
+"""Bytes; a shorter datagram is no SRTP packet worth reading as one of a run."""
+
+_RTP_FIRST: Final = bytes(range(128, 192))
+_RTCP_SECOND: Final = bytes(range(192, 224))
+
+
+def _all_rtp(view: memoryview, length: int, segment: int) -> bool:
+    """Tell whether all datagrams of a run are RTP by their first bytes (RFC 5761 §4, RFC 7983)."""
+    firsts = bytes(view[0:length:segment])
+    seconds = bytes(view[1:length:segment])
+    return not firsts.translate(None, _RTP_FIRST) and seconds == seconds.translate(
+        None, _RTCP_SECOND
+    )
 
 
 class Forwarding:
@@ -57,35 +75,60 @@ class Forwarding:
     def on_rtp_run(
         self, peer: Publisher, rx: SrtpSession, length: int, segment: int, now_ns: int
     ) -> int:
-        """Take the media a run begins with; return where something else follows."""
-        packets, stopped = rx.unprotect_run(self._port.buffer, length, segment)
-        if peer.arrivals is not None:
-            peer.arrivals.on_run(packets, now_ns)
-        index = 0
-        while index < len(packets):
-            data = packets[index]
-            inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))
-            taken = index if inbound is None else inbound.receive_run(packets, index, now_ns)
-            if inbound is None or taken == index:
-                self._on_plain(peer, inbound, data, now_ns)
-                index += 1
-                continue
-            self._touched[id(inbound.feed)] = (inbound.feed, peer)
-            self.gathered += taken - index
-            index = taken
-        if packets:
+        """Take the packets of `segment` bytes that a run begins with, if it is all media.
+
+        Returns:
+            Where something else follows: the shorter last one, or all of it.
+        """
+        buffer = self._port.buffer
+        if segment < MIN_SEGMENT or 2 * segment > length:
+            return 0
+        if not _all_rtp(buffer.view, length, segment):
+            return 0
+        count = min(length // segment, MAX_RUN)
+        sizes = rx.unprotect_run(buffer, segment, count)
+        size = sizes[0]
+        taken = 0
+        if size > 0 and sizes.count(size) == count:
+            taken = self._take_columns(peer, count, segment, size, now_ns)
+        for index in range(taken, count):
+            self._on_decrypted(peer, index * segment, sizes[index], now_ns)
+        if taken:
             peer.heard_ns = peer.media_ns = now_ns
-        return stopped
+        return count * segment
+
+    def _take_columns(
+        self, peer: Publisher, count: int, segment: int, size: int, now_ns: int
+    ) -> int:
+        """Take the ordinary packets a decrypted run begins with; return how many."""
+        view = self._port.buffer.view
+        inbound = peer.inbound.get(int.from_bytes(view[8:12], "big"))
+        if inbound is None:
+            return 0
+        run = None if inbound.layout is None else inbound.layout.read(view, count, segment, size)
+        if run is None:
+            inbound.layout = Layout.of(bytes(view[:size]), peer.spec.transport_cc)
+            return 0
+        taken = inbound.receive_run(run, now_ns)
+        if not taken:
+            return 0
+        if peer.arrivals is not None:
+            peer.arrivals.on_numbers(run.numbers[:taken], now_ns)
+        self._touched[id(inbound.feed)] = (inbound.feed, peer)
+        self.gathered += taken
+        return taken
 
     def on_rtp(self, peer: Publisher, rx: SrtpSession, start: int, size: int, now_ns: int) -> None:
         """Take the one datagram at `start`."""
-        buffer = self._port.buffer
-        plain = rx.unprotect(buffer, start, size)
-        if plain <= 0:
-            self._on_not_genuine(peer, plain, start)
+        self._on_decrypted(peer, start, rx.unprotect(self._port.buffer, start, size), now_ns)
+
+    def _on_decrypted(self, peer: Publisher, start: int, size: int, now_ns: int) -> None:
+        """Take one packet as `SrtpSession.unprotect` left it."""
+        if size <= 0:
+            self._on_not_genuine(peer, size, start)
             return
         peer.heard_ns = peer.media_ns = now_ns
-        data = bytes(buffer.view[start : start + plain])
+        data = bytes(self._port.buffer.view[start : start + size])
         if peer.arrivals is not None:
             peer.arrivals.on_packet(data, now_ns)
         inbound = peer.inbound.get(int.from_bytes(data[8:12], "big"))

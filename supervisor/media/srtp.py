@@ -9,6 +9,8 @@ packet.
 
 from __future__ import annotations
 
+from array import array
+from itertools import repeat
 from typing import Any, Final
 
 from pylibsrtp._binding import ffi, lib
@@ -24,29 +26,58 @@ class SrtpError(Exception):
 class Buffer:
     """Memory that both Python's sockets and libsrtp can use in place."""
 
-    __slots__ = ("_memory", "address", "view")
+    __slots__ = ("_memory", "_places", "_size", "address", "view")
 
     def __init__(self, size: int) -> None:
+        self._size = size
         self._memory = ffi.new("char[]", size)
+        self._places: dict[int, list[Any]] = {}
         self.address: Any = self._memory
         self.view = memoryview(ffi.buffer(self._memory)).cast("B")
+
+    def places(self, segment: int) -> list[Any]:
+        """Return pointers to every `segment` bytes, `MAX_RUN` at most."""
+        found = self._places.get(segment)
+        if found is None:
+            if len(self._places) >= MAX_SIZES:
+                self._places.clear()
+            count = min(MAX_RUN, self._size // segment)
+            found = [self.address + number * segment for number in range(count)]
+            self._places[segment] = found
+        return found
 
 
 REPLAYED: Final = -9
 """Of `unprotect`: this packet came before (`srtp_err_status_replay_fail`)."""
 
+MAX_RUN: Final = 64
+"""Packets handled in one call."""
+
+MAX_SIZES: Final = 256
+"""Sizes of packets for which a buffer keeps its pointers."""
+
 _length = ffi.new("int *")
+_lengths = ffi.new("int[]", MAX_RUN)
+_lengths_view = memoryview(ffi.buffer(_lengths)).cast("B").cast("i")
+_length_places: Final = [_lengths + number for number in range(MAX_RUN)]
 _protect = lib.srtp_protect
 _unprotect = lib.srtp_unprotect
-_unpack = ffi.unpack
+
+GCM_TAG: Final = 16
+SHA1_80_TAG: Final = 10
 
 
 class SrtpSession:
-    """One direction of SRTP and SRTCP, working in a `Buffer`."""
+    """One direction of SRTP and SRTCP, working in a `Buffer`.
 
-    __slots__ = ("_keep", "_srtp")
+    Attributes:
+        tag: Bytes by which an RTP packet grows.
+    """
 
-    def __init__(self, session: Any) -> None:
+    __slots__ = ("_keep", "_srtp", "tag")
+
+    def __init__(self, session: Any, tag: int = GCM_TAG) -> None:
+        self.tag = tag
         self._keep = session
         self._srtp = session._srtp[0]
 
@@ -58,35 +89,35 @@ class SrtpSession:
         size: int = _length[0]
         return size
 
-    def unprotect_run(self, buffer: Buffer, end: int, segment: int) -> tuple[list[bytes], int]:
-        """Decrypt the RTP packets of `segment` bytes each that `buffer` begins with.
-
-        The last may be shorter. Ends before the first datagram that is not RTP by its
-        first bytes (RFC 5761 §4, RFC 7983) or is not genuine: that one is untouched.
+    def protect_run(
+        self, buffer: Buffer, segment: int, begin: int, count: int, length: int
+    ) -> bool:
+        """Encrypt packets of `length` bytes that stand at multiples of `segment`.
 
         Args:
-            end: Bytes in the buffer.
-            segment: Bytes of each datagram.
+            begin: The number of the first, in segments from the buffer's beginning.
+            count: How many, `MAX_RUN` at most.
 
         Returns:
-            The packets, and where the first that is not among them begins.
+            False if libsrtp refused one.
         """
-        packets: list[bytes] = []
-        view = buffer.view
-        session = self._srtp
-        pointer = buffer.address
-        start = 0
-        while start < end:
-            size = segment if start + segment <= end else end - start
-            if size < 12 or not 127 < view[start] < 192 or 191 < view[start + 1] < 224:
-                break
-            _length[0] = size
-            if _unprotect(session, pointer, _length):
-                break
-            packets.append(_unpack(pointer, _length[0]))
-            start += size
-            pointer += size
-        return packets, start
+        _lengths_view[:count] = array("i", (length,)) * count
+        places = buffer.places(segment)[begin : begin + count]
+        return not any(map(_protect, repeat(self._srtp), places, _length_places))
+
+    def unprotect_run(self, buffer: Buffer, segment: int, count: int) -> list[int]:
+        """Decrypt `count` RTP packets of `segment` bytes each that `buffer` begins with.
+
+        Returns:
+            The length of each: see `unprotect`.
+        """
+        _lengths_view[:count] = array("i", (segment,)) * count
+        places = buffer.places(segment)[:count]
+        refused = list(map(_unprotect, repeat(self._srtp), places, _length_places))
+        lengths: list[int] = _lengths_view[:count].tolist()
+        if not any(refused):
+            return lengths
+        return [-why if why else size for why, size in zip(refused, lengths, strict=True)]
 
     def unprotect(self, buffer: Buffer, start: int, length: int) -> int:
         """Decrypt the RTP packet at `start`; return its length.

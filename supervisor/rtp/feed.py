@@ -115,14 +115,15 @@ class Feed:
             track.hold_time(self.last_timestamp)
         self.last_timestamp = (self.last_timestamp + ticks) & 0xFFFF_FFFF
 
-    def push(self, packet: Outgoing, now_ns: int) -> None:
-        """Take one packet that is already in the feed's timeline."""
-        if packet.sequence > self.highest:
-            self.highest = packet.sequence
-            self.last_timestamp = packet.timestamp
+    def push(self, packets: Outgoing, now_ns: int) -> None:
+        """Take packets that are already in the feed's timeline."""
+        newest = packets.sequence + len(packets.payloads) - 1
+        if newest > self.highest:
+            self.highest = newest
+            self.last_timestamp = packets.timestamp
             self.last_ns = now_ns
-        self.cache.add(packet)
-        self.batch.append(packet)
+        self.cache.add(packets)
+        self.batch.append(packets)
 
     def take(self) -> list[Outgoing]:
         """Return the packets to forward now and begin a new batch."""

@@ -8,7 +8,7 @@ short to say is no keyframe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 
@@ -88,3 +88,18 @@ _DETECTORS: Final[dict[str, Callable[[bytes, int], bool]]] = {
 def detector(codec: str) -> Callable[[bytes, int], bool]:
     """Return `starts_keyframe(packet, payload_offset)` for a codec name of the SDP."""
     return _DETECTORS.get(codec, _never)
+
+
+def first_keyframe(
+    starts_keyframe: Callable[[bytes, int], bool], payloads: Sequence[bytes]
+) -> int | None:
+    """Return which of some payloads is the first to begin a keyframe, if one does."""
+    if starts_keyframe is _h264 and len(payloads[0]) > 1:
+        for index, payload in enumerate(payloads):
+            # The middle of a fragmented NAL unit says nothing, and is most of what comes.
+            if payload[1] < 0x80 and payload[0] & 0x1F == 28:
+                continue
+            if _h264(payload, 0):
+                return index
+        return None
+    return next((i for i, payload in enumerate(payloads) if starts_keyframe(payload, 0)), None)

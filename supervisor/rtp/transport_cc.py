@@ -13,6 +13,8 @@ reported in the next one together with its neighbours.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
@@ -44,51 +46,34 @@ class Arrivals:
         extension: Id of the header extension as negotiated.
     """
 
-    __slots__ = ("_arrived", "_count", "_extension", "_head", "_next", "_reported_ns", "_seen")
+    __slots__ = ("_back", "_count", "_extension", "_next", "_noted", "_reported_ns", "_seen")
 
     def __init__(self, extension: int) -> None:
         self._extension = extension
-        self._head = extension << 4 | 1
-        self._seen: list[tuple[int, int]] = []
-        self._arrived: dict[int, int] = {}
+        self._seen: list[tuple[int, int, int]] = []
+        self._noted = 0
+        self._back: deque[tuple[int, int, int]] = deque()
         self._next: int | None = None
         self._count = 0
         self._reported_ns = 0
 
     def on_packet(self, data: bytes, now_ns: int) -> None:
-        """Note one RTP packet; the extension is read where senders put it first."""
-        if len(self._seen) >= MAX_SEEN:
-            return
-        if (
-            len(data) > 19
-            and data[16] == self._head
-            and data[0] & 0x1F == 0x10
-            and data[12] == 0xBE
-            and data[13] == 0xDE
-        ):
-            self._seen.append((data[17] << 8 | data[18], now_ns))
-            return
+        """Note one RTP packet."""
         value = find_extension(data, self._extension)
         if value is not None and len(value) >= 2:
-            self._seen.append((value[0] << 8 | value[1], now_ns))
+            self.on_numbers((value[0] << 8 | value[1],), now_ns)
 
-    def on_run(self, packets: list[bytes], now_ns: int) -> None:
-        """Note RTP packets that came together."""
-        head = self._head
-        seen = self._seen
-        if len(seen) >= MAX_SEEN:
+    def on_numbers(self, numbers: Sequence[int], now_ns: int) -> None:
+        """Note packets that came together by their transport-wide numbers (16 bits)."""
+        count = len(numbers)
+        if not count or self._noted >= MAX_SEEN:
             return
-        for data in packets:
-            if (
-                data[0] == 0x90
-                and len(data) > 19
-                and data[16] == head
-                and data[12] == 0xBE
-                and data[13] == 0xDE
-            ):
-                seen.append((data[17] << 8 | data[18], now_ns))
-            else:
-                self.on_packet(data, now_ns)
+        self._noted += count
+        first = numbers[0]
+        if numbers == tuple(range(first, first + count)):
+            self._seen.append((first, count, now_ns))
+        else:
+            self._seen.extend((number, 1, now_ns) for number in numbers)
 
     def due(self, now_ns: int) -> bool:
         """Tell whether to report now."""
@@ -102,78 +87,68 @@ class Arrivals:
         """
         self._reported_ns = now_ns
         seen, self._seen = self._seen, []
+        self._noted = 0
         if not seen:
             return []
-        arrived = self._arrived
-        self._forget(now_ns - BACK_NS)
-        near = self._next if self._next is not None else seen[0][0]
-        first = near
-        for value, at_ns in seen:
-            sequence = near + ((value - near + 0x8000) & 0xFFFF) - 0x8000  # as `unwrap16`
-            if sequence > near:
-                near = sequence
-                arrived[sequence] = at_ns
-            elif sequence not in arrived:
-                arrived[sequence] = at_ns
-                if sequence < first:
-                    first = sequence
-        if near - first > 4 * MAX_STATUSES:
-            first = near - 4 * MAX_STATUSES
-        self._next = near + 1
+        back = self._back
+        while back and back[0][2] < now_ns - BACK_NS:
+            back.popleft()
+        first = near = seen[0][0] if self._next is None else self._next
+        runs: list[tuple[int, int, int]] = []
+        in_order = True
+        for value, count, at_ns in seen:
+            number = near + ((value - near + 0x8000) & 0xFFFF) - 0x8000  # as `unwrap16`
+            runs.append((number, count, at_ns))
+            in_order = in_order and number == near
+            near = max(near, number + count)
+        self._next = near
+        if in_order:
+            back.extend(runs)
+        else:
+            first, runs = self._in_disorder(first, runs)
+        return self._build(sender, media, first, runs)
+
+    def _in_disorder(
+        self, first: int, runs: list[tuple[int, int, int]]
+    ) -> tuple[int, list[tuple[int, int, int]]]:
+        """Return what to report, rising, and from where on; what came twice counts once."""
+        arrived: dict[int, int] = {}
+        for begin, count, at_ns in self._back:
+            arrived.update(dict.fromkeys(range(begin, begin + count), at_ns))
+        for begin, count, at_ns in runs:
+            for number in range(begin, begin + count):
+                if number not in arrived:
+                    arrived[number] = at_ns
+                    self._back.append((number, 1, at_ns))
+                    first = min(first, number)
+        return first, [
+            (number, 1, arrived[number]) for number in sorted(arrived) if number >= first
+        ]
+
+    def _build(
+        self, sender: int, media: int, first: int, runs: list[tuple[int, int, int]]
+    ) -> list[bytes]:
+        """Return reports of rising runs, with the holes between them, from `first` on.
+
+        A long hole is left out: what nobody reports counts as lost as well.
+        """
         packets: list[bytes] = []
-        while first <= near:
-            first = self._skip_if_nothing(first, near)
-            packet, first = self._report(sender, media, first, near)
-            packets.append(packet)
+        report = _Report(first)
+        for begin, count, at_ns in runs:
+            while count:
+                taken = report.add(begin, count, at_ns)
+                if not taken:
+                    if report.statuses:
+                        packets.append(self._written(sender, media, report))
+                    report = _Report(begin)
+                begin += taken
+                count -= taken
+        if report.statuses:
+            packets.append(self._written(sender, media, report))
         return packets
 
-    def _forget(self, before_ns: int) -> None:
-        """Forget what came before; the dict is in order of arrival."""
-        old: list[int] = []
-        for number, at_ns in self._arrived.items():
-            if at_ns >= before_ns:
-                break
-            old.append(number)
-        for number in old:
-            del self._arrived[number]
-
-    def _skip_if_nothing(self, first: int, last: int) -> int:
-        """Leave out a long hole: what nobody reports counts as lost as well."""
-        if first in self._arrived:
-            return first
-        if any(number in self._arrived for number in range(first, first + MAX_STATUSES)):
-            return first
-        return min(number for number in self._arrived if first <= number <= last)
-
-    def _report(self, sender: int, media: int, first: int, last: int) -> tuple[bytes, int]:
-        find = self._arrived.get
-        statuses: list[int] = []
-        deltas = bytearray()
-        reference = before = -1
-        number = first
-        last = min(last, first + MAX_STATUSES - 1)
-        while number <= last:
-            at_ns = find(number)
-            if at_ns is None:
-                statuses.append(0)
-                number += 1
-                continue
-            tick = at_ns // _TICK_NS
-            if before < 0:
-                reference = tick // _REFERENCE_TICKS
-                before = reference * _REFERENCE_TICKS
-            delta = tick - before
-            if 0 <= delta <= 0xFF:
-                statuses.append(1)
-                deltas.append(delta)
-            elif -0x8000 <= delta <= 0x7FFF:
-                statuses.append(2)
-                deltas += _I16.pack(delta)
-            else:
-                break
-            before = tick
-            number += 1
-        body = _chunks(statuses) + deltas
+    def _written(self, sender: int, media: int, report: _Report) -> bytes:
+        body = _chunks(report.statuses) + report.deltas
         body += bytes(-len(body) % 4)
         head = _HEAD.pack(
             0x80 | 15,
@@ -181,15 +156,54 @@ class Arrivals:
             (20 + len(body)) // 4 - 1,
             sender,
             media,
-            first & 0xFFFF,
-            len(statuses),
-            (max(reference, 0) & 0xFFFFFF) << 8 | self._count,
+            report.first & 0xFFFF,
+            len(report.statuses),
+            (report.reference & 0xFFFFFF) << 8 | self._count,
         )
         self._count = self._count + 1 & 0xFF
-        return head + body, number
+        return head + body
 
 
-def _chunks(statuses: list[int]) -> bytes:
+class _Report:
+    """One report in the making: statuses and deltas from `first` on."""
+
+    __slots__ = ("_tick", "deltas", "first", "reference", "statuses")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.reference = 0
+        self.statuses = bytearray()
+        self.deltas = bytearray()
+        self._tick = -1
+
+    def add(self, begin: int, count: int, at_ns: int) -> int:
+        """Add packets that came together; return how many fit, 0 if another report is due."""
+        hole = begin - self.first - len(self.statuses)
+        room = MAX_STATUSES - len(self.statuses) - hole
+        if room <= 0:
+            return 0
+        tick = at_ns // _TICK_NS
+        if self._tick < 0:
+            self.reference = tick // _REFERENCE_TICKS
+            self._tick = self.reference * _REFERENCE_TICKS
+        delta = tick - self._tick
+        if not -0x8000 <= delta <= 0x7FFF:
+            return 0
+        self._tick = tick
+        taken = min(count, room)
+        self.statuses += bytes(hole)
+        if 0 <= delta <= 0xFF:
+            self.statuses.append(1)
+            self.deltas.append(delta)
+        else:
+            self.statuses.append(2)
+            self.deltas += _I16.pack(delta)
+        self.statuses += b"\1" * (taken - 1)
+        self.deltas += bytes(taken - 1)
+        return taken
+
+
+def _chunks(statuses: Sequence[int]) -> bytes:
     """Return packet status chunks (§3.1.1 to §3.1.4): runs where long, vectors elsewhere.
 
     >>> _chunks([1] * 20).hex(), _chunks([1, 0, 1]).hex()
@@ -198,6 +212,8 @@ def _chunks(statuses: list[int]) -> bytes:
     out: list[bytes] = []
     at = 0
     total = len(statuses)
+    if statuses.count(statuses[0]) == total:
+        return _U16.pack(statuses[0] << 13 | total)
     while at < total:
         symbol = statuses[at]
         end = at + 1

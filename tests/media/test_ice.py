@@ -63,9 +63,13 @@ class PlainSrtp:
 
     unprotect_rtcp = protect = unprotect
 
-    def unprotect_run(self, buffer, end, segment):
-        """Leave every packet to `unprotect`, as a run that begins with something else."""
-        return [], 0
+    tag = 0
+
+    def unprotect_run(self, buffer, segment, count):
+        return [segment] * count
+
+    def protect_run(self, buffer, segment, begin, count, length):
+        return True
 
     def protect_rtcp(self, packet):
         return packet

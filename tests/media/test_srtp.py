@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pylibsrtp
-import pytest
 from pylibsrtp._binding import lib
 
 from supervisor.media import srtp
@@ -42,39 +41,55 @@ def laid(datagrams):
     return buffer, len(run)
 
 
-def test_a_run_is_decrypted_at_once_with_a_shorter_last_packet():
+def test_a_run_is_decrypted_at_once_where_it_lies():
     sender, receiver = srtp_pair()
-    packets = [plain(1), plain(2), plain(3, size=9)]
+    packets = [plain(number) for number in range(1, 6)]
     datagrams = [sender.protect(packet) for packet in packets]
-    buffer, end = laid(datagrams)
-    assert receiver.unprotect_run(buffer, end, len(datagrams[0])) == (packets, end)
+    segment = len(datagrams[0])
+    buffer, _ = laid(datagrams)
+    assert receiver.unprotect_run(buffer, segment, 4) == [len(packets[0])] * 4
+    for index, packet in enumerate(packets):
+        start = index * segment
+        found = bytes(buffer.view[start : start + segment])
+        if index < 4:
+            assert found[: len(packet)] == packet
+        else:
+            assert found == datagrams[4], "not asked for, not touched"
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param(lambda good: good[:1] + b"\xc8" + good[2:], id="RTCP"),
-        pytest.param(lambda good: b"\x16" + good[1:], id="DTLS"),
-        pytest.param(lambda good: b"\x00" + good[1:], id="STUN"),
-        pytest.param(lambda good: good[:-1] + bytes([good[-1] ^ 1]), id="not genuine"),
-        pytest.param(lambda good: good[:11], id="cut"),
-    ],
-)
-def test_a_run_ends_untouched_before_what_is_no_genuine_media(other):
+def test_what_is_not_genuine_in_a_run_is_told_apart_and_spoils_nothing_else():
     sender, receiver = srtp_pair()
-    packets = [plain(1), plain(2)]
-    datagrams = [sender.protect(packet) for packet in packets]
-    foreign = other(sender.protect(plain(3)))
-    buffer, end = laid([*datagrams, foreign])
-    size = len(datagrams[0])
-    assert receiver.unprotect_run(buffer, end, size) == (packets, 2 * size)
-    assert bytes(buffer.view[2 * size : end])[:12] == foreign[:12]
+    datagrams = [sender.protect(plain(number)) for number in range(1, 5)]
+    damaged = datagrams[1][:-1] + bytes([datagrams[1][-1] ^ 1])
+    buffer, _ = laid([datagrams[0], damaged, datagrams[2], datagrams[0], datagrams[3]])
+    sizes = receiver.unprotect_run(buffer, len(damaged), 5)
+    good = len(plain(1))
+    assert [size if size > 0 else size == srtp.REPLAYED for size in sizes] == [
+        good,
+        False,
+        good,
+        True,
+        good,
+    ]
 
 
-def test_a_packet_that_came_before_ends_a_run():
-    sender, receiver = srtp_pair()
-    first, second = sender.protect(plain(1)), sender.protect(plain(2))
-    buffer, end = laid([first, second, first])
-    packets, stopped = receiver.unprotect_run(buffer, end, len(first))
-    assert packets == [plain(1), plain(2)]
-    assert receiver.unprotect(buffer, stopped, len(first)) == srtp.REPLAYED
+def test_a_run_is_encrypted_at_once_in_the_middle_of_a_buffer():
+    receiver, _ = srtp_pair()
+    sender = srtp.SrtpSession(receiver)
+    _, opener = srtp_pair()
+    packets = [plain(number) for number in range(1, 4)]
+    segment = len(packets[0]) + sender.tag
+    buffer = srtp.Buffer(4_096)
+    for number, packet in enumerate(packets, 2):
+        buffer.view[number * segment : number * segment + len(packet)] = packet
+    assert sender.protect_run(buffer, segment, 2, 3, len(packets[0]))
+    received, _ = laid([bytes(buffer.view[2 * segment : 5 * segment])])
+    assert opener.unprotect_run(received, segment, 3) == [len(packets[0])] * 3
+
+
+def test_pointers_are_kept_for_a_bounded_number_of_sizes():
+    buffer = srtp.Buffer(65_536)
+    for segment in range(100, 100 + 2 * srtp.MAX_SIZES):
+        places = buffer.places(segment)
+        assert len(places) == min(srtp.MAX_RUN, 65_536 // segment)
+    assert len(buffer._places) <= srtp.MAX_SIZES

@@ -55,10 +55,10 @@ class Watching:
                     (
                         (packet.sequence + track.sequence_offset) & 0xFFFF,
                         packet.timestamp,
-                        packet.data[12:],
+                        packet.payloads[0],
                     )
                 )
-                track.octets += len(packet.data) - 12
+                track.octets += len(packet.payloads[0])
 
     def packet(self, source, sequence, timestamp, payload, now_ns, *, marker=True):
         source.receive(rtp(sequence, timestamp, payload, marker=marker), now_ns)

@@ -60,7 +60,7 @@ def test_an_rtx_packet_fills_the_gap_it_was_asked_for(feed):
     assert source.losses.due(0) == [11]
     source.receive_rtx(rtx(7, 11), 97, 50 * MS)
     assert forwarded(feed) == [10, 12, 11]
-    assert feed.cache.get(11).data == rtp(11)
+    assert feed.cache.get(11).payloads == [DELTA]
     assert (source.stats.lost, source.stats.repaired, source.stats.duplicates) == (1, 1, 0)
     assert source.stats.frames == 3
     assert source.losses.round_trip_ns == 50 * MS
