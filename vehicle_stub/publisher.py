@@ -33,7 +33,12 @@ log = logging.getLogger("enkan.vehicle.media")
 RTCP_SILENCE_NS: Final = 3_000_000_000
 """Checks are answered but no RTCP comes for so long: the receiver behind is gone."""
 
-CONNECT_S: Final = 5.0
+CONNECT_S: Final = 8.0
+"""For ICE and DTLS of one attempt; the hub ends what is half open after 10 s."""
+
+BESIDE_S: Final = 2.0
+"""An attempt that has not come to stand by then gets another one beside it."""
+
 UNAUTHORIZED_RETRY_S: Final = 10.0
 LONGEST_RETRY_S: Final = 2.0
 HEALTHY_NS: Final = 10_000_000_000
@@ -46,6 +51,10 @@ CLOSE_S: Final = 1.0
 
 class _NoConnection(Exception):  # noqa: N818 -- it is an outcome, not an error
     """The hub answered, but the session did not come to stand."""
+
+
+def _stands(attempt: asyncio.Task[None]) -> bool:
+    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
 
 
 class MediaPublisher:
@@ -144,6 +153,33 @@ class MediaPublisher:
             await asyncio.wait_for(self._hurry.wait(), longest_s)
 
     async def _dial(self) -> None:
+        """Connect; a second attempt begins beside a slow first one, and the faster is used.
+
+        The manner of RFC 8305: what is lost of one is not lost of the other, and what the
+        first has reached already is not thrown away.
+
+        Raises:
+            WhipError: The hub did not take the offer.
+            AnswerError: Its answer cannot be used.
+            _NoConnection: No attempt came to stand.
+        """
+        attempts = [asyncio.create_task(self._connect(), name="media-connect")]
+        try:
+            done, _ = await asyncio.wait(attempts, timeout=BESIDE_S)
+            if not done:
+                attempts.append(asyncio.create_task(self._connect(), name="media-beside"))
+            for _ in range(len(attempts)):
+                pending = [attempt for attempt in attempts if not attempt.done()]
+                if pending and not any(map(_stands, attempts)):
+                    await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if not any(map(_stands, attempts)):
+                attempts[0].result()
+        finally:
+            for attempt in attempts:
+                attempt.cancel()
+            await asyncio.gather(*attempts, return_exceptions=True)
+
+    async def _connect(self) -> None:
         sound = SoundTrack(self._make_sound()) if self._make_sound else None
         session = MediaSession(self._encodings, sound, self._random, self._speaker, self._frames)
         resource = ""

@@ -30,6 +30,7 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 from vehicle_stub import clock
 from vehicle_stub.command_frames import LABEL, CommandFrames
 from vehicle_stub.encoding import Encoding
+from vehicle_stub.handshake import Handshake
 from vehicle_stub.ice_path import IcePath
 from vehicle_stub.liveness import (
     LONGEST_HESITATION_NS,
@@ -95,6 +96,7 @@ class MediaSession:
         self.path: IcePath | None = None
         self.liveness: Liveness | None = None
         self._random = source
+        self._handshake: Handshake | None = None
         self._peer = RTCPeerConnection(
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
@@ -128,6 +130,8 @@ class MediaSession:
         """
         try:
             answer = self._without_refused_channel(answer)
+            if self._handshake is None:
+                self._handshake = Handshake(self._peer.getSenders()[0].transport.transport)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except (
             ValueError,
@@ -165,6 +169,7 @@ class MediaSession:
     async def close(self) -> None:
         """End the connection."""
         self.stop_filming()
+        self._end_handshake()
         if self.path is not None:
             self.path.give_up_others()
         await self._peer.close()
@@ -185,12 +190,18 @@ class MediaSession:
     def _on_state(self) -> None:
         match self.state:
             case "connected":
+                self._end_handshake()
                 self.connected.set()
             case "failed" | "closed":
+                self._end_handshake()
                 self.ended.set()
                 self.connected.set()
             case _:
                 pass
+
+    def _end_handshake(self) -> None:
+        if self._handshake is not None:
+            self._handshake.end()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self._speaker is not None:

@@ -30,6 +30,7 @@ from OpenSSL import SSL
 
 from protocols.codec import ProtocolError
 from supervisor import clock
+from supervisor.media.flights import Flights
 from supervisor.media.sctp_guard import check_sctp
 from supervisor.media.srtp import GCM_TAG, SHA1_80_TAG, SrtpSession
 
@@ -55,6 +56,9 @@ MAX_SCTP_STREAMS: Final = 8
 MAX_SCTP_MISORDERED: Final = 1_024
 
 
+_APPLICATION_DATA: Final = 23
+
+
 class DtlsError(Exception):
     """The handshake failed or the peer's certificate is not the announced one."""
 
@@ -73,22 +77,52 @@ def sha256_fingerprint(certificate: RTCCertificate) -> str:
 
 
 class _Pipe:
-    """What RTCDtlsTransport takes for an ICE transport."""
+    """What RTCDtlsTransport takes for an ICE transport; repeats what may be lost."""
 
     role = "controlled"
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None], proved: Callable[[], bool]) -> None:
         self._out = send
         self._in: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
+        self._proved = proved
+        self._flights = Flights()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def _recv(self) -> bytes:
         data = await self._in.get()
         if data is None:
             raise ConnectionError
+        if data[0] == _APPLICATION_DATA:
+            self.close()
+        else:
+            self._flights.on_received()
         return data
 
     async def _send(self, data: bytes) -> None:
         self._out(data)
+        self._flights.on_sent(data, clock.monotonic_ns())
+        self._arm()
+
+    def close(self) -> None:
+        """Repeat nothing any more."""
+        self._flights.end()
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline_ns = self._flights.next_deadline_ns()
+        if deadline_ns is not None:
+            wait_s = max(0, deadline_ns - clock.monotonic_ns()) / 1e9
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._repeat)
+
+    def _repeat(self) -> None:
+        if self._proved():
+            self._flights.end()
+        for data in self._flights.on_time(clock.monotonic_ns()):
+            self._out(data)
+        self._arm()
 
 
 Frame = bytes | str
@@ -254,6 +288,9 @@ class Channel:
 class Dtls:
     """The DTLS server side of one peer.
 
+    Args:
+        proved: Tells whether the peer has sent media, so that it needs no handshake any more.
+
     Attributes:
         rx, tx: SRTP of the two directions, once connected.
     """
@@ -263,9 +300,10 @@ class Dtls:
         certificate: RTCCertificate,
         send: Callable[[bytes], None],
         channel: Channel | None = None,
+        proved: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channel = channel
-        self._pipe = _Pipe(send)
+        self._pipe = _Pipe(send, proved)
         self._transport = RTCDtlsTransport(self._pipe, [certificate])  # type: ignore[arg-type]
         self._transport._srtp_profiles = _PROFILES
         self._transport._set_role("server")
@@ -286,6 +324,14 @@ class Dtls:
         Raises:
             DtlsError: No handshake, or not the announced certificate.
         """
+        try:
+            await self._run(fingerprints, connected)
+        finally:
+            self._pipe.close()
+
+    async def _run(
+        self, fingerprints: list[tuple[str, str]], connected: Callable[[], None]
+    ) -> None:
         transport = self._transport
         parameters = RTCDtlsParameters(
             fingerprints=[RTCDtlsFingerprint(algorithm, value) for algorithm, value in fingerprints]

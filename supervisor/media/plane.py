@@ -163,7 +163,8 @@ class MediaPlane:
         """Open a publisher session and return it with the SDP answer.
 
         Make before break: an earlier connected session of the vehicle goes on until
-        this one is connected; an earlier half-open one ends now.
+        this one is connected; of earlier half-open ones the newest goes on beside it
+        (a vehicle on a lossy path uses whichever connects first), the others end now.
 
         Raises:
             ProtocolError: The offer cannot be served.
@@ -175,9 +176,13 @@ class MediaPlane:
         rate_uri, rate_extension_id = rate_extension(offer)
         for last_try in (False, True):
             link = await self._place(vehicle_id)
-            for other in list(self.sessions.values()):
-                if other.publisher and other.vehicle_id == vehicle_id and not other.connected:
-                    self.close(other, "replaced")
+            half_open = [
+                other
+                for other in self.sessions.values()
+                if other.publisher and other.vehicle_id == vehicle_id and not other.connected
+            ]
+            for other in half_open[:-1]:
+                self.close(other, "replaced")
             session, local = self._new_session(vehicle_id, link, peer.ufrag, publisher=True)
             session.streams = accepted.streams
             session.talk = accepted.talk is not None

@@ -122,7 +122,9 @@ class Worker:
     def _open(self, peer: Peer, sctp_port: int) -> None:
         if sctp_port:
             peer.channel = self._channel(peer, sctp_port)
-        peer.dtls = Dtls(self._certificate, peer.send, peer.channel)
+        peer.dtls = Dtls(
+            self._certificate, peer.send, peer.channel, proved=lambda: peer.media_ns > 0
+        )
         self._router.add(peer)
         peer.task = self._tasks.create_task(self._serve(peer, peer.dtls), name="peer")
         self._tell(ipc.Opened(peer.session))

@@ -101,10 +101,14 @@ async def test_an_accepted_offer_gets_location_etag_and_answer(hub):
     assert response.text.startswith("v=0\r\n")
 
 
-async def test_a_second_offer_ends_the_half_open_first_one(hub):
+async def test_two_offers_may_be_half_open_and_a_third_ends_the_first(hub):
     await hub.post(WHIP, OFFER)
+    first = set(hub.plane.sessions)
     await hub.post(WHIP, OFFER)
-    assert len(hub.plane.sessions) == 1
+    assert len(hub.plane.sessions) == 2
+    await hub.post(WHIP, OFFER)
+    assert len(hub.plane.sessions) == 2
+    assert not first & set(hub.plane.sessions)
 
 
 async def test_nobody_is_watched_who_does_not_publish(hub):

@@ -174,7 +174,12 @@ async def test_the_hub_takes_a_new_address_below_the_same_session(
 
 
 async def test_small_picture_and_command_channel_are_known_to_the_hub(world: World) -> None:
-    await until(lambda: any(isinstance(event, LinkSampled) for event in world.events))
+    await until(
+        lambda: any(
+            isinstance(event, LinkSampled) and any(s.kind == "video" for s in event.streams)
+            for event in world.events
+        )
+    )
     cameras = {
         stream.camera
         for event in world.events
