@@ -138,12 +138,14 @@ class World:
             self.inbound.receive_rtx(data, 97, self.now_ns)
         else:
             self.inbound.receive(data, self.now_ns)
-        for packet in self.feed.take():
-            self.receiver.insert(
-                packet.sequence & 0xFFFF,
-                Packet(packet.timestamp, packet.marker != 0, packet.data[packet.offset :]),
-                self.now_ns,
-            )
+        for run in self.feed.take():
+            for index, payload in enumerate(run.payloads):
+                last = index == len(run.payloads) - 1
+                self.receiver.insert(
+                    run.sequence + index & 0xFFFF,
+                    Packet(run.timestamp, last and run.marker != 0, payload),
+                    self.now_ns,
+                )
         self.ask()
 
     def ask(self) -> None:
