@@ -255,6 +255,16 @@ def test_command(context: typer.Context) -> None:
     )
 
 
+@app.command("fuzz", context_settings=PASS_ON)
+def fuzz_command(context: typer.Context) -> None:
+    """Feed damaged inputs to every parser (see `enkan fuzz --help`)."""
+    raise SystemExit(
+        subprocess.run(
+            [sys.executable, str(ROOT / "tests" / "fuzz.py"), *context.args], check=False
+        ).returncode
+    )
+
+
 @app.command("check")
 def check_command() -> None:
     """Check style, types and import contracts only (seconds)."""

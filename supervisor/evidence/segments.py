@@ -242,7 +242,7 @@ class SegmentReader:
         try:
             unpacker = zlib.decompressobj()
             entries = _decoder.decode(unpacker.decompress(payload, MAX_UNPACKED))
-        except (zlib.error, msgspec.MsgspecError) as error:
+        except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._cut(f"damaged: a block cannot be unpacked ({error})", start)
             return None
         return entries

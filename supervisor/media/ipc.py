@@ -260,6 +260,7 @@ WorkerMessage = Ready | Alive | Opened | PeerConnected | PeerClosed | PublisherS
 _encoder = msgspec.msgpack.Encoder()
 _hub_decoder: msgspec.msgpack.Decoder[HubMessage] = msgspec.msgpack.Decoder(HubMessage)
 _worker_decoder: msgspec.msgpack.Decoder[WorkerMessage] = msgspec.msgpack.Decoder(WorkerMessage)
+_BROKEN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def frame(message: HubMessage | WorkerMessage) -> bytes:
@@ -278,6 +279,30 @@ async def _read_body(reader: asyncio.StreamReader) -> bytes | None:
         return None
 
 
+def parse_hub_message(body: bytes) -> HubMessage:
+    """Return the message of the hub in `body`.
+
+    Raises:
+        IpcError: Not of this schema.
+    """
+    try:
+        return _hub_decoder.decode(body)
+    except _BROKEN as error:
+        raise IpcError(str(error)) from error
+
+
+def parse_worker_message(body: bytes) -> WorkerMessage:
+    """Return the message of a worker in `body`.
+
+    Raises:
+        IpcError: Not of this schema.
+    """
+    try:
+        return _worker_decoder.decode(body)
+    except _BROKEN as error:
+        raise IpcError(str(error)) from error
+
+
 async def read_hub_message(reader: asyncio.StreamReader) -> HubMessage | None:
     """Return the hub's next message, None when the hub is gone.
 
@@ -285,10 +310,7 @@ async def read_hub_message(reader: asyncio.StreamReader) -> HubMessage | None:
         IpcError: Not of this schema.
     """
     body = await _read_body(reader)
-    try:
-        return None if body is None else _hub_decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise IpcError(str(error)) from error
+    return None if body is None else parse_hub_message(body)
 
 
 async def read_worker_message(reader: asyncio.StreamReader) -> WorkerMessage | None:
@@ -298,7 +320,4 @@ async def read_worker_message(reader: asyncio.StreamReader) -> WorkerMessage | N
         IpcError: Not of this schema.
     """
     body = await _read_body(reader)
-    try:
-        return None if body is None else _worker_decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise IpcError(str(error)) from error
+    return None if body is None else parse_worker_message(body)
