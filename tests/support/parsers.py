@@ -138,9 +138,15 @@ class _Clear:
         return length
 
     unprotect_rtcp = protect = unprotect
+    tag = 0
 
-    def unprotect_run(self, buffer: Buffer, end: int, segment: int) -> tuple[list[bytes], int]:
-        return [], 0
+    def unprotect_run(self, buffer: Buffer, segment: int, count: int) -> list[int]:
+        return [segment] * count
+
+    def protect_run(
+        self, buffer: Buffer, segment: int, begin: int, count: int, length: int
+    ) -> bool:
+        return True
 
     def protect_rtcp(self, data: bytes) -> bytes:
         return data
