@@ -8,7 +8,8 @@
  */
 import { useEffect, useRef } from 'preact/hooks';
 import { ageWithBar, dashed, tenths } from '../core/format.js';
-import { FREEZE_MS } from '../shell/media.js';
+import { FREEZE_MS, SAME_MS } from '../shell/media.js';
+import { paintStages } from './stages.js';
 import { html } from '../view.js';
 
 const LOOK_EVERY_MS = 50;
@@ -30,6 +31,7 @@ class PictureView {
   #note;
   #sound;
   #camera;
+  #stages;
   #badge_ms = 0;
   /** @type {Map<Node, string>} */
   #written = new Map();
@@ -47,6 +49,7 @@ class PictureView {
     this.#camera = part(root, 'picture-camera', '');
     this.#sound = part(root, 'picture-sound', `hearing-${name}`);
     this.#badge = part(root, 'picture-age', '');
+    this.#stages = part(root, 'picture-stages', `stages-${name}`);
     root.dataset.large = String(large);
   }
 
@@ -72,6 +75,9 @@ class PictureView {
     } else if (still_ms > FREEZE_MS && !document.hidden) {
       const retry = media.state === 'connected' ? '' : t('video.failed');
       this.#set('frozen', retry, t('video.frozen', { n: tenths(still_ms) }));
+    } else if (repeats(view, media)) {
+      // Frames come, the picture does not change, the vehicle moves: what is shown is old.
+      this.#set('frozen', t('video.repeated_note'), t('video.repeated'));
     } else {
       this.#set('live', '', '');
     }
@@ -81,6 +87,7 @@ class PictureView {
     if (now_ms - this.#badge_ms >= BADGE_EVERY_MS) {
       this.#badge_ms = now_ms;
       this.#paintBadge(media, desk.streamOf(view, media.camera), still_ms, now_ms);
+      paintStages(this.#stages, t, media.stages);
     }
   }
 
@@ -119,6 +126,14 @@ class PictureView {
     this.#written.set(node, text);
     node.textContent = text;
   }
+}
+
+/** One picture again and again: by these pixels, or as the hub knows it. @param {any} view @param {import('../shell/media.js').VehicleMedia} media */
+function repeats(view, media) {
+  if ((media.same_ms ?? 0) >= SAME_MS) return true;
+  return (view.supervision?.frozen ?? []).some(
+    (/** @type {any} */ one) => one.cause === 'content' && (one.camera === media.camera || one.camera === '*'),
+  );
 }
 
 /** @param {HTMLElement} root @param {string} className @param {string} testid */

@@ -9,6 +9,7 @@ import { Chip } from './chip.js';
 import { CommandProgress } from './command.js';
 import { Picture } from './picture.js';
 import { TimeLeft } from './queue.js';
+import { Objectives } from './supervision.js';
 import { Link, Mode, Speed } from './tile.js';
 
 /** Why a press did nothing stays readable this long. */
@@ -33,6 +34,7 @@ export const TakeOver = ({ desk }) => {
       ${request.deadline_ns !== null && html`<div class="fact"><small>${t('takeover.fallback')}</small><span>${t('takeover.fallback_text')}</span></div>`}
       <${Speed} desk=${desk} vehicle=${vehicle} />
       <${CommandProgress} desk=${desk} vehicle=${vehicle.id} />
+      <${Objectives} desk=${desk} vehicle=${vehicle} />
       <div class="answers"><h3>${t('takeover.decide')}</h3>
         <${Allow} desk=${desk} request=${request} />
         <${StopButton} desk=${desk} vehicle=${vehicle.id} testid=${`stop-${dashed(vehicle.id)}`} />

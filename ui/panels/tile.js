@@ -1,10 +1,12 @@
 // @ts-check
 /** One vehicle: picture, speed with its limit, mode, next stop, link, command, STOP. */
 import { dashed, kmh, seconds } from '../core/format.js';
+import { limitSetBy } from '../core/supervision.js';
 import { html } from '../view.js';
 import { StopButton } from './alarmline.js';
 import { CommandProgress } from './command.js';
 import { Picture } from './picture.js';
+import { SupervisionLine } from './supervision.js';
 
 /** Telemetry older than this is no present value (objective: 1 s). */
 export const STALE_MS = 1_000;
@@ -22,6 +24,7 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
     <footer class="tile-foot">
       <${Speed} desk=${desk} vehicle=${vehicle} />
       <div class="tile-task"><${Task} desk=${desk} vehicle=${vehicle} />
+        <div class="supervision"><${SupervisionLine} desk=${desk} vehicle=${vehicle} /></div>
         <${CommandProgress} desk=${desk} vehicle=${vehicle.id} /></div>
       <${StopButton} desk=${desk} vehicle=${vehicle.id} />
     </footer>
@@ -66,13 +69,14 @@ export function Speed({ desk, vehicle }) {
   const age_ms = pose ? desk.since(pose.at_ns) : null;
   const fresh = pose && !unknownNow(desk, vehicle) && (age_ms ?? Infinity) <= STALE_MS;
   const limit = pose?.speed_limit_mps ?? null;
+  const who = limitSetBy(vehicle.supervision?.speed_limit, limit);
   const scale = Math.max(limit ?? 0, pose ? Math.abs(pose.speed_mps) : 0, 5.6) * 1.15;
   const share = fresh ? Math.abs(pose.speed_mps) / scale : 0;
   const over = fresh && limit !== null && Math.abs(pose.speed_mps) > limit + 0.3;
   return html`<div class=${`speed ${fresh ? '' : 'stale'}`} data-testid=${`speed-${dashed(vehicle.id)}`}
       data-mps=${fresh ? pose.speed_mps.toFixed(3) : ''} data-age-ms=${age_ms === null ? '' : Math.round(age_ms)}>
     <span class="speed-row"><b>${pose ? kmh(pose.speed_mps) : '—'}</b> km/h
-      <small class=${over ? 'over' : ''}>${limit === null ? t('tile.no_limit') : t('tile.limit', { n: Math.round(limit * 3.6) })}</small></span>
+      <small class=${over || who !== 'vehicle' ? 'over' : ''} data-set-by=${who}>${limit === null ? t('tile.no_limit') : t('tile.limit', { n: Math.round(limit * 3.6), who: t(`limit.by.${who}`) })}</small></span>
     <span class="speed-bar"><span class=${`speed-fill ${over ? 'over' : ''}`} style=${{ transform: `scaleX(${share.toFixed(3)})` }}></span>
       ${limit !== null && html`<span class="speed-limit" style=${{ left: `${((limit / scale) * 100).toFixed(1)}%` }}></span>`}</span>
     ${!fresh && html`<small class="aged">${age_ms === null ? t('tile.unknown') : `${t('tile.unknown')} — ${t('tile.aged', { age: seconds(age_ms) })}`}</small>`}

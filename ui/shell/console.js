@@ -8,20 +8,24 @@
  */
 import { batch, signal } from '@preact/signals';
 import { addExchange, emptyClock, estimate } from '../core/clock.js';
+import { ageAt } from '../core/frameage.js';
 import { inLanguage } from '../core/format.js';
 import { label } from '../core/labels.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
 import { nextSound, quiet, silence } from '../core/sounds.js';
+import { summary } from '../core/stages.js';
 import { cameraNames, initialState, reduce, requestKey } from '../core/store.js';
 import { call, newId, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
-import { MediaDesk } from './media.js';
+import { MediaDesk, SAME_MS } from './media.js';
 import { Transport } from './transport.js';
 
 /** Without progress for this long a stop also goes by REST. */
 const STOP_SECOND_PATH_MS = 300;
 const STOP_REST_TRIES = 3;
 const ANSWER_WITHIN_MS = 5_000;
+/** A vehicle that is faster than this moves; a slower one may rightly show one picture. */
+const MOVING_MPS = 0.3;
 const SOUNDS = /** @type {const} */ (['p1', 'p2', 'p3', 'hub_lost']);
 
 export class Console {
@@ -342,10 +346,17 @@ export class Console {
     });
     this.#sound();
     const { vehicles } = this.state.peek();
+    let repeats = false;
     for (const media of this.media.all()) {
-      const stream = vehicles[media.vehicle] && this.streamOf(vehicles[media.vehicle], media.camera);
+      const view = vehicles[media.vehicle];
+      const stream = view && this.streamOf(view, media.camera);
       media.check(stream?.live === true, now_ms);
+      const before = media.same_ms ?? 0;
+      media.compare(Math.abs(view?.pose?.speed_mps ?? 0) > MOVING_MPS, now_ms);
+      repeats ||= before < SAME_MS && (media.same_ms ?? 0) >= SAME_MS;
     }
+    // The hub is told of a repeated picture at once, not with the next regular report.
+    if (repeats) this.#report();
   }
 
   #sound() {
@@ -374,18 +385,26 @@ export class Console {
     const state = this.state.peek();
     const tiles = this.media.all().filter((media) => media.shown).map((media) => {
       const stream = this.streamOf(state.vehicles[media.vehicle], media.camera);
-      const delay = media.delay(stream, this.clock.peek());
+      const clock = this.clock.peek();
+      const frames = media.takeFrames();
       const still_ms = media.still(now_ms);
+      const { videoWidth: width, videoHeight: height } = media.video;
+      const told = summary(frames, stream, ({ rtp, displayed_ms }) => ageAt(stream, rtp, displayed_ms, clock));
+      media.stages = told.stages;
       return {
         vehicle: media.vehicle,
         camera: media.camera,
-        frames: media.takeFrames(),
+        frames: frames.length,
         still_ms: Number.isFinite(still_ms) ? still_ms : now_ms,
-        age_ms: delay.ok ? delay.age_ms : null,
-        uncertainty_ms: delay.ok ? delay.uncertainty_ms : null,
+        ...told,
+        width: width || null,
+        height: height || null,
+        same_ms: media.same_ms,
+        focused: media.vehicle === state.focused,
       };
     });
-    this.#transport.send({ type: 'presentation', visible: !document.hidden, tiles });
+    const rtt_ms = this.clock.peek()?.rtt_ms ?? null;
+    this.#transport.send({ type: 'presentation', visible: !document.hidden, tiles, rtt_ms });
   }
 
   /** @param {string} id @param {string} vehicle @param {string} type @param {boolean} sent @param {string} requestId */

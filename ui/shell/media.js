@@ -9,6 +9,7 @@
 import { ageAt } from '../core/frameage.js';
 import { dashed } from '../core/format.js';
 import { cameraNames } from '../core/store.js';
+import { Sameness } from './sameness.js';
 import { WhepSession } from './whep.js';
 
 /** No frame for this long is a freeze; checked often enough to be shown by 300 ms. */
@@ -17,12 +18,19 @@ const REDIAL_STILL_MS = 3_000;
 /** After the vehicle came back: its worker may be another one, which does not know us. */
 const REVIVED_STILL_MS = 800;
 const UNSTAMPED_FRAMES = 5;
+/** Displayed frames kept between two reports. */
+const MAX_FRAMES = 240;
+/** One picture repeated for this long, while the vehicle moves, is told. */
+export const SAME_MS = 450;
 
 export class VehicleMedia {
   /** @type {WhepSession | null} */
   #session = null;
   #dialled_ms = 0;
-  #frames = 0;
+  #count = 0;
+  /** @type {import('../core/stages.js').Frame[]} */
+  #frames = [];
+  #sameness = new Sameness();
   /** @type {number | null} */
   #rtp = null;
   #displayed_ms = 0;
@@ -43,6 +51,8 @@ export class VehicleMedia {
     this.hasSound = false;
     /** @type {import('./whep.js').Layer} */
     this.layer = 'low';
+    /** Where the age came from during the last second. @type {readonly import('../core/stages.js').StageTime[]} */
+    this.stages = [];
     this.video = document.createElement('video');
     this.video.muted = true;
     this.video.autoplay = true;
@@ -87,7 +97,8 @@ export class VehicleMedia {
     this.sound.srcObject = null;
     this.hasSound = false;
     this.#rtp = null;
-    this.#frames = 0;
+    this.#frames = [];
+    this.#sameness.forget();
     this.#noticed_ms = 0;
   }
 
@@ -154,11 +165,22 @@ export class VehicleMedia {
     return !this.#canTell || (this.hasPicture && this.#rtp === null);
   }
 
-  /** Frames displayed since the last call. */
+  /** Frames displayed since the last call, oldest first; of very many the newest. */
   takeFrames() {
     const frames = this.#frames;
-    this.#frames = 0;
+    this.#frames = [];
     return frames;
+  }
+
+  /** Compare the picture with the one before. @param {boolean} moving is the vehicle @param {number} now_ms */
+  compare(moving, now_ms) {
+    if (moving && this.shown) this.#sameness.look(this.video, this.#count, now_ms);
+    else this.#sameness.forget();
+  }
+
+  /** How long one picture has been repeated while the vehicle moved; null: not looked at. */
+  get same_ms() {
+    return this.#sameness.same_ms;
   }
 
   /** @param {boolean} audible */
@@ -197,10 +219,17 @@ export class VehicleMedia {
     // carries no timestamp. A browser that never gives one is believed after a few.
     this.#unstamped = rtp === null ? this.#unstamped + 1 : 0;
     if (rtp === null && this.#unstamped <= UNSTAMPED_FRAMES) return;
-    this.#frames += 1;
+    this.#count += 1;
     this.#noticed_ms = performance.now();
     this.#displayed_ms = frame.expectedDisplayTime || now_ms;
     this.#rtp = rtp;
+    if (this.#frames.length >= MAX_FRAMES) this.#frames.shift();
+    this.#frames.push({
+      rtp,
+      displayed_ms: this.#displayed_ms,
+      presented_ms: frame.presentationTime,
+      processing_ms: frame.processingDuration == null ? null : frame.processingDuration * 1_000,
+    });
   };
 }
 
