@@ -161,6 +161,11 @@ class VehicleApp:
         while True:
             now_ns = clock.monotonic_ns()
             self.vehicle.on_time(now_ns)
+            self.vehicle.encode_ms = {
+                camera.camera.name: round(camera.main.wire_ms, 1)
+                for camera in self.cameras
+                if camera.main.wire_ms is not None
+            }
             self._look = self.vehicle.snapshot(now_ns)
             uplink.pump()
             due = max(due + TICK_S, loop.time() - TICK_S)

@@ -54,6 +54,8 @@ class Encoding:
     Attributes:
         name: What it is called towards the hub: `front`, or `front--low`.
         frames: Encoded since the start.
+        wire_ms: Capture to the last packet on the wire, of the newest picture sent;
+            None before the first.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Encoding:
         self.name = name
         self.shape = shape
         self.frames = 0
+        self.wire_ms: float | None = None
         self._packetize = packetize
         self._changed = wanted
         self._deliver: Callable[[EncodedPicture], None] | None = None

@@ -81,6 +81,7 @@ class Vehicle:
         drive, conduct, checker: Its parts.
         counts: Totals of commands by outcome, for the log and the tests.
         link_up: The hub was heard within the link's limit.
+        encode_ms: What heartbeats say of the cameras (`Heartbeat.encode_ms`).
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Vehicle:
         self._stops_on_link_loss = stops_on_link_loss
         self._link_loss_ns = round(link_loss_s * 1e9)
         self._answer_within_s = answer_within_s
+        self.encode_ms: dict[str, float] = {}
         self._radio = RadioModel(vehicle_id.site)
         self._outputs = Outputs(self._count)
         self._events = EventRepeater(self._outputs, self._count)
@@ -224,7 +226,9 @@ class Vehicle:
         """Return the next heartbeat, with the hub's last one given back."""
         self._heartbeat_seq += 1
         echo = None if self._hub is None else Echo(*self._hub)
-        return Heartbeat(self._session_id, self._heartbeat_seq, now_ns, utc_ns, echo)
+        return Heartbeat(
+            self._session_id, self._heartbeat_seq, now_ns, utc_ns, echo, self.encode_ms
+        )
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """Return what cameras and microphones see and hear."""

@@ -202,6 +202,7 @@ class VideoSender(SenderReports):
             self._octets += len(payload)
             await self.sender.transport._send_rtp(packet.serialize(extensions))
         self.sent += 1
+        self.encoding.wire_ms = (clock.monotonic_ns() - picture.captured_ns) / 1e6
 
     def _pace(self, payloads: list[bytes]) -> float:
         """Return seconds between packets beyond the first burst."""

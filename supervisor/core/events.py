@@ -88,6 +88,10 @@ class StreamSample(msgspec.Struct, frozen=True, kw_only=True):
         estimate_kbps: What the uplink was found to carry, for all streams of the vehicle
             together; None where the vehicle estimates by itself.
         width, height: Of the newest keyframe, where the codec says it plainly.
+        arrived_rtp, arrived_ns: Newest frame that came whole and in order: its RTP
+            timestamp in the timeline watchers see, and when its last packet came.
+        forward_ms: How long packets were in the media worker, on average since the last
+            sample; None when none came.
         sender_rtp, sender_ntp: Newest RTCP sender report, in the timeline watchers
             see: RTP timestamp, and NTP time (64-bit fixed point, *vehicle* wall clock).
     """
@@ -113,6 +117,9 @@ class StreamSample(msgspec.Struct, frozen=True, kw_only=True):
     estimate_kbps: int | None = None
     width: int | None = None
     height: int | None = None
+    arrived_rtp: int | None = None
+    arrived_ns: int | None = None
+    forward_ms: float | None = None
 
 
 class LinkSampled(Event, frozen=True):

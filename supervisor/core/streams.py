@@ -124,7 +124,22 @@ class StreamTrack:
             clock_rtp=self._rtp,
             clock_captured_ns=None if captured is None else captured.at_ns,
             clock_uncertainty_ns=None if captured is None else captured.uncertainty_ns,
+            arrival_ms=self._arrival_ms(),
+            forward_ms=self.sample.forward_ms,
         )
+
+    def _arrival_ms(self) -> float | None:
+        """Capture to complete arrival of the newest whole frame; None while unknown."""
+        sample, captured = self.sample, self._captured
+        if captured is None or self._rtp is None:
+            return None
+        if sample.arrived_rtp is None or sample.arrived_ns is None:
+            return None
+        ticks = (sample.arrived_rtp - self._rtp) & 0xFFFF_FFFF
+        if ticks & 0x8000_0000:
+            ticks -= 1 << 32
+        captured_ns = captured.at_ns + ticks * 1_000_000_000 // sample.clock_rate
+        return round((sample.arrived_ns - captured_ns) / 1e6, 2)
 
 
 def _totals(sample: StreamSample, now_ns: int) -> _Totals:

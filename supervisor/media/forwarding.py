@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from protocols.codec import ProtocolError
+from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media.egress import Egress
 from supervisor.media.feedback import Feedback
@@ -43,12 +44,15 @@ class Forwarding:
 
     Attributes:
         gathered: Packets that wait in feeds for `flush`.
+        held_ns, turns: How long what was sent had been here, summed over so many turns.
     """
 
     def __init__(
         self, port: UdpPort, egress: Egress, feedback: Feedback, counters: Counters
     ) -> None:
         self.gathered = 0
+        self.held_ns = 0
+        self.turns = 0
         self._port = port
         self._egress = egress
         self._feedback = feedback
@@ -197,7 +201,7 @@ class Forwarding:
     # -------------------------------------------------------------- forward
 
     def flush(self, now_ns: int) -> None:
-        """Send what is gathered to all watchers."""
+        """Send what is gathered to all watchers; it was read at `now_ns`."""
         watchers = self._watchers
         forward = self._egress.forward
         for feed, publisher in self._touched.values():
@@ -210,8 +214,22 @@ class Forwarding:
                 self._feedback.ask_keyframe(publisher, feed.source, now_ns)
         self._touched.clear()
         self.gathered = 0
+        self.held_ns += clock.monotonic_ns() - now_ns
+        self.turns += 1
         if self._waiting:
             self._switch_layers(now_ns)
+
+    def take_held_ms(self) -> float | None:
+        """Return how long packets were here on average since the last call; None: none came.
+
+        From reading them off the socket to handing them to it; what the kernel holds
+        before that is not seen.
+        """
+        if not self.turns:
+            return None
+        held_ms = self.held_ns / self.turns / 1e6
+        self.held_ns = self.turns = 0
+        return held_ms
 
     def _switch_layers(self, now_ns: int) -> None:
         for key, track in list(self._waiting.items()):

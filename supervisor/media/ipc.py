@@ -227,6 +227,9 @@ class StreamReport(msgspec.Struct, frozen=True):
     estimate_kbps: int | None = None
     width: int | None = None
     height: int | None = None
+    arrived_rtp: int | None = None
+    arrived_ns: int | None = None
+    forward_ms: float | None = None
 
 
 class PublisherSampled(_Message, frozen=True):

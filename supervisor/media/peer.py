@@ -242,8 +242,12 @@ class Publisher(Peer):
         """Return the cameras (and sound) it sends."""
         return self.cameras
 
-    def report(self) -> list[ipc.StreamReport]:
-        """Return the state of every m-line that has sent something."""
+    def report(self, forward_ms: float | None = None) -> list[ipc.StreamReport]:
+        """Return the state of every m-line that has sent something.
+
+        Args:
+            forward_ms: How long packets are in this worker at present.
+        """
         reports: list[ipc.StreamReport] = []
         for inbound in self.current:
             if inbound is None:
@@ -252,6 +256,7 @@ class Publisher(Peer):
             sent = inbound.feed.sender_report if inbound.feed.source is inbound else None
             losses = inbound.losses
             width, height = inbound.size or (None, None)
+            arrived_rtp, arrived_ns = inbound.arrived() or (None, None)
             reports.append(
                 ipc.StreamReport(
                     camera=inbound.feed.camera,
@@ -275,6 +280,9 @@ class Publisher(Peer):
                     estimate_kbps=None if self.uplink is None else self.uplink.bps // 1000,
                     width=width,
                     height=height,
+                    arrived_rtp=arrived_rtp,
+                    arrived_ns=arrived_ns,
+                    forward_ms=forward_ms,
                 )
             )
         return self._merged(reports) if self._several else reports

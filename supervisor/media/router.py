@@ -142,6 +142,10 @@ class Router:
         if peer.connected:
             self._forwarding.on_watcher_time(peer, clock.monotonic_ns())
 
+    def take_held_ms(self) -> float | None:
+        """Return how long packets were in this worker on average since the last call."""
+        return self._forwarding.take_held_ms()
+
     # -------------------------------------------------------------- receive
 
     def on_readable(self) -> None:

@@ -203,9 +203,10 @@ class Worker:
                 self._counters.add("media_dropped", "hub_busy")
                 continue
             self._tell(ipc.Alive())
+            held_ms = self._router.take_held_ms()
             for peer in self._router.peers.values():
                 if isinstance(peer, Publisher) and peer.connected:
-                    self._tell(ipc.PublisherSampled(peer.session, peer.report()))
+                    self._tell(ipc.PublisherSampled(peer.session, peer.report(held_ms)))
             turn += 1
             if turn % 10 == 0:
                 self._tell(self._stats())

@@ -162,6 +162,7 @@ class Inbound:
                 stats.on_first_of_frame(timestamp, now_ns)
             if marker:
                 stats.on_frame(now_ns)
+                stats.arrived = (timestamp, now_ns)
             if timestamp != self._keyframe_timestamp:
                 index = first_keyframe(self._detect, payloads)
                 if index is not None:
@@ -309,6 +310,13 @@ class Inbound:
         stats.highest += 1
         stats.lost += 1
         losses.on_tail(stats.highest, now_ns)
+
+    def arrived(self) -> tuple[int, int] | None:
+        """Return the newest whole frame's RTP timestamp as watchers see it, and its arrival."""
+        arrived = self.stats.arrived
+        if arrived is None or not self._laid:
+            return None
+        return (arrived[0] + self._timestamp_offset) & 0xFFFF_FFFF, arrived[1]
 
     def on_sender_report(self, report: SenderReport, now_ns: int) -> SenderReport | None:
         """Note an SR and return it in the feed's timeline; None if it says nothing yet.

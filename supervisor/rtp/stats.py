@@ -25,12 +25,15 @@ class StreamStats:
         highest: Extended highest sequence number; -1 before the first packet.
         frame_timestamp: RTP timestamp of the packet that came last in sequence.
         longest_gap_ns: Longest time between two complete frames since `take_gap_ns`.
+        arrived: RTP timestamp of the newest frame that came whole and in order, and when
+            its last packet came; None before the first.
     """
 
     __slots__ = (
         "_expected_before",
         "_received_before",
         "_transit",
+        "arrived",
         "bytes",
         "clock_rate",
         "duplicates",
@@ -62,6 +65,7 @@ class StreamStats:
         self.keyframes = 0
         self.jitter = 0.0
         self.last_frame_ns: int | None = None
+        self.arrived: tuple[int, int] | None = None
         self.last_packet_ns: int | None = None
         self.frame_timestamp = -1
         self._transit: int | None = None
@@ -89,6 +93,7 @@ class StreamStats:
             self.on_first_of_frame(timestamp, now_ns)
         if marker:
             self.on_frame(now_ns)
+            self.arrived = (timestamp, now_ns)
         return extended
 
     def on_late(self, marker: bool, size: int, now_ns: int, *, overtaken: bool) -> None:

@@ -157,6 +157,7 @@ export const LABELS = {
   'video.repeated': ['同じ映像の繰り返し', 'SAME PICTURE REPEATED'],
   'video.repeated_note': ['車両は動いていますが、映像は変わっていません', 'The vehicle moves, its picture does not'],
 
+  'stage.title': ['映像遅延の内訳', 'Where the picture’s age comes from'],
   'stage.capture_encode': ['撮影・符号化', 'Capture, encode'],
   'stage.uplink': ['上り回線', 'Uplink'],
   'stage.hub': ['ハブ', 'Hub'],

@@ -1,5 +1,7 @@
 // @ts-check
-/** The age of a picture, split by stage: shown on its badge, and always in a large picture. */
+/** The age of a picture, split by stage: on its badge under the pointer, and beside a take-over. */
+import { useEffect, useRef } from 'preact/hooks';
+import { html } from '../view.js';
 
 /**
  * Draw into `root`, touching the document only where something changed.
@@ -32,3 +34,13 @@ function emptyRow() {
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** Beside a large picture, so that nothing of it is covered. */
+export const Stages = ({ desk, vehicle }) => {
+  const ref = useRef(/** @type {HTMLElement | null} */ (null));
+  void desk.tick.value;
+  useEffect(() => {
+    if (ref.current) paintStages(ref.current, desk.t, desk.media.of(vehicle)?.stages ?? []);
+  });
+  return html`<div class="stages" ref=${ref} data-testid="stages"></div>`;
+};

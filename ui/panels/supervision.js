@@ -3,6 +3,7 @@
 import { dashed, seconds } from '../core/format.js';
 import { againstLimit, announced, inUse, spoken, standing, worst } from '../core/supervision.js';
 import { html } from '../view.js';
+import { Stages } from './stages.js';
 
 /** Shapes beside the words, so that no hue is needed. */
 const MARKS = { met: '○', at_risk: '△', violated: '✕', unknown: '?' };
@@ -56,6 +57,7 @@ export const Objectives = ({ desk, vehicle }) => {
     <ul>${inUse(view).map((one) => html`<li key=${one.key} class=${`objective ${one.verdict}`} title=${why(desk, one)}>
       <b>${MARKS[one.verdict] ?? '?'}</b><span>${t(`indicator.${one.indicator}`, {}, one.indicator)}</span><span class="num">${againstLimit(one)}</span>
       ${one.verdict !== 'met' && html`<small>${why(desk, one)}</small>`}</li>`)}</ul>
+    <p class="loop"><span>${t('stage.title')}</span></p><${Stages} desk=${desk} vehicle=${vehicle.id} />
     <p class="loop"><span>${t('indicator.closed_loop')}</span><span class="num">${loop.ms == null
       ? t('loop.missing', { what: loop.missing.map((/** @type {string} */ part) => t(`indicator.${part === 'command' ? 'command_delay' : part}`, {}, part)).join('・') })
       : `${seconds(loop.ms)} ±${seconds(loop.uncertainty_ms ?? 0)}`}</span></p>
