@@ -265,6 +265,13 @@ def fuzz_command(context: typer.Context) -> None:
     )
 
 
+@app.command("sim", context_settings=PASS_ON)
+def sim_command(context: typer.Context) -> None:
+    """Simulate the core with vehicles and people on a virtual clock (`enkan sim --help`)."""
+    script = str(ROOT / "tests" / "sim" / "run.py")
+    os.execv(sys.executable, [sys.executable, script, *context.args])
+
+
 @app.command("check")
 def check_command() -> None:
     """Check style, types and import contracts only (seconds)."""

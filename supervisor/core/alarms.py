@@ -231,7 +231,8 @@ class AlarmBoard:
             effects = self._move(alarm, Input.RETURNED, now_ns, "hub")
         elif self._is_suppressed(alarm):
             alarm.raised_ns = now_ns
-            alarm.owed = alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED
+            if alarm.state is not AlarmState.SUPPRESSED_BY_DESIGN:
+                alarm.owed = alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED
             effects = self._move(alarm, Input.SUPPRESSED, now_ns, "hub")
         else:
             alarm.raised_ns = now_ns

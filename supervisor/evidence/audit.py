@@ -97,6 +97,15 @@ class VerifyResult(NamedTuple):
     head: str
 
 
+def next_epoch(highest: int, utc_ns: int) -> int:
+    """Return an epoch higher than any given before, whatever the wall clock says.
+
+    >>> next_epoch(0, 1_800_000_000_000_000_000), next_epoch(1_800_000_000, 5)
+    (1800000000, 1800000001)
+    """
+    return max(highest + 1, utc_ns // 1_000_000_000)
+
+
 class AuditStore:
     """The file. Blocking; safe to use from several threads, one at a time.
 
@@ -206,7 +215,7 @@ class AuditStore:
             except sqlite3.Error as error:
                 raise _explain(error, self.path) from error
             raised = {
-                vehicle_id: max(stored.get(str(vehicle_id), 0) + 1, now_ns // 1_000_000_000)
+                vehicle_id: next_epoch(stored.get(str(vehicle_id), 0), now_ns)
                 for vehicle_id in vehicle_ids
             }
             entries = [

@@ -176,6 +176,23 @@ def test_an_alarm_suppressed_before_anyone_saw_it_is_still_owed_an_acknowledgeme
     assert world.alarm("link.lost") == "returned_unacknowledged"
 
 
+def test_what_is_owed_survives_a_second_loss_under_the_same_suppression() -> None:
+    world = World()
+    world.online()
+    world.run(4)
+    assert world.alarm("link.lost") == "unacknowledged"
+    world.do(e.BrokerChanged(False))
+    world.run(2)
+    assert world.alarm("link.lost") == "suppressed_by_design"
+    world.do(e.BrokerChanged(True))
+    world.run(3, beats=True, telemetry=True)  # back, but broker.down still holds
+    world.do(e.BrokerChanged(False))
+    world.run(4)
+    world.do(e.BrokerChanged(True))
+    world.run(8, beats=True, telemetry=True)
+    assert world.alarm("link.lost") == "returned_unacknowledged"
+
+
 def test_a_failed_audit_write_is_an_alarm_that_the_next_good_write_ends_after_its_delay() -> None:
     world = World()
     world.do(e.AuditWritten("x", False))

@@ -1,0 +1,219 @@
+"""Seeded bugs: each must be found by the simulation, or the simulation proves nothing.
+
+A mutant replaces text in the source of a module before anything imports it, in a
+process of its own. Text that is not there exactly once stops the run: the mutant has
+to follow the code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+
+class Change(NamedTuple):
+    """In `module`, `old` becomes `new`."""
+
+    module: str
+    old: str
+    new: str
+
+
+class Mutant(NamedTuple):
+    """One bug. Changed modules are loaded in this order: what is imported, before who does."""
+
+    name: str
+    what: str
+    changes: tuple[Change, ...]
+
+
+def _one(name: str, what: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, what, (Change(module, old, new),))
+
+
+CHECKER: Final = "vehicle_stub.checker"
+COMMANDS: Final = "supervisor.core.commands"
+ALARMS: Final = "supervisor.core.alarms"
+
+MUTANTS: Final = (
+    _one(
+        "epoch-not-raised", "a restarted hub keeps its epochs",
+        "supervisor.evidence.audit",
+        "return max(highest + 1, utc_ns // 1_000_000_000)",
+        "return highest or utc_ns // 1_000_000_000",
+    ),
+    _one(
+        "epoch-by-wall-clock", "the epoch follows a clock that goes back",
+        "supervisor.evidence.audit",
+        "return max(highest + 1, utc_ns // 1_000_000_000)",
+        "return utc_ns // 1_000_000_000",
+    ),
+    _one(
+        "ttl-unchecked", "the vehicle obeys whatever the age",
+        CHECKER, "    guard_expiry,\n    guard_future,", "    guard_future,",
+    ),
+    _one(
+        "seq-unchecked", "a resume from before a stop is obeyed after it",
+        CHECKER, "    guard_seq,\n    guard_expiry,", "    guard_expiry,",
+    ),
+    Mutant(
+        "duplicates-obeyed", "a repetition has its effect again",
+        (
+            Change(CHECKER, "if (command.command_id, stop) in self._known:", "if False:"),
+            Change(CHECKER, "command.seq > marks.seq:", "command.seq >= marks.seq:"),
+        ),
+    ),
+    _one(
+        "epoch-unchecked", "a hub that was fenced off is obeyed",
+        CHECKER, "    guard_epoch,\n    guard_seq,", "    guard_seq,",
+    ),
+    Mutant(
+        "epoch-not-kept", "a restarted vehicle has forgotten the epoch (its neighbours are off)",
+        (
+            Change(CHECKER, "    guard_session,\n", ""),
+            Change(CHECKER, "    guard_seq,\n    guard_expiry,", "    guard_seq,"),
+            Change("sim.car", "self.disk_epoch = max(self.disk_epoch, epoch)", "pass"),
+        ),
+    ),
+    _one(
+        "tag-unchecked", "the vehicle trusts the broker",
+        CHECKER, "if not tags.verify(command, self._vehicle_id, self._key):", "if False:",
+    ),
+    _one(
+        "stored-obeyed", "the vehicle obeys retained commands",
+        CHECKER, "        if retained:\n", "        if False:\n",
+    ),
+    _one(
+        "vehicle-drives-on", "link loss does not stop the vehicle that must stop",
+        "vehicle_stub.vehicle",
+        "        if self._stops_on_link_loss:\n            self.conduct.feed(Input.LINK_LOST",
+        "        if False:\n            self.conduct.feed(Input.LINK_LOST",
+    ),
+    _one(
+        "fsync-skipped", "the store answers before the record is durable",
+        "sim.store", "ANSWER_EARLY = False", "ANSWER_EARLY = True",
+    ),
+    _one(
+        "event-acknowledged-early", "an event is acknowledged before its record is durable",
+        "supervisor.core.requests",
+        'effects.append(Count("vehicle_event", "new"))',
+        'effects.append(SendEventAck(record.vehicle_id, EventAck(event.event_id)))',
+    ),
+    _one(
+        "resume-not-recorded", "a resume goes out with its record, not after it",
+        COMMANDS,
+        "        _asked_record(fleet, record, asked, now_ns, waits=True),\n",
+        "        _asked_record(fleet, record, asked, now_ns, waits=True),\n"
+        "        *_send(fleet, record, command, 2_000, now_ns),\n",
+    ),
+    _one(
+        "resume-survives-stop", "a stop does not withdraw a resume that waits",
+        COMMANDS, "for c in record.in_flight.values() if not c.sent]:", "for c in ()]:",
+    ),
+    _one(
+        "decision-without-limit", "a slow disk lets an old decision through",
+        COMMANDS,
+        "if now_ns - command.view.asked_ns > int(fleet.config.decision_limit_s * 1e9):",
+        "if False:",
+    ),
+    _one(
+        "old-picture-accepted", "a resume is decided on any picture",
+        COMMANDS,
+        "if age is None or not 0.0 <= age <= fleet.config.picture_limit_ms:",
+        "if False:",
+    ),
+    _one(
+        "stop-needs-a-link", "a stop is refused while the link is not fresh",
+        COMMANDS,
+        "            return _stop(fleet, record, asked, now_ns)\n",
+        "            if not record.link.is_fresh(now_ns):\n"
+        '                return _refuse(fleet, asked, "link", "not fresh")\n'
+        "            return _stop(fleet, record, asked, now_ns)\n",
+    ),
+    _one(
+        "command-deadline-late", "`>` for `>=` at a command's deadline",
+        COMMANDS, "if now_ns >= c.deadline_ns]:", "if now_ns > c.deadline_ns]:",
+    ),
+    _one(
+        "request-deadline-late", "`>` for `>=` at a request's deadline",
+        "supervisor.core.requests",
+        "and now_ns >= request.deadline_ns", "and now_ns > request.deadline_ns",
+    ),
+    _one(
+        "link-lost-late", "`>` for `>=` where a link is lost",
+        "supervisor.core.links", "if silence >= self._lost_ns:", "if silence > self._lost_ns:",
+    ),
+    _one(
+        "link-green-late", "`>` for `>=` where a link stops being online",
+        "supervisor.core.links",
+        "elif silence >= self._degraded_ns:", "elif silence > self._degraded_ns:",
+    ),
+    _one(
+        "alarm-delay-late", "`<` for `<=` at the end of an alarm's delay",
+        ALARMS, "for place, alarm in self._pending.items() if alarm.due_ns() <= now_ns]:",
+        "for place, alarm in self._pending.items() if alarm.due_ns() < now_ns]:",
+    ),
+    _one(
+        "alarm-forgotten", "an alarm that nobody saw goes away by itself",
+        ALARMS, "Input.RETURNED: {_N: _N, _U: _R,", "Input.RETURNED: {_N: _N, _U: _N,",
+    ),
+    _one(
+        "alarm-not-shown", "an alarm changes and consoles are not told",
+        ALARMS, "return [record, ShowAlarm(view), Count(", "return [record, Count(",
+    ),
+    _one(
+        "stale-shown-live", "a stream stays live without packets",
+        "supervisor.core.streams",
+        "return self.last_packet_ns is not None and now_ns - self.last_packet_ns <= live_ns",
+        "return self.last_packet_ns is not None",
+    ),
+    _one(
+        "late-beats-count", "a late or doubled beat is evidence of now",
+        "supervisor.core.vehicles",
+        '        effects.append(Count("heartbeat", order.value))\n'
+        "        if order is not Order.GAP:\n            return effects\n",
+        '        effects.append(Count("heartbeat", order.value))\n',
+    ),
+    _one(
+        "clock-too-sure", "a clock's error bar is half of what it must be",
+        "supervisor.core.clocksync", "(rtt + 1) // 2)", "(rtt + 1) // 4)",
+    ),
+)  # fmt: skip
+
+BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}
+
+
+class MutantError(Exception):
+    """The mutant does not fit the code any more."""
+
+
+def apply(mutant: Mutant) -> None:
+    """Load the changed modules in place of the real ones. Call it before importing them.
+
+    Raises:
+        MutantError: A text is not in its module exactly once, or it is loaded already.
+    """
+    modules: dict[str, list[Change]] = {}
+    for change in mutant.changes:
+        modules.setdefault(change.module, []).append(change)
+    for name, changes in modules.items():
+        if name in sys.modules:
+            raise MutantError(f"{name} is loaded already")
+        importlib.import_module(name.rpartition(".")[0])
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise MutantError(f"there is no {name}")
+        source = Path(spec.origin).read_text(encoding="utf-8")
+        for change in changes:
+            if source.count(change.old) != 1:
+                raise MutantError(
+                    f"{mutant.name}: {change.old!r} is in {name} "
+                    f"{source.count(change.old)} times, not once"
+                )
+            source = source.replace(change.old, change.new)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        exec(compile(source, spec.origin, "exec"), module.__dict__)

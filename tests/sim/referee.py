@@ -1,0 +1,381 @@
+"""What must hold, whatever happens: checked after each step of the core and each act
+of a vehicle. The referee knows the true time and never asks the core what it believes
+when it can know by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from protocols import vehicle as v
+from protocols.operator import AlarmState, CommandState, LinkState, RequestState
+from protocols.topics import VehicleId
+from sim.clockwork import MS, SECOND, Clockwork, Violation
+from sim.store import Store
+from supervisor.core import catalogue as rows
+from supervisor.core import commands, views
+from supervisor.core import effects as f
+from supervisor.core import events as e
+from vehicle_stub.conduct import Phase
+
+if TYPE_CHECKING:
+    from sim.broker import Broker
+    from sim.car import Car
+    from sim.hub import SimHub
+
+STOP_WITHIN_NS: Final = 2_500 * MS
+LOOK_EVERY: Final = 5
+"""Ticks between two looks at the whole views."""
+
+DEGRADED_NS: Final = 1_200 * MS
+LOST_NS: Final = 3_000 * MS
+LINK_LOSS_NS: Final = 2_000 * MS
+STALE_NS: Final = 1_000 * MS
+FROZEN_NS: Final = 300 * MS
+DECISION_NS: Final = 1_000 * MS
+OLDEST_PICTURE_MS: Final = 1_000.0
+LIVE_NS: Final = 300 * MS
+SLACK_NS: Final = 200 * MS
+DRIFT_SLACK_NS: Final = MS
+ROWS: Final = {row.key: row for row in rows.CATALOGUE}
+OWING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED_UNACKNOWLEDGED)
+
+
+class _Heard:
+    """What a hub's life has heard of one vehicle, by the referee's own books."""
+
+    def __init__(self) -> None:
+        self.run = 0
+        self.gone_run = -1
+        self.beat_seq = -1
+        self.beat_ns: int | None = None
+        self.numbers_ns: int | None = None
+        self.picture_due = False
+        self.since: dict[str, int] = {}
+
+
+class Referee:
+    """Raises `Violation` with what does not hold."""
+
+    def __init__(self, clockwork: Clockwork, store: Store, broker: Broker) -> None:
+        self._clockwork = clockwork
+        self._store = store
+        self._broker = broker
+        self._sent: dict[tuple[VehicleId, int, int], tuple[int, f.SendCommand]] = {}
+        self._newest: dict[VehicleId, tuple[int, int]] = {}
+        self._epochs: dict[VehicleId, int] = {}
+        self._obeyed: set[tuple[VehicleId, str, int, int]] = set()
+        self._obeyed_epoch: dict[VehicleId, int] = {}
+        self._stops: dict[VehicleId, dict[str, tuple[int, int]]] = {}
+        self._applied: set[tuple[VehicleId, str]] = set()
+        self.resumes_obeyed = 0
+        self.stops_checked = 0
+        self._new_life()
+
+    def _new_life(self) -> None:
+        self._asked: dict[str, int] = {}
+        self._stop_asked: dict[VehicleId, int] = {}
+        self._heard: dict[VehicleId, _Heard] = {}
+        self._shown: dict[str, AlarmState] = {}
+        self._owed: set[str] = set()
+        self._broker_gone_ns: int | None = None
+
+    def fail(self, what: str) -> None:
+        """Something does not hold."""
+        raise Violation(what)
+
+    # ----------------------------------------------------------------- the hub
+
+    def on_hub_start(self, hub: SimHub) -> None:
+        """A new life: nothing of the last one counts but what was durable."""
+        self._new_life()
+
+    def on_step(
+        self, hub: SimHub, event: e.AnyEvent, effects: list[f.AnyEffect], now_ns: int
+    ) -> None:
+        """One step of the core."""
+        kind = type(event)
+        if kind is e.TelemetryReceived or kind is e.HeartbeatReceived:
+            self._on_numbers(event, now_ns)
+        elif kind is e.ConnectionReceived:
+            self._on_connection(event)
+        elif kind is e.VehicleConfigured:
+            if event.epoch <= self._epochs.get(event.vehicle_id, -1):
+                self.fail(f"the epoch of {event.vehicle_id} does not rise: {event.epoch}")
+            self._epochs[event.vehicle_id] = event.epoch
+        elif kind is e.PublisherChanged:
+            if event.connected:
+                self._heard.setdefault(event.vehicle_id, _Heard()).picture_due = True
+        elif kind is e.BrokerChanged:
+            self._broker_gone_ns = None if event.connected else self._broker_gone_ns or now_ns
+        elif kind is e.CommandAsked:
+            self._on_asked(hub, event, effects)
+        recorded: set[str] = set()
+        for effect in effects:
+            kind = type(effect)
+            if kind is f.Record:
+                if effect.kind == "command.asked":
+                    recorded.add(str(effect.data["command_id"]))
+            elif kind is f.SendCommand:
+                self._on_send(effect, recorded)
+            elif kind is f.SendEventAck:
+                if effect.ack.event_id not in self._store.events:
+                    self.fail(f"event {effect.ack.event_id} acknowledged without a durable record")
+            elif kind is f.ShowAlarm:
+                self._on_alarm(effect, event)
+            elif kind is f.ShowCommand:
+                self._on_command_shown(effect)
+
+    def _on_asked(self, hub: SimHub, event: e.CommandAsked, effects: list[f.AnyEffect]) -> None:
+        repeated = event.command_id in self._asked
+        now = self._clockwork.now
+        taken = any(type(x) is f.Record and x.kind == "command.asked" for x in effects)
+        if taken or not repeated:  # what was refused may be asked again
+            self._asked[event.command_id] = now
+        if not isinstance(event.body, v.Stop):
+            age_ms = event.picture_age_ms
+            if taken and (age_ms is None or age_ms > OLDEST_PICTURE_MS):
+                self.fail(f"{event.command_id} was taken on a picture {age_ms} ms old")
+            return
+        if event.operator.role not in commands.MAY_ACT:
+            return
+        self._stop_asked[event.vehicle_id] = now
+        if not repeated and not any(type(effect) is f.SendCommand for effect in effects):
+            self.fail(f"stop {event.command_id} was not sent in the step that asked for it")
+        car = hub.cars[event.vehicle_id]
+        if repeated:
+            return  # the same press once more, perhaps of long ago
+        if car.way.connected and not car.way.cut and hub.broker_connected:
+            self._clockwork.after(
+                STOP_WITHIN_NS, self._check_stop, hub, car, car.starts, event.command_id,
+                self._clockwork.now,
+            )  # fmt: skip
+
+    def _check_stop(
+        self, hub: SimHub, car: Car, start: int, command_id: str, asked_at: int
+    ) -> None:
+        newest_trouble = max(car.way.troubled, self._broker.troubled, hub.troubled)
+        if newest_trouble > asked_at or car.starts != start or not car.alive:
+            return
+        self.stops_checked += 1
+        if command_id not in self._stops.get(car.name, {}):
+            self.fail(f"stop {command_id} did not reach {car.name}, which was connected")
+
+    def _on_send(self, effect: f.SendCommand, recorded: set[str]) -> None:
+        command, name = effect.command, effect.vehicle_id
+        if command.command_id not in self._asked:
+            self.fail(f"{command.command_id} is sent, but nobody asked for it in this life")
+        if command.epoch != self._epochs[name]:
+            self.fail(f"{command.command_id} has epoch {command.epoch}, not {self._epochs[name]}")
+        place = (command.epoch, command.seq)
+        if place <= self._newest.get(name, (-1, -1)):
+            self.fail(f"{command.command_id}: epoch and seq {place} do not rise")
+        self._newest[name] = place
+        if isinstance(command.body, v.Stop):
+            if command.command_id not in recorded:
+                self.fail(f"stop {command.command_id} goes out before its record")
+        else:
+            self._on_send_resume(name, command)
+        self._sent[(name, *place)] = (self._clockwork.now, effect)
+
+    def _on_send_resume(self, name: VehicleId, command: v.Command) -> None:
+        if command.command_id not in self._store.asked:
+            self.fail(f"{command.command_id} is sent without a durable record")
+        asked_at = self._asked.get(command.command_id, 0)
+        if self._clockwork.now - asked_at > DECISION_NS:
+            self.fail(f"{command.command_id} is sent long after it was asked for")
+        if self._stop_asked.get(name, -1) > asked_at:
+            self.fail(f"{command.command_id} is sent although a stop came after it")
+
+    def _on_alarm(self, effect: f.ShowAlarm, event: e.AnyEvent) -> None:
+        alarm = effect.alarm
+        self._shown[alarm.id] = alarm.state
+        self._clockwork.note("alarm", alarm.id, alarm.state)
+        if alarm.state in OWING:
+            self._owed.add(alarm.id)
+        elif alarm.state is AlarmState.ACKNOWLEDGED:
+            self._owed.discard(alarm.id)
+        elif alarm.state is AlarmState.NORMAL and alarm.id in self._owed:
+            self._owed.discard(alarm.id)
+            seen = isinstance(event, e.AlarmAcknowledged) and event.alarm_id == alarm.id
+            if ROWS[alarm.key].latching and not seen:
+                self.fail(f"alarm {alarm.id} went away without anybody having seen it")
+
+    def _on_command_shown(self, effect: f.ShowCommand) -> None:
+        view = effect.command
+        if view.state is not CommandState.APPLIED:
+            return
+        if (VehicleId.parse(view.vehicle), view.id) not in self._applied:
+            self.fail(f"{view.id} is shown as applied; {view.vehicle} never said so")
+
+    def _on_numbers(self, event: e.HeartbeatReceived | e.TelemetryReceived, now_ns: int) -> None:
+        heard = self._heard.setdefault(event.vehicle_id, _Heard())
+        run = int(event.message.session_id.rpartition("-")[2])
+        if run < heard.run:
+            return
+        if run > heard.run:
+            heard.run, heard.beat_seq = run, -1
+        if type(event) is e.TelemetryReceived:
+            heard.numbers_ns = now_ns
+        elif event.message.seq > heard.beat_seq and run != heard.gone_run:
+            heard.beat_seq, heard.beat_ns = event.message.seq, now_ns
+
+    def _on_connection(self, event: e.ConnectionReceived) -> None:
+        heard = self._heard.setdefault(event.vehicle_id, _Heard())
+        run = int(event.message.session_id.rpartition("-")[2])
+        if event.message.state is v.ConnectionState.OFFLINE and run >= heard.run:
+            heard.beat_ns = None
+            heard.gone_run = run
+            heard.picture_due = False
+
+    # -------------------------------------------------------------- the vehicle
+
+    def on_accepted(self, car: Car, command: v.Command, retained: bool) -> None:
+        """A vehicle has just obeyed."""
+        place = (command.epoch, command.seq)
+        is_stop = isinstance(command.body, v.Stop)
+        self._clockwork.note(
+            str(car.name), "obeys", "stop" if is_stop else "resume", command.command_id
+        )
+        if retained:
+            self.fail(f"{car.name} obeyed a stored {command.command_id}")
+        sent = self._sent.get((car.name, *place))
+        if sent is None or sent[1].command.command_id != command.command_id:
+            self.fail(f"{car.name} obeyed {command.command_id}, which was never sent to it")
+            return
+        if is_stop:
+            self._stops.setdefault(car.name, {})[command.command_id] = place
+            return
+        self.resumes_obeyed += 1
+        if command.command_id not in self._store.asked:
+            self.fail(f"{car.name} obeyed {command.command_id} without a durable record")
+        age_ns = self._clockwork.now - sent[0]
+        if age_ns > command.ttl_ms * MS + DRIFT_SLACK_NS:
+            self.fail(f"{car.name} obeyed {command.command_id} {age_ns / MS:.0f} ms after it")
+        if command.epoch < self._obeyed_epoch.get(car.name, -1):
+            self.fail(f"{car.name} obeyed {command.command_id} of an older epoch")
+        self._obeyed_epoch[car.name] = command.epoch
+        key = (car.name, command.command_id, *place)
+        if key in self._obeyed:
+            self.fail(f"{car.name} obeyed {command.command_id} twice")
+        self._obeyed.add(key)
+        for stop_id, stop_place in self._stops.get(car.name, {}).items():
+            if stop_place > place:
+                self.fail(f"{car.name} obeyed {command.command_id} after the newer stop {stop_id}")
+
+    def on_vehicle_time(self, car: Car, silence_ns: int | None) -> None:
+        """A vehicle has moved on; `silence_ns` since it last heard the hub, on its clock."""
+        if silence_ns is None or silence_ns < LINK_LOSS_NS or not car.stops_on_link_loss:
+            return
+        if car.vehicle.conduct.phase is Phase.DRIVING:
+            self.fail(
+                f"{car.name} drives on without having heard the hub for {silence_ns // MS} ms"
+            )
+
+    def on_result(self, car: Car, result: v.CommandResult) -> None:
+        """A vehicle has just answered."""
+        if result.state is v.ResultState.APPLIED:
+            self._applied.add((car.name, result.command_id))
+
+    # ------------------------------------------------------------------- time
+
+    def on_tick(self, hub: SimHub, count: int) -> None:
+        """After every tick: deadlines, links, alarms; now and then what consoles see."""
+        now_ns = hub.now_ns()
+        fleet = hub.fleet
+        board = fleet.alarms
+        for view in board.open():
+            if self._shown.get(view.id) is not view.state:
+                self.fail(f"alarm {view.id} is {view.state}; shown: {self._shown.get(view.id)}")
+        due_ns = board.next_deadline_ns()
+        if due_ns is not None and due_ns <= now_ns:
+            self.fail("an alarm's delay is over and nothing happened")
+        if self._broker_gone_ns is not None:
+            overdue = now_ns - self._broker_gone_ns - ROWS[rows.BROKER_DOWN].on_delay_ms * MS
+            if overdue > SLACK_NS:
+                self._must_show(hub, rows.BROKER_DOWN, "")
+        for name, record in fleet.vehicles.items():
+            for command in record.in_flight.values():
+                if now_ns >= command.deadline_ns:
+                    self.fail(f"{command.view.id} is past its deadline and still under way")
+            for request in record.open_requests.values():
+                if board.get(rows.TAKEOVER_REQUESTED, str(name)) is None:
+                    self.fail(f"request {request.id} is open without an alarm")
+                self._must_show(hub, rows.TAKEOVER_REQUESTED, str(name))
+                due_ns = request.deadline_ns
+                is_open = request.state is RequestState.OPEN
+                if is_open and due_ns is not None and now_ns >= due_ns:
+                    self.fail(f"request {request.id} is past its deadline and still open")
+            self._check_link(hub, name, now_ns)
+            self._check_silence(hub, name, now_ns)
+            if count % LOOK_EVERY == 0:
+                self._check_view(hub, hub.cars[name], now_ns)
+
+    def _must_show(self, hub: SimHub, key: str, vehicle: str) -> None:
+        alarm = hub.fleet.alarms.get(key, vehicle)
+        if alarm is None or alarm.state is AlarmState.NORMAL:
+            self.fail(f"{key} of {vehicle or 'the hub'} must be shown and is not")
+
+    def _check_link(self, hub: SimHub, name: VehicleId, now_ns: int) -> None:
+        heard = self._heard.get(name)
+        state = hub.fleet.vehicles[name].link.state
+        beat_ns = None if heard is None else heard.beat_ns
+        silence = None if beat_ns is None else now_ns - beat_ns
+        if state is LinkState.ONLINE and (silence is None or silence >= DEGRADED_NS):
+            self.fail(f"{name} is shown online {_seconds(silence)} after its last beat")
+        if state is LinkState.DEGRADED and (silence is None or silence >= LOST_NS):
+            self.fail(f"{name} is not lost {_seconds(silence)} after its last beat")
+        if silence is not None and silence >= LOST_NS:
+            if state is not LinkState.LOST:
+                self.fail(f"{name} is {state} {_seconds(silence)} after its last beat")
+            self._must_show(hub, rows.LINK_LOST, str(name))
+
+    def _check_silence(self, hub: SimHub, name: VehicleId, now_ns: int) -> None:
+        """Old numbers and still pictures on a living link raise their alarms in time."""
+        heard = self._heard.get(name)
+        if heard is None:
+            return
+        record = hub.fleet.vehicles[name]
+        online = record.link.state is LinkState.ONLINE
+        stale = online and (heard.numbers_ns is None or now_ns - heard.numbers_ns > STALE_NS)
+        frozen = online and heard.picture_due and any(
+            stream.last_frame_ns is not None and now_ns - stream.last_frame_ns > FROZEN_NS
+            for stream in record.streams.values()
+        )  # fmt: skip
+        for key, holds in ((rows.TELEMETRY_STALE, stale), (rows.VIDEO_FROZEN, frozen)):
+            if not holds:
+                heard.since.pop(key, None)
+                continue
+            since = heard.since.setdefault(key, now_ns)
+            wait_ns = ROWS[key].on_delay_ms * MS + SLACK_NS
+            if key == rows.TELEMETRY_STALE:
+                wait_ns += STALE_NS  # due only from when the link came up
+            if now_ns - since > wait_ns:
+                self._must_show(hub, key, str(name))
+
+    def _check_view(self, hub: SimHub, car: Car, now_ns: int) -> None:
+        view = views.vehicle_view(hub.fleet, car.name, now_ns)
+        assert view is not None
+        for stream in view.streams:
+            packet_ns = car.last_packet_ns
+            if stream.live and (packet_ns is None or now_ns - packet_ns > LIVE_NS):
+                self.fail(f"{car.name}: {stream.name} is shown live without packets")
+            true_ns = car.captured_true_ns
+            if stream.clock_captured_ns is None or true_ns is None:
+                continue
+            true_ns += now_ns - self._clockwork.now
+            bar = stream.clock_uncertainty_ns
+            assert bar is not None
+            if stream.clock_captured_ns - bar > true_ns + DRIFT_SLACK_NS:
+                early = (stream.clock_captured_ns - true_ns) / MS
+                self.fail(f"{car.name}: a picture is shown {early:.1f} ms younger than it is")
+        if view.clock_offset_ns is not None and view.clock_uncertainty_ns is not None:
+            wrong = abs(view.clock_offset_ns - (now_ns - car.now_ns()))
+            if wrong > view.clock_uncertainty_ns + DRIFT_SLACK_NS:
+                self.fail(
+                    f"{car.name}: the clock is {wrong / MS:.1f} ms wrong, "
+                    f"said to be within {view.clock_uncertainty_ns / MS:.1f} ms"
+                )
+
+
+def _seconds(duration_ns: int | None) -> str:
+    return "without ever" if duration_ns is None else f"{duration_ns / SECOND:.3f} s"
