@@ -32,6 +32,9 @@ from supervisor.rtp.layers import Choice, LayerSet
 MAX_READS: Final = 64
 """Runs taken from the socket before the loop gets its turn again."""
 
+MAX_SHED: Final = 1024
+"""Runs taken from it in one turn while media is shed."""
+
 BATCH: Final = 32
 """Packets gathered over several runs before they are forwarded."""
 
@@ -161,10 +164,31 @@ class Router:
             if forwarding.gathered >= BATCH:
                 forwarding.flush(now_ns)
                 now_ns = clock.monotonic_ns()
+        else:
+            if self.port.crowded:
+                self._shed(now_ns)
         if forwarding.gathered:
             forwarding.flush(now_ns)
         if self._feedback.lossy:
             self._feedback.ask_again(now_ns)
+
+    def _shed(self, now_ns: int) -> None:
+        """Empty the socket of media that comes faster than it can be forwarded.
+
+        Checks, handshakes and reports are taken: in the kernel's queue they would be
+        lost like everything else, and no peer could connect to a busy worker. A live
+        picture that had to wait behind all the others would be late anyway.
+        """
+        view = self.port.buffer.view
+        for _ in range(MAX_SHED):
+            run = self.port.receive()
+            if run is None:
+                return
+            length, segment, address = run
+            if length >= 2 and 127 < view[0] < 192 and not 191 < view[1] < 224:
+                self.counters.add("media_dropped", "overload", -(-length // segment))
+            else:
+                self._on_run(length, segment, address, now_ns)
 
     def _on_run(self, length: int, segment: int, address: Address, now_ns: int) -> None:
         peer = self._by_address.get(address)

@@ -20,6 +20,9 @@ from supervisor.media.srtp import Buffer
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
 _UDP_GRO: Final = 104
+_SO_MEMINFO: Final = 55
+_FORCED: Final = {socket.SO_RCVBUF: 33, socket.SO_SNDBUF: 32}
+"""SO_RCVBUFFORCE and SO_SNDBUFFORCE: beyond net.core.rmem_max, with CAP_NET_ADMIN."""
 
 MAX_SEGMENTS: Final = 64
 MAX_RUN: Final = 65_000
@@ -29,11 +32,17 @@ RECEIVE_BUFFER: Final = 65_536
 SOCKET_BUFFER: Final = 8 << 20
 """Bytes asked of the kernel, which may grant less: 0.4 s of 20 streams of 8 Mbit/s."""
 
+CROWDED: Final = 0.5
+"""Share of the receive buffer in use from which on media is shed, not queued."""
+
 BACKLOG: Final = 128
 """Runs kept while the socket is full; newer ones are dropped and counted."""
 
 _INT: Final = Struct("i")
 _U16: Final = Struct("H")
+_MEMINFO: Final = Struct("II")
+"""Bytes in use and allowed for receiving (sock_diag(7), SK_MEMINFO_*)."""
+
 _CMSG: Final = socket.CMSG_SPACE(_INT.size)
 
 Address = tuple[Any, ...]
@@ -73,9 +82,10 @@ class UdpPort:
         self.bytes_in = 0
         self.bytes_out = 0
         self._backlog: deque[tuple[bytes, int, Address]] = deque()
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        for option, forced in _FORCED.items():
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+                sock.setsockopt(socket.SOL_SOCKET, forced, SOCKET_BUFFER)
         self.gro = self._try_option(_UDP_GRO, 1)
         self.gso = self._try_option(_UDP_SEGMENT, 0)
 
@@ -105,6 +115,18 @@ class UdpPort:
         self.bytes_in += length
         self.packets_in += -(-length // segment) if segment else 1
         return length, segment, address
+
+    @property
+    def crowded(self) -> bool:
+        """What waits to be read fills the socket's buffer so far that more will be lost."""
+        try:
+            used = self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        except OSError:
+            return False
+        if len(used) < _MEMINFO.size:
+            return False
+        in_use, allowed = _MEMINFO.unpack(used)
+        return bool(in_use > CROWDED * allowed)
 
     def send(self, data: bytes | memoryview, segment: int, address: Address) -> None:
         """Send `data` as datagrams of `segment` bytes (the last may be shorter).

@@ -21,7 +21,7 @@ from supervisor.media.peer import (
     Publisher,
     Watcher,
 )
-from supervisor.media.router import Router
+from supervisor.media.router import MAX_READS, Router
 from supervisor.media.srtp import Buffer
 from supervisor.rtp import rtcp
 from supervisor.rtp.codec import Codec
@@ -43,6 +43,7 @@ class FakePort:
         self.counters = Counters()
         self.runs = []
         self.sent = []
+        self.crowded = False
 
     def receive(self):
         if not self.runs:
@@ -193,6 +194,19 @@ def test_a_stranger_gets_silence_and_reaches_nothing(router, port, vehicle, data
 def test_only_the_bound_address_reaches_dtls(router, port, vehicle):
     deliver(router, port, (check(), HOME), (b"\x16from home", HOME), (b"\x16from away", AWAY))
     assert vehicle.dtls.fed == [b"\x16from home"]
+
+
+def test_a_worker_with_too_much_media_still_shakes_hands(router, port, vehicle, watcher):
+    deliver(router, port, (check(), HOME))
+    connect(router, vehicle)
+    port.crowded = True
+    media = [(rtp(sequence=number), HOME) for number in range(MAX_READS + 10)]
+    deliver(router, port, *media, (check(ufrag="eyes"), AWAY), (b"\x16hello", HOME), *media[:3])
+    assert watcher.address == AWAY, "checks behind the media are answered in the same turn"
+    assert vehicle.dtls.fed == [b"\x16hello"]
+    assert vehicle.inbound[1].stats.packets == MAX_READS
+    assert dropped(port)["overload"] == 13
+    assert port.runs == []
 
 
 def test_a_new_validated_address_takes_over_at_once(router, port, vehicle):

@@ -47,6 +47,23 @@ def test_a_run_arrives_as_the_datagrams_it_was_made_of(pair, gso, gro):
     assert sender.bytes_out == receiver.bytes_in == 19_300
 
 
+def test_a_socket_says_when_its_buffer_fills_up(pair):
+    sender, receiver = pair
+    receiver.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    assert not receiver.crowded
+    for _ in range(200):
+        sender.send(bytes(1_000), 1_000, receiver.sock.getsockname())
+    assert receiver.crowded
+    drain(receiver)
+    assert not receiver.crowded
+
+
+def test_a_kernel_that_does_not_tell_is_never_crowded(pair, monkeypatch):
+    _, receiver = pair
+    monkeypatch.setattr("supervisor.media.udp._SO_MEMINFO", 4_711)
+    assert not receiver.crowded
+
+
 class Refusing:
     """A socket whose kernel says no, `times` times."""
 
