@@ -21,6 +21,7 @@ from protocols.operator import (
     AlarmSpecView,
     AlarmView,
     CommandView,
+    Refusal,
     RequestView,
     RouteView,
     VehicleView,
@@ -29,7 +30,7 @@ from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from supervisor import __version__, clock
 from supervisor.config import ROOT, ConfigError, HubConfig
-from supervisor.console.access import Access
+from supervisor.console.access import Access, talk_rank
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
 from supervisor.core import effects, events, views
@@ -54,6 +55,13 @@ TICK_S: Final = 0.1
 EVENT_QUEUE: Final = 20_000
 """Events that may wait for the core before replaceable ones are dropped: 10 s of 200
 vehicles at 10 Hz. The others come from bounded senders and are never dropped."""
+
+TALK_REFUSALS: Final = {
+    "busy": "somebody else is talking to this vehicle; wait until he has ended",
+    "preempted": "a supervisor, or who has control of the vehicle, has taken over",
+    "unheard": "the vehicle does not listen at this moment",
+}
+"""Why an operator's voice does not reach a vehicle, by the media plane's reason."""
 
 REPLACEABLE: Final = (
     events.TelemetryReceived,
@@ -179,6 +187,8 @@ class Hub:
                 vehicle_id in known and credentials.vehicle_token_ok(vehicle_id, token)
             ),
             authorise_watcher=self._authorise_watcher,
+            talk_rank=lambda sign_in: talk_rank(self._access.who(sign_in)),
+            on_talk_refused=self._talk_refused,
         )
         self._console = Console(
             config.console,
@@ -342,6 +352,10 @@ class Hub:
     async def _authorise_watcher(self, request: Request) -> str | None:
         operator = await self._access.account_of(request)
         return operator.session if operator is not None else None
+
+    def _talk_refused(self, sign_in: str, vehicle_id: VehicleId, reason: str) -> None:
+        refusal = Refusal(f"talk {vehicle_id}", f"talk_{reason}", TALK_REFUSALS[reason])
+        self._console.show(effects.Refuse(sign_in, refusal))
 
     def _sign_in_ended(self, sign_in: str, reason: str) -> None:
         closed = self._media.close_watchers_of(sign_in)

@@ -43,6 +43,7 @@ class Operation(enum.Enum):
     ACKNOWLEDGE = "acknowledge"
     STOP = "stop"
     RESUME = "resume"
+    TALK = "talk"
 
 
 class Rule(enum.Enum):
@@ -55,10 +56,16 @@ class Rule(enum.Enum):
 MATRIX: Final[dict[Role, frozenset[Operation]]] = {
     Role.VIEWER: frozenset({Operation.WATCH}),
     Role.OPERATOR: frozenset(
-        {Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.RESUME}
+        {
+            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP),
+            *(Operation.RESUME, Operation.TALK),
+        }
     ),
     Role.SUPERVISOR: frozenset(
-        {Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.RESUME}
+        {
+            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP),
+            *(Operation.RESUME, Operation.TALK),
+        }
     ),
     Role.MAINTAINER: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
     Role.ADMIN: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
@@ -89,6 +96,10 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
 }
 """(method, path as routed) -> who. HEAD counts as GET."""
 
+SUPERVISOR_TALK_RANK: Final = 3
+OPERATOR_TALK_RANK: Final = 1
+"""See `supervisor.media.talk`."""
+
 MEDIA_PREFIXES: Final = ("/whip/", "/whep/")
 """Routes of the media room: vehicles present a token there, consoles their session."""
 
@@ -96,6 +107,13 @@ MEDIA_PREFIXES: Final = ("/whip/", "/whep/")
 def allowed(role: Role, operation: Operation) -> bool:
     """Return whether accounts of this role may do this."""
     return operation in MATRIX[role]
+
+
+def talk_rank(operator: Operator | None) -> int:
+    """Return how far somebody may talk to vehicles; 0: not at all."""
+    if operator is None or not allowed(operator.role, Operation.TALK):
+        return 0
+    return SUPERVISOR_TALK_RANK if operator.role is Role.SUPERVISOR else OPERATOR_TALK_RANK
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -237,6 +255,13 @@ class Access:
     async def account_of(self, request: HTTPConnection) -> Operator | None:
         """Return who sent this request, by its cookie; None if nobody signed in."""
         return self.operator(cookie_of(request))
+
+    def who(self, session: str) -> Operator | None:
+        """Return who an `Operator.session` stands for; None if it has ended."""
+        for entry in self._sessions.values():
+            if entry.operator.session == session:
+                return entry.operator
+        return None
 
     def sign_out(self, cookie: str | None) -> None:
         """End the session of a cookie, if there is one."""

@@ -61,6 +61,10 @@ class Commands:
             return
         self._grants[vehicle] = (holder, epoch)
 
+    def holder(self, vehicle: str) -> str | None:
+        """Return the sign-in that holds a vehicle's grant, None for nobody."""
+        return self._grants.get(vehicle, (None, 0))[0]
+
     def on_open(self, peer: Peer, is_open: bool, now_ns: int) -> None:
         """Note that a peer's channel opened or is gone."""
         if not is_open:
@@ -93,7 +97,7 @@ class Commands:
         allowance = self._allowances.get(id(peer))
         if allowance is None or not allowance.take(now_ns):
             return "rate"
-        holder = self._grants.get(peer.vehicle, (None, 0))[0]
+        holder = self.holder(peer.vehicle)
         if holder is None:
             return "no_grant"
         if isinstance(peer, Watcher):

@@ -125,6 +125,7 @@ class OpenWatcher(_Message, frozen=True):
         holder: The sign-in he belongs to, which a grant can name.
         sctp_port: Of his data channel; 0: none.
         talk: Codecs in which he may talk to the vehicle; empty: he may not.
+        talk_rank: See `supervisor.media.talk`.
     """
 
     session: str
@@ -135,6 +136,7 @@ class OpenWatcher(_Message, frozen=True):
     holder: str = ""
     sctp_port: int = 0
     talk: list[Codec] = []
+    talk_rank: int = 1
 
 
 class SetLayers(_Message, frozen=True):
@@ -239,6 +241,13 @@ class PublisherSampled(_Message, frozen=True):
     streams: list[StreamReport]
 
 
+class TalkRefused(_Message, frozen=True):
+    """A watcher speaks and is not heard. `reason`: busy, preempted, unheard."""
+
+    session: str
+    reason: str
+
+
 class Stats(_Message, frozen=True):
     """Once a second. `totals`: (name, reason, total) of this worker process's counters."""
 
@@ -257,7 +266,9 @@ class Stats(_Message, frozen=True):
         return {reason: total for name, reason, total in self.totals if name == "media_dropped"}
 
 
-WorkerMessage = Ready | Alive | Opened | PeerConnected | PeerClosed | PublisherSampled | Stats
+WorkerMessage = (
+    Ready | Alive | Opened | PeerConnected | PeerClosed | TalkRefused | PublisherSampled | Stats
+)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -94,7 +94,10 @@ class MediaPlane:
     Args:
         on_event: Takes `LinkSampled` and `PublisherChanged`.
         authorise_publisher: May this bearer token publish this vehicle?
-        authorise_watcher: Returns the account that asks, None if nobody is signed in.
+        authorise_watcher: Returns the sign-in that asks, None if nobody is signed in.
+        talk_rank: Returns how far a sign-in may talk to vehicles, see `media.talk`.
+        on_talk_refused: Takes a sign-in, the vehicle he talks to, and why he is not
+            heard: `busy`, `preempted`, `unheard`.
     """
 
     def __init__(
@@ -105,11 +108,15 @@ class MediaPlane:
         on_event: Callable[[AnyEvent], None],
         authorise_publisher: Callable[[VehicleId, str], bool],
         authorise_watcher: Callable[[Request], Awaitable[str | None]],
+        talk_rank: Callable[[str], int] = lambda sign_in: 1,
+        on_talk_refused: Callable[[str, VehicleId, str], None] = lambda who, vehicle, why: None,
     ) -> None:
         self.config = config
         self.counters = counters
         self.authorise_publisher = authorise_publisher
         self.authorise_watcher = authorise_watcher
+        self._talk_rank = talk_rank
+        self._on_talk_refused = on_talk_refused
         self.pace_of_address = Pace(*PER_ADDRESS)
         self.pace_of_vehicle = Pace(*PER_VEHICLE)
         self.pace_of_seat = Pace(*PER_SEAT)
@@ -132,6 +139,7 @@ class MediaPlane:
             ipc.PeerConnected: self._on_connected,
             ipc.PeerClosed: self._on_closed,
             ipc.PublisherSampled: self._on_sampled,
+            ipc.TalkRefused: self._on_unheard,
         }
 
     async def run(self) -> None:
@@ -234,8 +242,9 @@ class MediaPlane:
             raise NotPublishingError(str(vehicle_id))
         cname = secrets.token_urlsafe(12)
         numbers = _distinct_numbers(3 * len(offer.media))
+        rank = self._talk_rank(account) if publisher.talk else 0
         served, streams = accept_watcher(
-            offer, cameras, publisher.streams, numbers, cname, layer, talk=publisher.talk
+            offer, cameras, publisher.streams, numbers, cname, layer, talk=rank > 0
         )
         session, local = self._new_session(
             vehicle_id, publisher.link, peer.ufrag, publisher=False, account=account
@@ -253,6 +262,7 @@ class MediaPlane:
                 account,
                 data_port(served),
                 talk_codecs(served),
+                rank,
             ),
         )
         if self._preferences.prefers(vehicle_id):
@@ -454,6 +464,12 @@ class MediaPlane:
         session = self.sessions.get(message.session)
         if session is not None:
             self._forget(session, message.reason)
+
+    def _on_unheard(self, message: ipc.TalkRefused) -> None:
+        session = self.sessions.get(message.session)
+        if session is not None:
+            self.counters.add("media_talk_refused", message.reason)
+            self._on_talk_refused(session.account, session.vehicle_id, message.reason)
 
     def _on_sampled(self, message: ipc.PublisherSampled) -> None:
         session = self.sessions.get(message.session)

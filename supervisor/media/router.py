@@ -12,6 +12,7 @@ race to the handshake nor make us decrypt. Nothing here is logged per packet:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from protocols.codec import ProtocolError
@@ -64,6 +65,7 @@ class Router:
         self.peers: dict[str, Peer] = {}
         self.vehicles: dict[str, Vehicle] = {}
         self.ended = Ended()
+        self.granted: Callable[[str], str | None] = lambda vehicle: None
         self._by_ufrag: dict[str, Peer] = {}
         self._by_address: dict[Address, Peer] = {}
         egress = Egress(port, counters)
@@ -90,7 +92,7 @@ class Router:
         peer.connected_ns = clock.monotonic_ns()
         if isinstance(peer, Publisher) and peer.spec.talk is not None:
             vehicle = self.vehicle(peer.vehicle)
-            vehicle.floor = vehicle.floor or Floor()
+            vehicle.floor = vehicle.floor or Floor(lambda: self.granted(peer.vehicle))
             vehicle.floor.listen(peer)
         if isinstance(peer, Watcher):
             self._forwarding.join(peer, clock.monotonic_ns())

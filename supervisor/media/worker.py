@@ -49,6 +49,7 @@ class Worker:
         self._port = UdpPort(udp, self._counters)
         self._router = Router(self._port, self._counters)
         self._commands = Commands(self._counters)
+        self._router.granted = self._commands.holder
         self._certificate = generate_certificate()
         self._writer = writer
         self._tasks = tasks
@@ -204,12 +205,19 @@ class Worker:
                 continue
             self._tell(ipc.Alive())
             held_ms = self._router.take_held_ms()
+            self._tell_unheard()
             for peer in self._router.peers.values():
                 if isinstance(peer, Publisher) and peer.connected:
                     self._tell(ipc.PublisherSampled(peer.session, peer.report(held_ms)))
             turn += 1
             if turn % 10 == 0:
                 self._tell(self._stats())
+
+    def _tell_unheard(self) -> None:
+        for vehicle in self._router.vehicles.values():
+            if vehicle.floor is not None and vehicle.floor.notices:
+                for session, reason in vehicle.floor.take_notices():
+                    self._tell(ipc.TalkRefused(session, reason))
 
     def _stats(self) -> ipc.Stats:
         port = self._port

@@ -304,6 +304,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         unit="packets",
     ),
     _counter(
+        "media_talk_refused",
+        "media_talk_refused",
+        "Times an operator was told that a vehicle does not hear him, by cause",
+        label="reason",
+    ),
+    _counter(
         "media_receive_errors",
         "media_receive_errors",
         "Errors of the media socket, by errno",

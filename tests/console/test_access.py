@@ -16,8 +16,10 @@ from supervisor.console.access import (
     Operation,
     SignInError,
     allowed,
+    talk_rank,
 )
 from supervisor.console.credentials import Credentials
+from supervisor.core.events import Operator
 from supervisor.counters import Counters
 
 PASSWORD = "correct horse battery"
@@ -66,6 +68,7 @@ def test_every_role_has_a_row_and_every_message_an_operation() -> None:
         ),
         (Operation.STOP, {Role.OPERATOR, Role.SUPERVISOR, Role.MAINTAINER, Role.ADMIN}),
         (Operation.RESUME, {Role.OPERATOR, Role.SUPERVISOR}),
+        (Operation.TALK, {Role.OPERATOR, Role.SUPERVISOR}),
     ],
 )
 def test_who_may_do_what(operation: Operation, roles: set[Role]) -> None:
@@ -199,3 +202,9 @@ async def test_only_so_many_passwords_are_checked_at_once(
     monkeypatch.setattr(Access, "MAX_VERIFYING", 2)
     results = await asyncio.gather(*(refused(access, f"nobody-{n}") for n in range(4)))
     assert sorted(error.reason for error in results) == ["busy", "busy", "wrong", "wrong"]
+
+
+def test_a_supervisor_is_heard_before_an_operator_and_who_only_looks_is_not() -> None:
+    ranks = {role: talk_rank(Operator("session", "name", role)) for role in Role}
+    assert ranks[Role.SUPERVISOR] > ranks[Role.OPERATOR] > ranks[Role.VIEWER] == 0
+    assert ranks[Role.AUDITOR] == ranks[Role.MAINTAINER] == talk_rank(None) == 0

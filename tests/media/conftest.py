@@ -91,6 +91,8 @@ class Hub:
         self.plane = plane
         self.events = events
         self.client = client
+        self.unheard: list[tuple[str, VehicleId, str]] = []
+        plane._on_talk_refused = lambda *told: self.unheard.append(told)
 
     def connected(self) -> list[PublisherChanged]:
         return [event for event in self.events if isinstance(event, PublisherChanged)]

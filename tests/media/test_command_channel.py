@@ -216,6 +216,8 @@ async def test_the_vehicle_hears_one_operator_at_a_time(hub, peer, media):
         lambda: hub.plane.counters.get("media_dropped", "talk_busy") > 20, "the floor is taken"
     )
     await hears(600)
+    await media.until(lambda: hub.unheard, "who is not heard is told why")
+    assert set(hub.unheard) == {("operator", media.BUS, "busy")}
     await first.close()
     await hears(1_500)
     await second.close()

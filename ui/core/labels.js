@@ -241,6 +241,9 @@ export const LABELS = {
 
   'refusal.role': ['権限がありません', 'role not sufficient'],
   'refusal.not_allowed': ['権限がありません', 'role not sufficient'],
+  'refusal.talk_busy': ['他の人が車両に話しています', 'somebody else is talking to the vehicle'],
+  'refusal.talk_preempted': ['監督者または操作者が通話を引き継ぎました', 'a supervisor or the controlling operator has taken over the voice'],
+  'refusal.talk_unheard': ['車両は音声を受けていません', 'the vehicle is not listening'],
   'refusal.picture': ['映像が古いか不明', 'picture too old or unknown'],
   'refusal.link': ['通信が正常でない', 'link not online'],
   'refusal.audit': ['記録できない', 'could not be recorded'],
