@@ -1,9 +1,10 @@
 """Namespaces around one emulator: made, addressed, and removed at the end.
 
-    vehicle 10.77.1.2 ══ up ══▶ hub 10.77.0.1 ◀══ up ══ seat 10.77.2.2
+    vehicle 10.77.1.2 ══ up ══▶ hub 10.77.0.1 ◀══ up ══ seat  10.77.2.2
+                                              ◀══ up ══ other 10.77.3.2
 
 The hub's address is on its loopback device, so that it answers from the same address
-on both links. Names carry the process id of their maker: what a killed run left
+on all links. Names carry the process id of their maker: what a killed run left
 behind is swept by the next one.
 """
 
@@ -31,7 +32,8 @@ HUB: Final = "10.77.0.1"
 VEHICLE: Final = "10.77.1.2"
 VEHICLE_MOVED: Final = "10.77.1.3"
 SEAT: Final = "10.77.2.2"
-LINKS: Final = {"vehicle": VEHICLE, "seat": SEAT}
+OTHER_SEAT: Final = "10.77.3.2"
+LINKS: Final = {"vehicle": VEHICLE, "seat": SEAT, "other": OTHER_SEAT}
 DEVICE: Final = "link"
 QUEUE_PACKETS: Final = 10_000
 REPLY_WITHIN_S: Final = 15.0
@@ -68,7 +70,7 @@ async def _ip(*arguments: str) -> str:
 
 
 class Network:
-    """Three namespaces and two links. Use as an async context manager.
+    """Four namespaces and three links. Use as an async context manager.
 
     Args:
         seed: Of the emulator's dice.
@@ -102,7 +104,7 @@ class Network:
         await self._remove()
 
     def inside(self, room: str) -> list[str]:
-        """Return the words that let a command run in `hub`, `vehicle` or `seat`."""
+        """Return the words that let a command run in `hub`, `vehicle`, `seat` or `other`."""
         return ["ip", "netns", "exec", self._names[room]]
 
     def path(self, room: str) -> str:

@@ -1,6 +1,7 @@
 """What the network does to a vehicle's pictures, and what the operator gets of them.
 
-    suite         the faults F-01 … F-11, each with its target
+    suite         the faults F-01 … F-11 and W-01, in the order they run
+    losing connecting narrow cuts   what each injects and judges, by family; `fault` is common
     bed           hub, vehicle and seat, each in its namespace
     seat          an operator's place as a process: picture, console socket, telemetry
     seat_process  starts it and keeps what it says; `said` are its words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from loadtests.faults.seat_process import SeatProcess
 from loadtests.hub_process import ACCOUNT, SITE, HubProcess, credentials_file, vehicle_name
 
 VEHICLE_LINK: Final = "vehicle"
+OTHER_LINK: Final = "other"
 BASE: Final = Impairment(delay_ms=25.0)
 """Each way, of a healthy mobile link: a round trip of 50 ms."""
 
@@ -71,6 +73,7 @@ class Bed:
         self._folder = folder
         self._hub = HubProcess(folder)
         self._endpoints: dict[str, str] = {}
+        self._place: Place
         self._vehicle: asyncio.subprocess.Process | None = None
         self._camera: Camera | None = None
         self._stack = contextlib.AsyncExitStack()
@@ -93,7 +96,7 @@ class Bed:
         self._hub = HubProcess(self._folder, inside=self.network.inside("hub"), settings=_SETTINGS)
         self._stack.push_async_callback(self._hub.stop)
         self._endpoints = await self._hub.launch(1)
-        place = Place(
+        self._place = Place(
             console=self._endpoints["console"],
             mqtt=self._endpoints["mqtt"],
             vehicle=f"{SITE}/{vehicle_name(0)}",
@@ -102,11 +105,27 @@ class Bed:
             password=self._hub.password,
         )
         self.seat = await self._stack.enter_async_context(
-            SeatProcess(place, self.network.inside("seat"), self._folder / "seat.log")
+            SeatProcess(self._place, self.network.inside("seat"), self._folder / "seat.log")
         )
         self._stack.push_async_callback(self.end_vehicle)
 
+    def another_seat(self) -> SeatProcess:
+        """Return a second operator's place, on a link of its own; enter it to begin."""
+        return SeatProcess(
+            self._place, self.network.inside(OTHER_LINK), self._folder / "other-seat.log"
+        )
+
     # ----------------------------------------------------------------------- vehicle
+
+    def vehicle_said(self, words: str, since: datetime.datetime) -> float | None:
+        """Return how long after `since` the vehicle first logged this, milliseconds."""
+        for line in (self._folder / "vehicle.log").read_text(encoding="utf-8").splitlines():
+            if words not in line:
+                continue
+            at = datetime.datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")
+            if at >= since:
+                return (at - since) / datetime.timedelta(milliseconds=1)
+        return None
 
     def vehicle_config(self, camera: Camera) -> Path:
         """Write a vehicle's configuration and return its file."""

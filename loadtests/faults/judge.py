@@ -31,6 +31,8 @@ class Viewing(NamedTuple):
         pictures: Shown.
         longest_ms: Longest pause between two pictures, edges included.
         freezes, frozen_ms: Count and total length.
+        own_freezes, own_ms: Those of them in which the vehicle itself captured nothing for
+            so long that it alone is a freeze: a busy machine, not the network.
         lost: Picture numbers never shown because of packets lost.
         skipped: Numbers the vehicle never sent.
         repeated: Shown again or out of order.
@@ -45,6 +47,8 @@ class Viewing(NamedTuple):
     longest_ms: float
     freezes: int
     frozen_ms: float
+    own_freezes: int
+    own_ms: float
     lost: int
     skipped: int
     repeated: int
@@ -69,7 +73,9 @@ def view(shown: Sequence[Shown], from_ns: int, to_ns: int) -> Viewing:
     inside = [one for one in shown if from_ns <= one.at_ns < to_ns]
     edges = [from_ns, *(one.at_ns for one in inside), to_ns]
     pauses = [(b - a) / 1e6 for a, b in itertools.pairwise(edges)]
-    freezes = _freezes(pauses)
+    frozen = _freezes(pauses)
+    freezes = [pauses[index] for index in frozen]
+    own = [pauses[index] for index in frozen if _is_own(inside, index, pauses[index])]
     lost = skipped = repeated = 0
     camera_pause_ms = 0.0
     readable = [one for one in inside if one.frame is not None]
@@ -91,6 +97,8 @@ def view(shown: Sequence[Shown], from_ns: int, to_ns: int) -> Viewing:
         longest_ms=max(pauses),
         freezes=len(freezes),
         frozen_ms=sum(freezes),
+        own_freezes=len(own),
+        own_ms=sum(own),
         lost=lost,
         skipped=skipped,
         repeated=repeated,
@@ -101,15 +109,31 @@ def view(shown: Sequence[Shown], from_ns: int, to_ns: int) -> Viewing:
     )
 
 
-def _freezes(pauses: Sequence[float]) -> list[float]:
+def _freezes(pauses: Sequence[float]) -> list[int]:
+    """Return which of the pauses are freezes."""
     found = []
     recent: list[float] = []
-    for pause in pauses:
+    for index, pause in enumerate(pauses):
         usual = sum(recent) / len(recent) if recent else 1000 / 30
         if pause >= max(3 * usual, usual + FREEZE_ADDED_MS):
-            found.append(pause)
+            found.append(index)
         recent = [*recent, pause][-WINDOW:]
     return found
+
+
+def _is_own(inside: Sequence[Shown], index: int, pause_ms: float) -> bool:
+    """Tell whether the pause before picture `index` is the vehicle's own.
+
+    It is if, had the vehicle captured at its pace, what remains were no freeze.
+    """
+    if not 0 < index < len(inside):
+        return False
+    before, after = inside[index - 1], inside[index]
+    if before.frame is None or after.frame is None or after.lost or after.skipped:
+        return False
+    captured_ms = float((after.captured_ms - before.captured_ms) % _MS)
+    usual = 1000 / 30
+    return pause_ms - max(0.0, captured_ms - usual) < usual + FREEZE_ADDED_MS
 
 
 def first_after(shown: Sequence[Shown], at_ns: int) -> float | None:

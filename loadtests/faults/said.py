@@ -60,12 +60,14 @@ class Vehicle(msgspec.Struct, frozen=True, tag="vehicle"):
 
     Attributes:
         gaps: Telemetry messages the hub knows to have missed.
+        live: Packets of the first camera arrive at the hub.
         loss: Of the first camera on the way to the hub, before repair.
     """
 
     at_ns: int
     link: str
     media: bool
+    live: bool
     gaps: int
     speed_mps: float | None
     clock_uncertainty_ms: float | None

@@ -285,6 +285,7 @@ class Seat:
                         at_ns=at_ns,
                         link=view.link.value,
                         media=view.media,
+                        live=camera is not None and camera.live,
                         gaps=view.telemetry_gaps,
                         speed_mps=view.pose.speed_mps if view.pose is not None else None,
                         clock_uncertainty_ms=(

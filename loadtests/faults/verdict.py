@@ -75,11 +75,12 @@ class SuiteResult(msgspec.Struct, frozen=True):
 
 def conditions(taken: Taken, *, both: bool = True) -> str:
     """Return what happened on a link, as its emulator counted it."""
-    text = f"up: {_direction(taken.up)}"
-    return f"{text}; down: {_direction(taken.down)}" if both else text
+    text = f"up: {direction(taken.up)}"
+    return f"{text}; down: {direction(taken.down)}" if both else text
 
 
-def _direction(figures: Figures) -> str:
+def direction(figures: Figures) -> str:
+    """Return what happened on one way, as its emulator counted it."""
     parts = [f"{figures.offered:,} packets"]
     if figures.offered:
         if figures.lost:

@@ -53,7 +53,7 @@ async def test_the_emulator_carries_packets_without_losing_any_and_loses_what_it
         assert taken.up.delay_ns / taken.up.delivered >= 20e6
         assert taken.down.lost == 0
         assert await network.kernel_drops() == 0
-        assert len(namespaces()) == 3
+        assert len(namespaces()) == 4
     assert not namespaces()
 
 
