@@ -11,6 +11,7 @@ from supervisor.rtp.asker import MIN_INTERVAL_NS
 from supervisor.rtp.codec import Codec, match
 from supervisor.rtp.downtrack import (
     AGAIN_NS,
+    LEAST_PER_INTERVAL,
     MAX_RESENT,
     NOT_BEFORE_NS,
     RETRANSMISSIONS_PER_INTERVAL,
@@ -248,6 +249,24 @@ def test_a_lost_packet_is_given_again_within_bounds(feed):
     assert len(track.repair(latest, 2 * AGAIN_NS)) == 1, "long ago is another loss"
 
 
+def test_no_more_is_sent_again_than_a_share_of_what_is_sent(feed):
+    source = Inbound(feed, 1, [H264])
+    track = DownTrack(feed, 5, [H264], first_sequence=0)
+    for sequence in range(1_000):
+        source.receive(rtp(sequence, sequence), 0)
+    track.start(0)
+
+    def asked_in_vain_until_it_ends(now_ns):
+        return sum(len(track.repair(sequence, now_ns)) for sequence in range(1_000))
+
+    assert asked_in_vain_until_it_ends(0) == RETRANSMISSIONS_PER_INTERVAL
+    track.packets += 100
+    track.on_interval()
+    assert asked_in_vain_until_it_ends(100 * MS) == 30
+    track.on_interval()
+    assert asked_in_vain_until_it_ends(200 * MS) == LEAST_PER_INTERVAL
+
+
 def test_what_was_sent_again_is_remembered_within_bounds(feed):
     source = Inbound(feed, 1, [H264])
     track = DownTrack(feed, 5, [H264], first_sequence=10)
@@ -257,6 +276,7 @@ def test_what_was_sent_again_is_remembered_within_bounds(feed):
         for sequence in range(1 + turn * 50, 51 + turn * 50):
             source.receive(rtp(sequence, sequence), 0)
             track.repair(10 + sequence & 0xFFFF, turn * MS)
+        track.packets += 1_000
         track.on_interval()
     assert track.retransmitted == 5_000
     assert len(track._resent_ns) == MAX_RESENT
