@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from array import array
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from aiortc.rtcdtlstransport import (
@@ -35,6 +37,16 @@ _TRAILER: Final = 16 + 128
 """Bytes that SRTP may add (SRTP_MAX_TRAILER_LEN)."""
 
 
+MAX_RUN: Final = 64
+"""Packets handled in one call."""
+
+MEMORY_BYTES: Final = 1 << 16
+
+_lengths = ffi.new("int[]", MAX_RUN)
+_lengths_view = memoryview(ffi.buffer(_lengths)).cast("B").cast("i")
+_length_places: Final = [_lengths + number for number in range(MAX_RUN)]
+
+
 class DtlsError(Exception):
     """No keys came out of the handshake."""
 
@@ -58,6 +70,55 @@ class Keys(NamedTuple):
     def unprotector(self) -> Callable[[bytes], bytes]:
         """Return what opens one SRTP packet; it raises `pylibsrtp.Error` as usual."""
         return _processor(self.inbound, lib.srtp_unprotect)
+
+    def run_protector(self) -> Callable[[Memory, int, int, int], int]:
+        """Return what protects many RTP packets of one size where they lie."""
+        return _run_processor(self.outbound, lib.srtp_protect)
+
+    def run_unprotector(self) -> Callable[[Memory, int, int, int], int]:
+        """Return what opens many SRTP packets of one size where they lie."""
+        return _run_processor(self.inbound, lib.srtp_unprotect)
+
+
+class Memory:
+    """Bytes that sockets and libsrtp use in place; one is enough for a process.
+
+    Attributes:
+        view: All of it.
+    """
+
+    def __init__(self, size: int = MEMORY_BYTES) -> None:
+        self._data = ffi.new("char[]", size)
+        self._size = size
+        self._places: dict[int, list[Any]] = {}
+        self.view = memoryview(ffi.buffer(self._data)).cast("B")
+
+    def places(self, segment: int) -> list[Any]:
+        """Return pointers to every `segment` bytes, `MAX_RUN` at most."""
+        found = self._places.get(segment)
+        if found is None:
+            count = min(MAX_RUN, self._size // segment)
+            found = [self._data + number * segment for number in range(count)]
+            self._places[segment] = found
+        return found
+
+
+def _run_processor(session: Any, process: Any) -> Callable[[Memory, int, int, int], int]:
+    """Call libsrtp on `count` packets of `length` bytes at multiples of `segment`.
+
+    What is returned returns their new length, the same for all, or 0 if libsrtp
+    refused one.
+    """
+    srtp = session._srtp[0]
+
+    def run(memory: Memory, segment: int, count: int, length: int) -> int:
+        _lengths_view[:count] = array("i", (length,)) * count
+        places = memory.places(segment)[:count]
+        if any(map(process, repeat(srtp), places, _length_places)):
+            return 0
+        return int(_lengths[0])
+
+    return run
 
 
 def _processor(session: Any, process: Any) -> Callable[[bytes], bytes]:

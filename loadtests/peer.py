@@ -18,7 +18,7 @@ from aiortc.rtcdtlstransport import RTCCertificate
 from pylibsrtp import Error as SrtpError
 
 from loadtests import sdp, wire
-from loadtests.dtls import Dtls, DtlsError, Keys, fingerprint
+from loadtests.dtls import Dtls, DtlsError, Keys, Memory, fingerprint
 from loadtests.udp import Batch, UdpSocket
 
 CHECK_EVERY_S: Final = 0.1
@@ -30,6 +30,8 @@ BATCHES_PER_TURN: Final = 32
 """Receive calls before other sockets get their turn."""
 
 _PRIORITY: Final = 1845501695
+_memory: Final = Memory()
+"""What the sockets of this process receive into, one after the other."""
 
 
 class PeerError(Exception):
@@ -49,7 +51,7 @@ class Peer:
     """
 
     def __init__(self, certificate: RTCCertificate) -> None:
-        self.udp = UdpSocket()
+        self.udp = UdpSocket(_memory.view)
         self.broken = 0
         self.answered_ns = 0
         self.profile = ""
@@ -116,6 +118,13 @@ class Peer:
 
     def on_rtp(self, packet: bytes, arrived_utc_ns: int) -> None:
         """An SRTP packet came, still protected."""
+
+    def on_run(self, memory: Memory, total: int, size: int, arrived_utc_ns: int) -> int:
+        """Take datagrams of `size` bytes that came together; return how many bytes of them.
+
+        What is not taken goes through `on_rtp` and its like, one by one.
+        """
+        return 0
 
     def on_rtcp(self, packet: wire.Rtcp) -> None:
         """An RTCP packet came."""
@@ -197,7 +206,10 @@ class Peer:
                 return
             arrived_utc_ns = batch.arrived_utc_ns or time.time_ns()
             size = batch.size
-            for start in range(0, batch.total, size):
+            taken = 0
+            if batch.total > size and self._keys is not None:
+                taken = self.on_run(_memory, batch.total, size, arrived_utc_ns)
+            for start in range(taken, batch.total, size):
                 self._on_datagram(bytes(view[start : start + size]), arrived_utc_ns)
 
     def _on_datagram(self, data: bytes, arrived_utc_ns: int) -> None:

@@ -7,17 +7,22 @@ for one, at most twice a second; a NACK is answered from the last packets sent.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from itertools import repeat
+from typing import Final, NamedTuple
 
 from aiortc.rtcdtlstransport import RTCCertificate
+from pylibsrtp import Error as SrtpError
 
 from loadtests import sdp, wire
+from loadtests.dtls import Memory
 from loadtests.peer import Peer
-from loadtests.video import FRAMES_PER_S, CutLoop, Packet
+from loadtests.video import FRAMES_PER_S, CutLoop, Run
 
 FRAME_NS: Final = 1_000_000_000 // FRAMES_PER_S
 RTP_PER_FRAME: Final = 90_000 // FRAMES_PER_S
@@ -27,7 +32,12 @@ TOO_LATE_NS: Final = 250_000_000
 """A picture this late is left out: a sender that fell behind must not pile up."""
 
 REPORT_EVERY_NS: Final = 1_000_000_000
-CACHE: Final = 1024
+CACHED_RUNS: Final = 128
+TAG_ROOM: Final = 16
+"""Left behind each packet for SRTP's tag, which is this long with AES-GCM."""
+
+_memory: Final = Memory()
+"""Where the publishers of this process write packets, one run after the other."""
 
 
 class Feedback:
@@ -42,6 +52,26 @@ class Feedback:
         self.remb = 0
         self.transport_cc = 0
         self.others = 0
+
+
+class _Sent(NamedTuple):
+    """Protected packets of `size` bytes each, ready to be sent; `sequence` of the first."""
+
+    data: bytes
+    size: int
+    packets: int
+    sequence: int
+
+    def packet(self, index: int) -> bytes:
+        """Return one of them."""
+        return self.data[index * self.size : (index + 1) * self.size]
+
+
+@functools.cache
+def _writer(extension: int, payload: int, padded: bool) -> struct.Struct:
+    """Return what writes a packet: header, extension, payload, trailer, padding count."""
+    padding = len(wire.PADDING) if padded else 0
+    return struct.Struct(f"!BBHII{extension}s{payload}sQIHH{padding}s")
 
 
 class Publisher(Peer):
@@ -76,14 +106,15 @@ class Publisher(Peer):
         self._frame_due_ns = 0
         self._rtp_ts = secrets.randbits(32)
         self._sequence = secrets.randbits(15)
-        self._pending: list[list[Packet]] = []
-        self._protected: list[bytes] | None = None
-        self._cache: list[bytes] = [b""] * CACHE
+        self._pending: list[Run] = []
+        self._protected: _Sent | None = None
+        self._cache: deque[_Sent] = deque(maxlen=CACHED_RUNS)
+        self._protect_run: Callable[[Memory, int, int, int], int] | None = None
         self._keyframe_wanted = False
         self._keyframe_ns = 0
         self._report_due_ns = 0
         self._payload_type = sdp.PAYLOAD_TYPE
-        self._extension: Callable[[int], bytes] | None = None
+        self._extensions: Callable[[int, int], list[bytes]] | None = None
         self._transport_sequence = 0
 
     def offer(self) -> str:
@@ -93,7 +124,9 @@ class Publisher(Peer):
     def on_connected(self, answer: sdp.Answer) -> None:
         """Learn what the answer accepted."""
         self._payload_type = answer.payload_type
-        self._extension = self._extension_writer(answer.extensions)
+        self._extensions = self._extension_writer(answer.extensions)
+        if self._keys is not None:
+            self._protect_run = self._keys.run_protector()
 
     # ---------------------------------------------------------------------- pacing
 
@@ -139,14 +172,15 @@ class Publisher(Peer):
     def _send_run(self, now_ns: int) -> bool:
         """Protect and send the next run; False if the kernel had no room."""
         if self._protected is None:
-            self._protected = self._protect_run(self._pending.pop(0))
+            self._protected = self._make_run(self._pending.pop(0))
+            self._cache.append(self._protected)
+        run = self._protected
         try:
             if self.udp.segments:
-                self.udp.send_run(self._protected)
+                self.udp.send_run(run.data, run.size)
             else:
-                while self._protected:
-                    self.udp.send(self._protected[0])
-                    self._protected.pop(0)
+                for index in range(run.packets):
+                    self.udp.send(run.packet(index))
         except BlockingIOError:
             self.refused += 1
             return False
@@ -155,42 +189,62 @@ class Publisher(Peer):
         self._protected = None
         return True
 
-    def _protect_run(self, run: list[Packet]) -> list[bytes]:
-        protect = self._protect
-        pack_header = wire.RTP_HEADER.pack
-        pack_trailer = wire.TRAILER.pack
-        cache = self._cache
-        padded = self._padded
-        first = 0x80 | (wire.PADDING_BIT if padded else 0)
-        write_extension = self._extension
-        if write_extension is not None:
-            first |= wire.EXTENSION_BIT
-        extension = b""
-        sequence = self._sequence
-        index = self.sent
+    def _make_run(self, run: Run) -> _Sent:
+        """Write headers and trailers, protect, and return what goes to the kernel."""
+        assert self._protect_run is not None
+        payloads = run.payloads
+        count = len(payloads)
+        first = 0x80 | (wire.PADDING_BIT if self._padded else 0)
         sent_ns = time.monotonic_ns()
-        datagrams = []
-        for payload, marker in run:
-            second = self._payload_type | 0x80 if marker else self._payload_type
-            if write_extension is not None:
-                extension = write_extension(sent_ns)
-            data = (
-                pack_header(first, second, sequence, self._rtp_ts, self.ssrc)
-                + extension
-                + payload
-                + pack_trailer(sent_ns, index, self.stream, wire.TRAILER_MAGIC)
-            )
-            datagram = protect(data + wire.PADDING if padded else data)
-            cache[sequence % CACHE] = datagram
-            datagrams.append(datagram)
-            self.octets += len(data) - 12 - len(extension)
-            index += 1
-            sequence = (sequence + 1) & 0xFFFF
-        self.sent = index
-        self._sequence = sequence
-        return datagrams
+        extensions = [b""] * count
+        if self._extensions is not None:
+            first |= wire.EXTENSION_BIT
+            extensions = self._extensions(sent_ns, count)
+        seconds = [self._payload_type] * count
+        if run.marker:
+            seconds[-1] |= 0x80
+        body = len(payloads[0])
+        writer = _writer(len(extensions[0]), body, self._padded)
+        length = writer.size
+        segment = length + TAG_ROOM
+        begin = self._sequence
+        deque(
+            map(
+                writer.pack_into,
+                repeat(_memory.view),
+                range(0, count * segment, segment),
+                repeat(first),
+                seconds,
+                [number & 0xFFFF for number in range(begin, begin + count)],
+                repeat(self._rtp_ts),
+                repeat(self.ssrc),
+                extensions,
+                payloads,
+                repeat(sent_ns),
+                range(self.sent, self.sent + count),
+                repeat(self.stream),
+                repeat(wire.TRAILER_MAGIC),
+                repeat(wire.PADDING if self._padded else b""),
+            ),
+            maxlen=0,
+        )
+        size = self._protect_run(_memory, segment, count, length)
+        if not size:
+            raise SrtpError("libsrtp refused a packet")
+        view = _memory.view
+        if size == segment:
+            data = bytes(view[: count * segment])
+        else:
+            starts = range(0, count * segment, segment)
+            data = b"".join([view[start : start + size] for start in starts])
+        self.sent += count
+        self._sequence = (begin + count) & 0xFFFF
+        self.octets += count * (length - 12 - len(extensions[0]) - (1 if self._padded else 0))
+        return _Sent(data, size, count, begin)
 
-    def _extension_writer(self, accepted: dict[str, int]) -> Callable[[int], bytes] | None:
+    def _extension_writer(
+        self, accepted: dict[str, int]
+    ) -> Callable[[int, int], list[bytes]] | None:
         """Return what makes the header extension block (RFC 8285 §4.2), if any is wanted."""
         mid = accepted.get(sdp.MID_URI, 0)
         send_time = accepted.get(sdp.ABS_SEND_TIME_URI, 0)
@@ -204,15 +258,20 @@ class Publisher(Peer):
         send_time_head = bytes([send_time << 4 | 2])
         transport_head = bytes([transport << 4 | 1])
 
-        def write(now_ns: int) -> bytes:
+        def write(now_ns: int, count: int) -> list[bytes]:
             block = start
             if send_time:  # 6.18 fixed point seconds, 24 bits
                 value = (now_ns << 18) // 1_000_000_000 & 0xFF_FFFF
                 block += send_time_head + value.to_bytes(3, "big")
-            if transport:
-                self._transport_sequence = (self._transport_sequence + 1) & 0xFFFF
-                block += transport_head + self._transport_sequence.to_bytes(2, "big")
-            return block + padding
+            if not transport:
+                return [block + padding] * count
+            block += transport_head
+            begin = self._transport_sequence + 1
+            self._transport_sequence = (begin + count - 1) & 0xFFFF
+            return [
+                block + (number & 0xFFFF).to_bytes(2, "big") + padding
+                for number in range(begin, begin + count)
+            ]
 
         return write
 
@@ -246,8 +305,9 @@ class Publisher(Peer):
 
     def _repair(self, sequences: list[int]) -> None:
         for sequence in sequences:
-            behind = (self._sequence - sequence) & 0xFFFF
-            datagram = self._cache[sequence % CACHE]
-            if 0 < behind <= CACHE and datagram:
-                self._send_quietly(datagram)
-                self.resent += 1
+            for run in reversed(self._cache):
+                index = (sequence - run.sequence) & 0xFFFF
+                if index < run.packets:
+                    self._send_quietly(run.packet(index))
+                    self.resent += 1
+                    break

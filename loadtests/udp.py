@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Sequence
 from typing import Final
 
 _SOL_UDP: Final = 17
@@ -23,7 +22,6 @@ _SO_TIMESTAMPNS: Final = 35
 _SO_RXQ_OVFL: Final = 40
 _SO_RCVBUFFORCE: Final = 33
 
-MAX_DATAGRAM: Final = 65_535
 MAX_RUN_BYTES: Final = 65_000
 MAX_RUN: Final = 64
 """Datagrams of one segmented send; the kernel's limit (UDP_MAX_SEGMENTS)."""
@@ -60,17 +58,19 @@ class UdpSocket:
     candidates: the peer dials whatever it is told, and the kernel carries packets to an
     address of this machine over the loopback interface in any case.
 
+    Args:
+        view: Where received datagrams are put; may be shared by the sockets of a thread.
+
     Attributes:
         segments: The kernel cuts runs on send.
         dropped: Datagrams that did not fit into this socket's buffer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: memoryview) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.bind(("0.0.0.0", 0))
-        self._buffer = bytearray(MAX_DATAGRAM + 1)
-        self._view = memoryview(self._buffer)
+        self._view = view
         self.dropped = 0
         self.segments = self._can(_SOL_UDP, _UDP_SEGMENT, 0)
         self._can(_SOL_UDP, _UDP_GRO, 1)
@@ -107,18 +107,17 @@ class UdpSocket:
         """
         self.socket.send(datagram)
 
-    def send_run(self, run: Sequence[bytes]) -> None:
-        """Send datagrams of one size in one call; the last may be shorter.
+    def send_run(self, run: bytes, size: int) -> None:
+        """Send datagrams of `size` bytes in one call; the last may be shorter.
 
         Raises:
             BlockingIOError: The kernel has no room; nothing of the run was sent.
             ConnectionRefusedError: Nobody listens at the other side.
         """
-        if len(run) == 1:
-            self.socket.send(run[0])
-            return
-        size = _U16.pack(len(run[0]))
-        self.socket.sendmsg(run, [(_SOL_UDP, _UDP_SEGMENT, size)])
+        if len(run) <= size:
+            self.socket.send(run)
+        else:
+            self.socket.sendmsg([run], [(_SOL_UDP, _UDP_SEGMENT, _U16.pack(size))])
 
     def receive(self, batch: Batch) -> memoryview | None:
         """Fill `batch`; return the bytes, valid until the next call, or None.
@@ -127,7 +126,7 @@ class UdpSocket:
             ConnectionRefusedError: An earlier datagram reached nobody.
         """
         try:
-            total, ancillary, _, _ = self.socket.recvmsg_into([self._buffer], 160)
+            total, ancillary, _, _ = self.socket.recvmsg_into([self._view], 160)
         except BlockingIOError:
             return None
         batch.total = batch.size = total

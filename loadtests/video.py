@@ -9,6 +9,7 @@ pictures a second, and is repeated; a keyframe that is asked for begins it anew.
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -65,10 +66,17 @@ class Loop(NamedTuple):
         return total * 8 * FRAMES_PER_S / len(self.frames)
 
 
-class CutLoop(NamedTuple):
-    """A loop cut into runs that one segmented send can carry: pictures of runs of packets."""
+class Run(NamedTuple):
+    """Payloads of one size that one segmented send can carry; the last packet's marker."""
 
-    pictures: list[list[list[Packet]]]
+    payloads: list[bytes]
+    marker: bool
+
+
+class CutLoop(NamedTuple):
+    """A loop cut into runs: pictures of runs."""
+
+    pictures: list[list[Run]]
     padded: bool
 
 
@@ -179,22 +187,13 @@ def _nal_units(data: bytes) -> list[bytes]:
     return units
 
 
-def _runs(frame: list[Packet], longest: int) -> list[list[Packet]]:
-    """Cut a picture into runs that one segmented send can carry.
-
-    All packets of a run have one size, except that the last may be shorter.
-    """
-    runs: list[list[Packet]] = []
-    size = -1
-    total = 0
-    open_run = False
-    for packet in frame:
-        length = len(packet.payload)
-        fits = open_run and length <= size and len(runs[-1]) < longest
-        if not fits or total + length + _SRTP_OVERHEAD > MAX_RUN_BYTES:
-            runs.append([])
-            size, total = length, 0
-        runs[-1].append(packet)
-        total += length + _SRTP_OVERHEAD
-        open_run = length == size
+def _runs(frame: list[Packet], longest: int) -> list[Run]:
+    """Cut a picture into runs of packets of one size; only a picture's last has the marker."""
+    runs: list[Run] = []
+    for length, alike in itertools.groupby(frame, key=lambda packet: len(packet.payload)):
+        most = max(1, min(longest, MAX_RUN_BYTES // (length + _SRTP_OVERHEAD)))
+        packets = list(alike)
+        for start in range(0, len(packets), most):
+            part = packets[start : start + most]
+            runs.append(Run([packet.payload for packet in part], part[-1].marker))
     return runs

@@ -47,9 +47,10 @@ def test_a_decoder_reads_an_encoded_loop_after_depacketising() -> None:
 def test_runs_carry_a_picture_in_order_in_pieces_the_kernel_takes(longest: int) -> None:
     for loop in (video.shaped(8), video.encoded(1.0, 320, 192)):
         for frame, runs in zip(loop.frames, video.cut(loop, longest).pictures, strict=True):
-            assert [packet for run in runs for packet in run] == frame
+            assert [payload for run in runs for payload in run.payloads] == [
+                packet.payload for packet in frame
+            ]
+            assert [run.marker for run in runs] == [False] * (len(runs) - 1) + [True]
             for run in runs:
-                sizes = [len(packet.payload) for packet in run]
-                assert len(run) <= longest
-                assert set(sizes[:-1]) <= {sizes[0]}
-                assert sizes[-1] <= sizes[0]
+                assert len(run.payloads) <= longest
+                assert len({len(payload) for payload in run.payloads}) == 1
