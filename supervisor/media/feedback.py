@@ -20,6 +20,8 @@ OUR_SSRC: Final = 1
 """Sender of our feedback; the number libwebrtc itself uses for a receiver."""
 
 REPORT_NS: Final = 1_000_000_000
+CALM_NS: Final = 500_000_000
+"""Nothing is asked again for so long after media was shed; then it is too old to be."""
 
 
 class Feedback:
@@ -34,6 +36,7 @@ class Feedback:
         self._egress = egress
         self._counters = counters
         self._publishers: dict[int, Publisher] = {}
+        self._calm_until_ns = 0
         self._watcher_rtcp: dict[type, Callable[[Watcher, Any, int], None]] = {
             rtcp.KeyframeAsked: self._on_keyframe_asked,
             rtcp.Nack: self._on_nack,
@@ -99,8 +102,14 @@ class Feedback:
                 rtcp.build_receiver_report(OUR_SSRC, ()) + rtcp.build_pli(OUR_SSRC, inbound.ssrc)
             )
 
+    def calm(self, now_ns: int) -> None:
+        """We threw media away for want of time: asking for it again would bring more."""
+        self._calm_until_ns = now_ns + CALM_NS
+
     def ask_again(self, now_ns: int) -> None:
         """Ask the publishers for what is missing; often while any is `lossy`."""
+        if now_ns < self._calm_until_ns:
+            return
         for key, peer in list(self.lossy.items()):
             waiting = False
             for inbound in peer.inbound.values():

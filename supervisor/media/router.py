@@ -182,6 +182,7 @@ class Router:
         picture that had to wait behind all the others would be late anyway.
         """
         view = self.port.buffer.view
+        self._feedback.calm(now_ns)
         for _ in range(MAX_SHED):
             run = self.port.receive()
             if run is None:
