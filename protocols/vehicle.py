@@ -253,12 +253,20 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 class HubHeartbeat(msgspec.Struct, frozen=True):
-    """H→V: the hub is there. `sent_ns` is the hub's monotonic clock."""
+    """H→V: the hub is there.
+
+    Attributes:
+        sent_ns: Hub monotonic clock.
+        epoch: The fencing token of this hub's commands to this vehicle; 0: not said. One
+            that has risen tells of a new start of the hub, or of another hub: commands of
+            older epochs are refused from then on, and what was asked is asked again.
+    """
 
     hub_id: Token
     seq: Counter
     sent_ns: Nanoseconds
     echo: Echo | None = None
+    epoch: Counter = 0
 
 
 class EventKind(enum.StrEnum):

@@ -222,6 +222,7 @@ class Hub:
         epochs = await asyncio.to_thread(
             self._audit.store.raise_epochs, [entry.vehicle_id for entry in configured]
         )
+        self._link.tell_epochs(epochs)
         for entry in configured:
             self.submit(
                 events.VehicleConfigured(

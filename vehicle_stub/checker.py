@@ -7,7 +7,9 @@ never a moving one. Everything else needs all guards.
 
     tag       made by this hub for this very vehicle (protocols.tags)
     session   meant for this start of the vehicle's client
-    epoch     not older than the highest epoch this vehicle ever accepted (persisted)
+    epoch     not older than the highest epoch this vehicle ever accepted (persisted),
+              nor than the one a hub has said in a heartbeat: a hub that was started
+              anew has fenced off what the last one sent
     seq       newer than the last accepted one of that epoch, stops included: a resume
               that was issued before a stop and arrives after it is refused
     expiry    now <= issued + ttl, on this vehicle's own monotonic clock
@@ -73,12 +75,14 @@ class Marks(NamedTuple):
         epoch: Highest accepted.
         seq: Last accepted in that epoch; -1 for none.
         now_ns: Vehicle monotonic clock.
+        fence: Highest epoch a hub has said it commands with.
     """
 
     session_id: str
     epoch: int
     seq: int
     now_ns: int
+    fence: int = 0
 
 
 class Objection(NamedTuple):
@@ -100,9 +104,10 @@ def guard_session(command: Command, marks: Marks) -> Objection | None:
 
 def guard_epoch(command: Command, marks: Marks) -> Objection | None:
     """Refuse a fenced-off epoch."""
-    if command.epoch >= marks.epoch:
+    highest = max(marks.epoch, marks.fence)
+    if command.epoch >= highest:
         return None
-    return Objection(RefusalReason.OLD_EPOCH, f"epoch {command.epoch}, highest seen {marks.epoch}")
+    return Objection(RefusalReason.OLD_EPOCH, f"epoch {command.epoch}, highest seen {highest}")
 
 
 def guard_seq(command: Command, marks: Marks) -> Objection | None:
@@ -155,6 +160,8 @@ class CommandChecker:
     Attributes:
         epoch: Highest accepted.
         seq: Last accepted in it; -1 for none.
+        fence: Highest epoch a hub has said; not persisted, so that a forged one costs
+            nothing but resumes until the next start.
     """
 
     def __init__(
@@ -167,12 +174,20 @@ class CommandChecker:
     ) -> None:
         self.epoch = durable_epoch
         self.seq = -1
+        self.fence = 0
         self._vehicle_id = vehicle_id
         self._key = key
         self._session_id = session_id
         self._durable = durable_epoch
         self._guards = tuple(guards)
         self._known: OrderedDict[tuple[str, bool], None] = OrderedDict()
+
+    def fence_off(self, epoch: int) -> bool:
+        """A hub said its epoch; return whether it has risen: it is not the hub of before."""
+        if epoch <= self.fence:
+            return False
+        self.fence = epoch
+        return True
 
     def epoch_is_durable(self, epoch: int) -> None:
         """The shell has this epoch on disk."""
@@ -198,7 +213,7 @@ class CommandChecker:
         if (command.command_id, stop) in self._known:
             return Repeated(command.command_id)
         if not stop:
-            marks = Marks(self._session_id, self.epoch, self.seq, now_ns)
+            marks = Marks(self._session_id, self.epoch, self.seq, now_ns, self.fence)
             for guard in self._guards:
                 objection = guard(command, marks)
                 if objection is not None:

@@ -164,7 +164,9 @@ class Vehicle:
         )
 
     def on_hub_heartbeat(self, message: HubHeartbeat, now_ns: int) -> None:
-        """The hub is there."""
+        """The hub is there. One that was started anew knows nothing of an open request."""
+        if self.checker.fence_off(message.epoch) and self._request is not None:
+            self._events.add(self._request, now_ns)
         self._hub = (message.sent_ns, now_ns)
         self._link_since_ns = now_ns
         self.link_up = True

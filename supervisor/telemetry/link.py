@@ -86,6 +86,7 @@ class TelemetryLink:
         self._outbox = 0
         self._beat_seq = 0
         self._heard: dict[VehicleId, vehicle.Echo] = {}
+        self._epochs: dict[VehicleId, int] = {}
 
     @property
     def public_url(self) -> str:
@@ -96,6 +97,10 @@ class TelemetryLink:
         host = self._address.hostname or ""
         host = f"[{host}]" if ":" in host else host
         return f"{self._address.scheme}://{host}:{self._port(self._address)}"
+
+    def tell_epochs(self, epochs: Mapping[VehicleId, int]) -> None:
+        """Say these fencing tokens in heartbeats from now on."""
+        self._epochs.update(epochs)
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -190,7 +195,11 @@ class TelemetryLink:
 
     async def _send_beat(self, client: aiomqtt.Client, vehicle_id: VehicleId) -> None:
         beat = vehicle.HubHeartbeat(
-            self._hub_id, self._beat_seq, clock.monotonic_ns(), self._heard.get(vehicle_id)
+            self._hub_id,
+            self._beat_seq,
+            clock.monotonic_ns(),
+            self._heard.get(vehicle_id),
+            self._epochs.get(vehicle_id, 0),
         )
         try:
             await client.publish(

@@ -17,6 +17,7 @@ from protocols.topics import Stream, VehicleId
 from sim.broker import KEEPALIVE_NS, Broker, Way
 from sim.clockwork import GRID_NS, MS, SECOND, Clockwork
 from supervisor.core import events as e
+from vehicle_stub.conduct import Phase
 from vehicle_stub.course import Course
 from vehicle_stub.drive import Drive
 from vehicle_stub.geo import Line, LocalFrame, Point
@@ -78,6 +79,8 @@ class Car:
         self._phase_ns = clockwork.some(0, 95)
         self._waiting: deque[v.CommandResult] = deque(maxlen=MAX_RESULTS_WAITING)
         self._beat_heard_ns: int | None = None
+        self.waiting_since = 0
+        self.heard_epoch = 0
         self._packets = self._frames = 0
         self._last_packet_ns: int | None = None
         self._last_frame_ns: int | None = None
@@ -118,6 +121,7 @@ class Car:
         )  # fmt: skip
         self._waiting.clear()
         self._beat_heard_ns = None
+        self.heard_epoch = 0
         self._clockwork.after(self._phase_ns, self._step, self.starts, 0)
         self._clockwork.after(self._clockwork.some(50, 500), self.dial, self.starts)
         self._clockwork.after(self._clockwork.some(500, 1_500), self._publish_media, self.starts)
@@ -192,6 +196,8 @@ class Car:
         now_ns = self.now_ns()
         vehicle = self.vehicle
         vehicle.on_time(now_ns)
+        if vehicle.conduct.phase is not Phase.WAITING:
+            self.waiting_since = self._clockwork.now
         heard = self._beat_heard_ns
         self._referee.on_vehicle_time(self, None if heard is None else now_ns - heard)
         self.pump()
@@ -277,6 +283,7 @@ class Car:
         """The hub is there."""
         if self.alive:
             self._beat_heard_ns = self.now_ns()
+            self.heard_epoch = max(self.heard_epoch, beat.epoch)
             self.vehicle.on_hub_heartbeat(beat, self._beat_heard_ns)
 
     def hear_ack(self, ack: v.EventAck) -> None:

@@ -243,8 +243,9 @@ class SimHub:
         if count % BEAT_EVERY == 0 and self.broker_connected:
             self._beats += 1
             for name, car in self.cars.items():
+                record = self.fleet.vehicles[name]
                 beat = vehicle.HubHeartbeat(
-                    "hub-1", self._beats, self.now_ns(), self._heard.get(name)
+                    "hub-1", self._beats, self.now_ns(), self._heard.get(name), record.epoch
                 )
                 car.way.carry(0, car.hear_beat, beat)
         self.feed(e.Tick())

@@ -70,6 +70,16 @@ MUTANTS: Final = (
         "epoch-unchecked", "a hub that was fenced off is obeyed",
         CHECKER, "    guard_epoch,\n    guard_seq,", "    guard_seq,",
     ),
+    _one(
+        "hub-epoch-unheard", "a command under way outlives the hub that sent it",
+        CHECKER, "highest = max(marks.epoch, marks.fence)", "highest = marks.epoch",
+    ),
+    _one(
+        "request-forgotten", "a restarted hub is not told of an open request",
+        "vehicle_stub.vehicle",
+        "if self.checker.fence_off(message.epoch) and self._request is not None:",
+        "if self.checker.fence_off(message.epoch) and False:",
+    ),
     Mutant(
         "epoch-not-kept", "a restarted vehicle has forgotten the epoch (its neighbours are off)",
         (

@@ -28,6 +28,7 @@ LOOK_EVERY: Final = 5
 
 DEGRADED_NS: Final = 1_200 * MS
 LOST_NS: Final = 3_000 * MS
+CALLED_NS: Final = 4_000 * MS
 LINK_LOSS_NS: Final = 2_000 * MS
 STALE_NS: Final = 1_000 * MS
 FROZEN_NS: Final = 300 * MS
@@ -138,12 +139,12 @@ class Referee:
             return
         if event.operator.role not in commands.MAY_ACT:
             return
-        self._stop_asked[event.vehicle_id] = now
         if not repeated and not any(type(effect) is f.SendCommand for effect in effects):
             self.fail(f"stop {event.command_id} was not sent in the step that asked for it")
         car = hub.cars[event.vehicle_id]
         if repeated:
             return  # the same press once more, perhaps of long ago
+        self._stop_asked[event.vehicle_id] = now
         if car.way.connected and not car.way.cut and hub.broker_connected:
             self._clockwork.after(
                 STOP_WITHIN_NS, self._check_stop, hub, car, car.starts, event.command_id,
@@ -253,6 +254,8 @@ class Referee:
             self.fail(f"{car.name} obeyed {command.command_id} {age_ns / MS:.0f} ms after it")
         if command.epoch < self._obeyed_epoch.get(car.name, -1):
             self.fail(f"{car.name} obeyed {command.command_id} of an older epoch")
+        if command.epoch < car.heard_epoch:
+            self.fail(f"{car.name} obeyed {command.command_id} of a hub that is no more")
         self._obeyed_epoch[car.name] = command.epoch
         key = (car.name, command.command_id, *place)
         if key in self._obeyed:
@@ -305,10 +308,21 @@ class Referee:
                 is_open = request.state is RequestState.OPEN
                 if is_open and due_ns is not None and now_ns >= due_ns:
                     self.fail(f"request {request.id} is past its deadline and still open")
+            self._check_calls(hub, hub.cars[name])
             self._check_link(hub, name, now_ns)
             self._check_silence(hub, name, now_ns)
             if count % LOOK_EVERY == 0:
                 self._check_view(hub, hub.cars[name], now_ns)
+
+    def _check_calls(self, hub: SimHub, car: Car) -> None:
+        """A vehicle that waits for a person is in the queue, whatever happened to the hub."""
+        if not car.alive or car.vehicle.conduct.phase is not Phase.WAITING:
+            return
+        trouble = max(car.way.troubled, self._broker.troubled, hub.troubled, car.waiting_since)
+        if not car.way.connected or car.way.cut or self._clockwork.now - trouble < CALLED_NS:
+            return
+        if not hub.fleet.vehicles[car.name].open_requests:
+            self.fail(f"{car.name} waits for a person and nobody is called")
 
     def _must_show(self, hub: SimHub, key: str, vehicle: str) -> None:
         alarm = hub.fleet.alarms.get(key, vehicle)

@@ -217,3 +217,18 @@ def test_what_it_remembers_is_bounded_and_an_evicted_id_is_still_refused() -> No
     verdict = made.check(signed(command_id="c-0", seq=1), False, NOW)
     assert isinstance(verdict, Refused)
     assert verdict.reason is RefusalReason.OLD_SEQ
+
+
+def test_an_epoch_that_a_hub_has_said_fences_off_older_ones_and_never_a_stop() -> None:
+    made = checker()
+    assert made.fence_off(6)
+    assert not made.fence_off(6)
+    assert not made.fence_off(5)
+    refused = made.check(signed(), False, NOW)
+    assert isinstance(refused, Refused)
+    assert refused.reason is RefusalReason.OLD_EPOCH
+    assert isinstance(made.check(signed(command_id="c-2", body=Stop()), False, NOW), Accepted)
+    newer = signed(command_id="c-3", epoch=6, seq=1)
+    assert made.check(newer, False, NOW) == PersistEpoch(6)
+    made.epoch_is_durable(6)
+    assert isinstance(made.check(newer, False, NOW), Accepted)

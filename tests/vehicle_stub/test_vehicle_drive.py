@@ -300,13 +300,15 @@ class World:
         self.said: list[Any] = []
         self.persist: list[Persist] = []
         self.hub_there = True
+        self.hub_epoch = 5
         self.seq = 0
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.05)):
             self.now += STEP_NS
             if self.hub_there and self.now % 500_000_000 == 0:
-                self.vehicle.on_hub_heartbeat(HubHeartbeat("h", 1, self.now), self.now)
+                beat = HubHeartbeat("h", 1, self.now, epoch=self.hub_epoch)
+                self.vehicle.on_hub_heartbeat(beat, self.now)
             self.vehicle.on_time(self.now)
             self.drain()
 
@@ -399,6 +401,23 @@ def test_the_obstacle_raises_one_request_repeated_until_it_is_acknowledged() -> 
     assert (cleared.kind, cleared.subject_id) == ("takeover.cleared", requests[0].event_id)
     world.run(20)
     assert world.vehicle.drive.distance > 70
+
+
+def test_a_hub_that_was_started_anew_is_asked_again_with_the_same_id() -> None:
+    world = World(obstacles=[60.0])
+    world.run(25)
+    request = world.events[0]
+    world.vehicle.on_event_ack(EventAck(request.event_id))
+    world.said.clear()
+    world.run(3)
+    assert world.events == []
+    world.hub_epoch = 6
+    world.run(1)
+    assert {event.event_id for event in world.events} == {request.event_id}
+    world.vehicle.on_event_ack(EventAck(request.event_id))
+    world.said.clear()
+    world.run(3)
+    assert world.events == []
 
 
 def test_an_unanswered_request_ends_in_the_minimal_risk_manoeuvre() -> None:
