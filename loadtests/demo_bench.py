@@ -9,37 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import os
 import signal
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx
 import msgspec
 from websockets.asyncio.client import connect
 
 from loadtests import procfs
-from loadtests.children import spawn, stop
+from loadtests.demo_process import ACCOUNT, PASSWORD, POLL_S, WITHIN_S, in_time, running_demo, when
 from loadtests.errors import BenchError
 from protocols.operator import CommandState, Delta, LinkState, Snapshot, ToConsole, VehicleView
 
-ACCOUNT: Final = {"name": "demo", "password": "enkan-demo"}
 VEHICLES: Final = 3
-WITHIN_S: Final = 60.0
-POLL_S: Final = 0.01
 
 _SPARE: Final = "enkan-spare"
 _NAMES: Final = {"media": "enkan-media-", "broker": "nats-server"}
 _DONE: Final = {"kill": "killed", "freeze": "frozen"}
 """Names of processes, as `ps` shows them."""
-
-
-T = TypeVar("T")
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -61,7 +53,9 @@ class _Console:
 
     async def follow(self) -> None:
         """Sign in and take what the hub sends, until cancelled."""
-        answer = await self.client.post("/api/session", json=ACCOUNT)
+        answer = await self.client.post(
+            "/api/session", json={"name": ACCOUNT, "password": PASSWORD}
+        )
         answer.raise_for_status()
         cookie = "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
         decoder = msgspec.json.Decoder(ToConsole)
@@ -100,18 +94,11 @@ async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], Non
         BenchError: Something did not happen within a minute; says what.
     """
     started = time.monotonic()
-    process = await spawn(
-        *(sys.executable, "-m", "supervisor", "demo", "--state", str(folder), "--port", "0"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        say("starting")
-        url = await _when(lambda: _console_of(folder), "the console's address")
+    say("starting")
+    async with running_demo(folder) as running:
         console_s = time.monotonic() - started
-        async with _followed(_Console(url)) as console:
-            await _when(console.live, "pictures of every vehicle")
+        async with _followed(_Console(running.console)) as console:
+            await when(console.live, "pictures of every vehicle")
             timings = [
                 Timing("console answers", "", [console_s]),
                 Timing("pictures of three vehicles", "", [time.monotonic() - started]),
@@ -124,7 +111,7 @@ async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], Non
                 back, whole = [], []
                 for number in range(kills):
                     say(f"{part}: {action} {number + 1} of {kills}")
-                    ready_s, live_s = await _lose(console, process.pid, part, action)
+                    ready_s, live_s = await _lose(console, running.pid, part, action)
                     back.append(ready_s)
                     whole.append(live_s)
                 done = f"{part} {_DONE[action]}"
@@ -132,8 +119,6 @@ async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], Non
                 timings.append(Timing(f"{done} → ready again", target, back))
                 timings.append(Timing(f"{done} → every vehicle live again", "", whole))
         return timings
-    finally:
-        await stop(process, terminate=True)
 
 
 @contextlib.asynccontextmanager
@@ -158,7 +143,7 @@ async def _stops(console: _Console, count: int) -> list[float]:
             f"/api/vehicles/{vehicle}/stop", json={"command_id": command_id}
         )
         answer.raise_for_status()
-        applied = await _when(functools.partial(console.applied.get, command_id), "a stop applied")
+        applied = await when(functools.partial(console.applied.get, command_id), "a stop applied")
         assert applied is not None
         taken.append(applied - asked)
     return taken
@@ -168,7 +153,7 @@ async def _lose(console: _Console, root: int, part: str, action: str) -> tuple[f
     """Take one child away; return the seconds until its part is ready, and all are live."""
     media = part == "media"
     if media:
-        await _when(lambda: _processes(root, _SPARE), "a warm spare")
+        await when(lambda: _processes(root, _SPARE), "a warm spare")
     victims = _processes(root, _NAMES[part])
     if len(victims) != 1:
         raise BenchError(f"expected one {_NAMES[part]} process, found {len(victims)}")
@@ -176,14 +161,14 @@ async def _lose(console: _Console, root: int, part: str, action: str) -> tuple[f
     os.kill(victims[0], signal.SIGKILL if action == "kill" else signal.SIGSTOP)
     deadline = lost + WITHIN_S
     while not _successor(root, part, victims[0]):
-        _in_time(deadline, f"another {part} process")
+        in_time(deadline, f"another {part} process")
         await asyncio.sleep(POLL_S)
     while not await console.ready(part):
-        _in_time(deadline, f"{part} ready again")
+        in_time(deadline, f"{part} ready again")
     ready_s = time.monotonic() - lost
     if media:
-        await _when(lambda: not console.live(), "the console saying that pictures are gone")
-    await _when(console.live, "every vehicle live again")
+        await when(lambda: not console.live(), "the console saying that pictures are gone")
+    await when(console.live, "every vehicle live again")
     return ready_s, time.monotonic() - lost
 
 
@@ -193,23 +178,3 @@ def _successor(root: int, part: str, victim: int) -> bool:
 
 def _processes(root: int, name: str) -> list[int]:
     return [pid for pid in procfs.descendants(root) if procfs.name(pid).startswith(name)]
-
-
-def _console_of(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / "hub.json").read_text(encoding="utf-8"))["console"])
-    except FileNotFoundError:
-        return ""
-
-
-async def _when(condition: Callable[[], T], what: str) -> T:
-    deadline = time.monotonic() + WITHIN_S
-    while not (result := condition()):
-        _in_time(deadline, what)
-        await asyncio.sleep(POLL_S)
-    return result
-
-
-def _in_time(deadline: float, what: str) -> None:
-    if time.monotonic() > deadline:
-        raise BenchError(f"not within {WITHIN_S:.0f} s: {what}")

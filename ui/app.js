@@ -26,6 +26,8 @@ function showConsole() {
     if (running === desk) showSignIn('signin.expired');
   });
   running = desk;
+  // For developer tools and measurements: what this console knows, and nothing it may not do.
+  /** @type {any} */ (globalThis).enkan = desk;
   unbindKeys = bindKeys(desk);
   render(null, root);
   render(html`<${Frame} desk=${desk} />`, root);

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from loadtests.glass import browser as glass
 from protocols.strip import CELLS, HEIGHT_SHARE, StripReading, decode_cells
 
-FLAGS = [
-    "--no-sandbox",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-gpu",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-    "--disable-background-timer-throttling",
-    "--disable-renderer-backgrounding",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
+FAKE_MEDIA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 READ_STRIP = """([id, cells, share]) => {
     const video = document.querySelector(`video[data-testid="${id}"]`)
@@ -61,15 +47,9 @@ HASH_PICTURE = """(id) => {
 
 @contextlib.asynccontextmanager
 async def chromium(*flags: str) -> AsyncIterator[Browser]:
-    """Start Debian's Chromium, headless."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), headless=True, args=[*FLAGS, *flags]
-        )
-        try:
-            yield browser
-        finally:
-            await browser.close()
+    """Start Debian's Chromium, headless, with a camera and a microphone of its own."""
+    async with glass.chromium(*FAKE_MEDIA, *flags) as browser:
+        yield browser
 
 
 @contextlib.asynccontextmanager
