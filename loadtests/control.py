@@ -1,8 +1,8 @@
 """Messages between the bench and its peer processes: one JSON line each.
 
 The bench speaks first. `Make` is answered by `Offered`, `Answer` by `Connected` or
-`Failed`, `Mark` by `Marked`, `Settle` by `Settled`; `Finish` by `Finished`, after which
-the process ends. It also ends when its standard input does.
+`Failed`, `Begin` by `Begun`, `Mark` by `Marked`, `Settle` by `Settled`; `Finish` by
+`Finished`, after which the process ends. It also ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -35,10 +35,18 @@ class Make(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """The forwarder's answer for a peer: connect now. A publisher sends at once."""
+    """The forwarder's answer for a peer: connect now.
+
+    A publisher sends a trickle at once, so that it counts as publishing, and pictures
+    from `Begin` on: handshakes need not compete with all the media of those before.
+    """
 
     peer: int
     sdp: str
+
+
+class Begin(Message, frozen=True):
+    """Publishers: send pictures from now on."""
 
 
 class Mark(Message, frozen=True):
@@ -112,6 +120,10 @@ class Marked(Message, frozen=True):
     peers: list[PeerMark]
 
 
+class Begun(Message, frozen=True):
+    """Pictures are sent."""
+
+
 class Settled(Message, frozen=True):
     """No more pictures are sent."""
 
@@ -168,8 +180,8 @@ class Finished(Message, frozen=True):
     watched: Watched
 
 
-ToProcess = Make | Answer | Mark | Settle | Finish
-FromProcess = Offered | Connected | Failed | Marked | Settled | Finished
+ToProcess = Make | Answer | Begin | Mark | Settle | Finish
+FromProcess = Offered | Connected | Failed | Begun | Marked | Settled | Finished
 
 to_process = msgspec.json.Decoder(ToProcess)
 from_process = msgspec.json.Decoder(FromProcess)

@@ -9,7 +9,8 @@ said.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from statistics import linear_regression
+from typing import Final, NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -21,16 +22,23 @@ from loadtests.report import GENERATOR_SHARE_WANTED, Result
 
 DELAY_MS: Final = 5.0
 LINEAR_WITHIN: Final = 0.10
+MORE_WATCHERS: Final = 4
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """Results by rising number of streams."""
+    """Results by rising number of streams.
+
+    Attributes:
+        more_watchers: The first point again, with `MORE_WATCHERS` more of each stream: its
+            memory tells what a watcher takes. None if it was not measured.
+    """
 
     command: str
     date_utc: str
     commit: str
     machine: Machine
     results: list[Result]
+    more_watchers: Result | None = None
 
 
 def holds(result: Result) -> bool:
@@ -70,10 +78,49 @@ def growth(results: Sequence[Result]) -> float | None:
     return last / first
 
 
+class Memory(NamedTuple):
+    """Resident memory of the worker, as a line through the points.
+
+    Attributes:
+        base_mb: Without streams.
+        per_stream_mb: For each stream with its watchers.
+        within: Farthest point from the line, as a share of its value.
+        per_watcher_mb: For each further watcher; None if it was not measured.
+    """
+
+    base_mb: float
+    per_stream_mb: float
+    within: float
+    per_watcher_mb: float | None
+
+
+def memory(curve: Curve) -> Memory | None:
+    """Return how memory grows; None for fewer than two points."""
+    points = [(float(result.streams), result.memory_mb) for result in curve.results]
+    if len(points) < 2:
+        return None
+    slope, base = linear_regression(*zip(*points, strict=True))
+    within = max(abs(mb - base - slope * streams) / (mb or 1.0) for streams, mb in points)
+    first, more = curve.results[0], curve.more_watchers
+    watcher = None
+    if more is not None:
+        watcher = (more.memory_mb - first.memory_mb) / (MORE_WATCHERS * first.streams)
+    return Memory(base, slope, within, watcher)
+
+
 def show(curve: Curve, terminal: Console) -> None:
     """Print one row for each number of streams, and the knee."""
     table = Table(title="Streams against cost, loss and delay")
-    names = ("streams", "packets/s in", "CPU µs/packet", "CPU of a core", "lost", "p99 ms", "")
+    names = (
+        "streams",
+        "packets/s in",
+        "CPU µs/packet",
+        "CPU of a core",
+        "lost",
+        "p99 ms",
+        "MB",
+        "",
+    )
     for name in names:
         table.add_column(name, justify="right")
     for result in curve.results:
@@ -85,17 +132,34 @@ def show(curve: Curve, terminal: Console) -> None:
             f"{result.cpu_share:.0%}",
             f"{result.lost:,} of {result.expected:,}",
             "–" if delay is None else f"{delay:.2f}",
+            f"{result.memory_mb:.0f}",
             "; ".join(short_of(result)) or "holds",
         )
     terminal.print(table)
     terminal.print(verdict(curve), markup=False, soft_wrap=True)
+    grown = memory(curve)
+    if grown is not None:
+        watcher = grown.per_watcher_mb
+        terminal.print(
+            f"memory: {grown.base_mb:.1f} MB and {grown.per_stream_mb:.2f} MB for each stream with "
+            f"its watchers (points within {grown.within:.0%} of that line)"
+            + ("" if watcher is None else f"; {watcher:.2f} MB for each further watcher"),
+            markup=False,
+            soft_wrap=True,
+        )
     terminal.print(f"command: {curve.command}", markup=False, soft_wrap=True)
 
 
 def verdict(curve: Curve) -> str:
     """Return where it breaks, in a sentence."""
     last, ratio = knee(curve.results), growth(curve.results)
-    cost = f"; CPU per packet there by that of the first point: {ratio:.2f}" if ratio else ""
+    cost = ""
+    if ratio:
+        grows = "no faster than" if ratio <= 1 + LINEAR_WITHIN else "faster than"
+        cost = (
+            f"; CPU per packet there is {ratio:.2f} of that of the first point: cost grows "
+            f"{grows} the number of streams"
+        )
     if last is None:
         return f"no number of streams held: {'; '.join(short_of(curve.results[0]))}"
     beyond = next((result for result in curve.results if result.streams > last), None)

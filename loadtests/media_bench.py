@@ -1,7 +1,7 @@
 """One run: start a forwarder, connect peers, warm up, measure, account.
 
 start       the forwarder, the generator process, the sink process
-connect     publishers, which send at once; then watchers
+connect     publishers, which send a trickle; then watchers; then pictures begin
 warm up     until every watcher has packets, and a little longer
 measure     two marks, `seconds` apart: packets and CPU time between them count
 settle      publishers stop; wait until watchers have everything or nothing more comes
@@ -136,6 +136,7 @@ class _Run:
             offer = await process.offer(number, stream, watch=watch)
             forward = self._forwarder.watch if watch else self._forwarder.publish
             self._profiles.add(await process.answer(number, await forward(stream, offer)))
+        await self._generator.begin()
 
     async def _warm_up(self) -> None:
         self._progress("warming up", 0.30)

@@ -57,6 +57,9 @@ class Peers:
                         _say(control.Offered(message.peer, self._make(message)))
                     case control.Answer():
                         await self._connect(message, tasks)
+                    case control.Begin():
+                        self._begin()
+                        _say(control.Begun())
                     case control.Mark():
                         _say(self._mark())
                     case control.Settle():
@@ -95,12 +98,19 @@ class Peers:
             return
         tasks.append(self._group.create_task(peer.keep_consent(), name="consent"))
         if isinstance(peer, Publisher):
-            phase = (peer.stream % PHASES) * FRAME_NS // PHASES
-            at_ns = (time.monotonic_ns() // FRAME_NS + 1) * FRAME_NS + phase
-            peer.begin(at_ns)
-            heapq.heappush(self._due, (at_ns, message.peer))
+            heapq.heappush(self._due, (time.monotonic_ns(), message.peer))
             self._wake.set()
         _say(control.Connected(message.peer, peer.profile))
+
+    def _begin(self) -> None:
+        """Let all publishers send pictures, spread over one picture's time."""
+        start_ns = (time.monotonic_ns() // FRAME_NS + 1) * FRAME_NS
+        self._due = []
+        for number, peer in self._peers.items():
+            if isinstance(peer, Publisher):
+                at_ns = start_ns + (peer.stream % PHASES) * FRAME_NS // PHASES
+                peer.begin(at_ns)
+                heapq.heappush(self._due, (at_ns, number))
 
     # ----------------------------------------------------------------------- tasks
 

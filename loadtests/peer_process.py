@@ -69,6 +69,10 @@ class PeerProcess:
         """
         return (await self._ask(control.Answer(peer, sdp), control.Connected)).profile
 
+    async def begin(self) -> None:
+        """Let publishers send pictures."""
+        await self._ask(control.Begin(), control.Begun)
+
     async def mark(self) -> control.Marked:
         """Return how much was sent or received until now."""
         return await self._ask(control.Mark(), control.Marked)

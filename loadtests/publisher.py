@@ -31,6 +31,9 @@ KEYFRAME_NOT_BEFORE_NS: Final = 500_000_000
 TOO_LATE_NS: Final = 250_000_000
 """A picture this late is left out: a sender that fell behind must not pile up."""
 
+TRICKLE_NS: Final = 250_000_000
+"""Between two runs of a publisher that has not been told to begin."""
+
 REPORT_EVERY_NS: Final = 1_000_000_000
 CACHED_RUNS: Final = 128
 TAG_ROOM: Final = 16
@@ -102,6 +105,7 @@ class Publisher(Peer):
         self.refused = 0
         self._pictures = loop.pictures
         self._padded = loop.padded
+        self._live = False
         self._frame = 0
         self._frame_due_ns = 0
         self._rtp_ts = secrets.randbits(32)
@@ -131,7 +135,9 @@ class Publisher(Peer):
     # ---------------------------------------------------------------------- pacing
 
     def begin(self, at_ns: int) -> None:
-        """Send the first picture at `at_ns` (CLOCK_MONOTONIC)."""
+        """Send the first picture at `at_ns` (CLOCK_MONOTONIC); before, only a trickle."""
+        self._live = True
+        self._frame = 0
         self._frame_due_ns = at_ns
         self._report_due_ns = at_ns
 
@@ -140,6 +146,11 @@ class Publisher(Peer):
         if now_ns >= self._report_due_ns:
             self._report_due_ns = now_ns + REPORT_EVERY_NS
             self._send_report()
+        if not self._live:
+            self._protected = None
+            self._pending = [self._pictures[0][0]]
+            self._send_run(now_ns)
+            return now_ns + TRICKLE_NS
         if not self._pending and self._protected is None:
             if now_ns < self._frame_due_ns:
                 return self._frame_due_ns

@@ -55,6 +55,18 @@ def test_the_knee_is_the_last_point_before_anything_breaks() -> None:
     assert curve.knee([result(10), result(80)]) == 80
 
 
+def test_memory_is_a_line_and_a_watcher_is_told_apart() -> None:
+    points = [result(10, memory_mb=60.0), result(20, memory_mb=80.0), result(40, memory_mb=121.0)]
+    crowd = result(10, watchers=5, memory_mb=68.0)
+    grown = curve.memory(msgspec.structs.replace(measured(*points), more_watchers=crowd))
+    assert grown is not None
+    assert grown.per_stream_mb == pytest.approx(2.0, abs=0.1)
+    assert grown.base_mb == pytest.approx(40, abs=2)
+    assert grown.within < 0.02
+    assert grown.per_watcher_mb == pytest.approx(0.2)
+    assert curve.memory(measured(result(10))) is None
+
+
 def test_growth_compares_the_cost_of_what_holds() -> None:
     points = [result(10), result(20, cpu_us_per_forwarded=8.8), result(40, lost=1)]
     assert curve.growth(points) == pytest.approx(1.1)
