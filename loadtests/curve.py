@@ -111,18 +111,8 @@ def memory(curve: Curve) -> Memory | None:
 def show(curve: Curve, terminal: Console) -> None:
     """Print one row for each number of streams, and the knee."""
     table = Table(title="Streams against cost, loss and delay")
-    names = (
-        "streams",
-        "packets/s in",
-        "CPU µs/packet",
-        "CPU of a core",
-        "lost",
-        "p99 ms",
-        "MB",
-        "",
-    )
-    for name in names:
-        table.add_column(name, justify="right")
+    for name in ("streams", "packets/s", "µs/packet", "of a core", "lost", "p99 ms", "MB", ""):
+        table.add_column(name, justify="right", no_wrap=True)
     for result in curve.results:
         cost, delay = result.cpu_us_per_forwarded, result.delay_p99_ms
         table.add_row(
@@ -130,12 +120,16 @@ def show(curve: Curve, terminal: Console) -> None:
             f"{result.packets_in:,.0f}",
             "–" if cost is None else f"{cost:.2f}",
             f"{result.cpu_share:.0%}",
-            f"{result.lost:,} of {result.expected:,}",
+            f"{result.lost:,}",
             "–" if delay is None else f"{delay:.2f}",
             f"{result.memory_mb:.0f}",
-            "; ".join(short_of(result)) or "holds",
+            "holds" if holds(result) else "breaks",
         )
     terminal.print(table)
+    for result in curve.results:
+        if not holds(result):
+            why = "; ".join(short_of(result))
+            terminal.print(f"{result.streams} streams: {why}", markup=False, soft_wrap=True)
     terminal.print(verdict(curve), markup=False, soft_wrap=True)
     grown = memory(curve)
     if grown is not None:
@@ -182,8 +176,10 @@ def plot(curve: Curve) -> str:
         [float(result.streams) for result in results],
         [
             Panel("CPU µs per forwarded packet", [r.cpu_us_per_forwarded for r in results]),
+            Panel("worker's CPU, % of one core", [100 * r.cpu_share for r in results], 100.0),
             Panel("lost, % of packets", [_lost_percent(r) for r in results]),
             Panel("added delay p99, ms", [r.delay_p99_ms for r in results], DELAY_MS),
+            Panel("worker's memory, MB", [r.memory_mb for r in results]),
         ],
         None if last is None else (float(last), f"knee: {last}"),
     )

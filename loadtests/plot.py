@@ -8,7 +8,7 @@ from html import escape
 from typing import Final, NamedTuple
 
 WIDTH: Final = 760
-PANEL: Final = 210
+PANEL: Final = 150
 LEFT: Final = 78
 RIGHT: Final = 24
 TOP: Final = 64
@@ -112,6 +112,9 @@ def _panel(
     if panel.limit is not None:
         at = down(panel.limit)
         parts.append(_stroke(LEFT, at, WIDTH - RIGHT, at, _LIMIT, "6 4"))
+        parts.append(_text(WIDTH - RIGHT, top - 8, f"limit {panel.limit:g}", "end", _LIMIT))
+    if known and not any(known):
+        parts.append(_text(LEFT + 10, top + PANEL / 2, "none at any point", "start"))
     points = [
         (across(x), down(value))
         for x, value in zip(xs, panel.values, strict=True)

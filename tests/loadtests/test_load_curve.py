@@ -83,7 +83,7 @@ def test_the_picture_is_valid_and_has_every_point_and_the_knee() -> None:
     picture = curve.plot(measured(result(10), result(20, cpu_us_per_forwarded=None), result(40)))
     root = ElementTree.fromstring(picture)
     circles = root.findall("{http://www.w3.org/2000/svg}circle")
-    assert len(circles) == 3 + 2 + 3
+    assert len(circles) == 3 + 2 + 3 + 3 + 3
     assert "knee: 40" in picture
 
 
