@@ -43,7 +43,12 @@ from supervisor.evidence.journal import About, Journal
 from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
 from supervisor.observability.exporter import Exporter
-from supervisor.observability.fleet import add_fleet_gauges, add_journal_gauges, add_media_gauges
+from supervisor.observability.fleet import (
+    add_fleet_gauges,
+    add_journal_gauges,
+    add_media_gauges,
+    add_objective_gauges,
+)
 from supervisor.observability.health import LoopLag
 from supervisor.observability.metrics_server import MetricsServer
 from supervisor.telemetry.broker import EmbeddedBroker
@@ -143,7 +148,7 @@ class Hub:
         self._state_dir = config.state_dir(config_file)
         self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.counters = Counters()
-        self._fleet = Fleet()
+        self._fleet = Fleet(config.core)
         self._queue: asyncio.Queue[events.AnyEvent] = asyncio.Queue()
         self._broker_connected = False
 
@@ -208,6 +213,7 @@ class Hub:
         self._exporter = Exporter(self.counters)
         self._exporter.add_gauge("consoles", lambda: float(self._console.open_consoles))
         add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
+        add_objective_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_media_gauges(self._exporter, self._media.worker_stats)
         if self._journal is not None:
             add_journal_gauges(self._exporter, self._journal)
@@ -304,7 +310,8 @@ class Hub:
                 )
             case effects.WithdrawDrive():
                 reasons = ", ".join(effect.reasons)
-                log.info("%s: remote driving %s", effect.vehicle_id, reasons or "may be offered")
+                state = f"is not available: {reasons}" if reasons else "is available"
+                log.info("%s: remote driving %s", effect.vehicle_id, state)
             case effects.Count():
                 self.counters.add(effect.name, effect.reason)
             case effects.Observe():

@@ -22,6 +22,8 @@ from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from protocols.topics import VehicleId
 from supervisor.console.server import ConsoleConfig
+from supervisor.core.config import CoreConfig
+from supervisor.core.objectives import problems
 from supervisor.evidence.journal import JournalConfig
 from supervisor.media.pool import MediaConfig
 from supervisor.observability.metrics_server import MetricsConfig
@@ -88,6 +90,7 @@ class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     console: ConsoleConfig = ConsoleConfig()
     metrics: MetricsConfig = MetricsConfig()
+    core: CoreConfig = CoreConfig()
     journal: JournalConfig = JournalConfig()
     vehicle: list[VehicleSection] = []
 
@@ -130,7 +133,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> HubConfig:
 
 
 def override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Apply `ENKAN_SECTION__KEY=value` to `raw`, in place.
+    """Apply `ENKAN_SECTION__KEY=value` (`ENKAN_CORE__LADDER__HOLD_S`) to `raw`, in place.
 
     A value is read as TOML where it is valid TOML (`8080`, `true`, `["a"]`) and as
     text otherwise.
@@ -141,10 +144,12 @@ def override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
     for variable, text in sorted(environment.items()):
         if not variable.startswith(ENVIRONMENT_PREFIX) or "__" not in variable:
             continue
-        section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-        table = raw.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f"{variable}: [{section}] is a list, set it in the file")
+        *sections, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        table = raw
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{variable}: [{section}] is a list, set it in the file")
         try:
             table[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -162,6 +167,14 @@ def _check(path: Path, config: HubConfig) -> None:
         if entry.vehicle_id in seen:
             raise ConfigError(f"{path}: vehicle[{index}]: {entry.vehicle_id} is listed twice")
         seen.add(entry.vehicle_id)
+    wrong = problems(config.core.objective, config.core.segment)
+    if wrong:
+        raise ConfigError(f"{path}: core: {wrong}")
+    if config.core.governor.hold_s < 2 * config.core.governor.renew_s:
+        raise ConfigError(
+            f"{path}: core.governor.hold_s must be at least twice renew_s: a limit that lapses "
+            "between two renewals makes the vehicle slow down and speed up again."
+        )
     if config.hub.demo:
         for section, address in (
             ("console", config.console.listen),

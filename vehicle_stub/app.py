@@ -242,6 +242,7 @@ def _vehicle(
         link_loss_s=drive.link_loss_s,
         answer_within_s=drive.answer_within_s,
         now_ns=now_ns,
+        silent_mps=drive.silent_kmh / 3.6,
     )
 
 
@@ -254,7 +255,7 @@ def _factsheet(config: VehicleConfig, course: Course) -> Factsheet:
             for c in config.camera
         ],
         audio=config.audio.source != "none",
-        commands=["stop", "resume"],
+        commands=["stop", "resume", "limit_speed", "minimal_risk"],
         max_speed_mps=round(course.cruise_mps, 3),
         route=course.degrees(MAX_ROUTE_POINTS),
     )

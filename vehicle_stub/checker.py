@@ -23,16 +23,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import msgspec
 
 from protocols import tags
 from protocols.codec import MAX_MQTT_PAYLOAD, ProtocolError, decode
 from protocols.topics import VehicleId
-from protocols.vehicle import Command, RefusalReason, Stop
+from protocols.vehicle import Body, Command, RefusalReason, Stop
 
 FUTURE_NS: Final = 1_000_000_000
+KINDS: Final = frozenset(str(body.__struct_config__.tag) for body in get_args(Body))
+"""The command types there are."""
+
 REMEMBERED: Final = 1_024
 """Authenticated command ids kept; an evicted one is still refused by its seq, and an
 evicted stop stops again."""
@@ -248,6 +251,6 @@ def _unreadable(data: bytes, error: ProtocolError) -> Refused:
         return Refused(None, RefusalReason.MALFORMED, error.detail)
     found = named.command_id[:64] or None
     kind = typed.body.type
-    if kind and kind not in ("stop", "resume"):
+    if kind and kind not in KINDS:
         return Refused(found, RefusalReason.UNKNOWN_TYPE, f"unknown command {kind[:32]!r}")
     return Refused(found, RefusalReason.MALFORMED, error.detail)

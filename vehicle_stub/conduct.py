@@ -1,6 +1,6 @@
 """Who may move the vehicle now: a total table, and the words of the field for it. Pure.
 
-                 stop      resume    blocked   unanswered  link lost   standing
+                 stop      resume    blocked   unanswered  link lost** standing
     DRIVING      BRAKING   refused   WAITING   -           MRM_BRAKING -
     WAITING      STOPPED*  DRIVING   -         MRM_BRAKING MRM_BRAKING -
     BRAKING      -         refused   -         -           -           STOPPED
@@ -8,9 +8,9 @@
     MRM_BRAKING  BRAKING   refused   -         -           -           MRM_STOPPED
     MRM_STOPPED  STOPPED*  DRIVING   -         -           -           -
 
-(*) by way of BRAKING, which ends at once when it stands already. Nothing but a
-person's `resume` leads back to DRIVING: when the hub is heard again after a
-manoeuvre, the vehicle stays where it is.
+(*) by way of BRAKING, which ends at once when it stands already. (**) and likewise when
+the hub asks for the minimal-risk manoeuvre. Nothing but a person's `resume` leads back
+to DRIVING: when the hub is heard again after a manoeuvre, the vehicle stays where it is.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Input(enum.Enum):
     BLOCKED = "blocked"
     UNANSWERED = "unanswered"
     LINK_LOST = "link_lost"
+    MINIMAL_RISK = "minimal_risk"
     STANDING = "standing"
 
 
@@ -52,36 +53,42 @@ TABLE: Final[dict[tuple[Phase, Input], Phase | None]] = {
     (_P.DRIVING, _I.BLOCKED): _P.WAITING,
     (_P.DRIVING, _I.UNANSWERED): _P.DRIVING,
     (_P.DRIVING, _I.LINK_LOST): _P.MRM_BRAKING,
+    (_P.DRIVING, _I.MINIMAL_RISK): _P.MRM_BRAKING,
     (_P.DRIVING, _I.STANDING): _P.DRIVING,
     (_P.WAITING, _I.STOP): _P.BRAKING,
     (_P.WAITING, _I.RESUME): _P.DRIVING,
     (_P.WAITING, _I.BLOCKED): _P.WAITING,
     (_P.WAITING, _I.UNANSWERED): _P.MRM_BRAKING,
     (_P.WAITING, _I.LINK_LOST): _P.MRM_BRAKING,
+    (_P.WAITING, _I.MINIMAL_RISK): _P.MRM_BRAKING,
     (_P.WAITING, _I.STANDING): _P.WAITING,
     (_P.BRAKING, _I.STOP): _P.BRAKING,
     (_P.BRAKING, _I.RESUME): None,
     (_P.BRAKING, _I.BLOCKED): _P.BRAKING,
     (_P.BRAKING, _I.UNANSWERED): _P.BRAKING,
     (_P.BRAKING, _I.LINK_LOST): _P.BRAKING,
+    (_P.BRAKING, _I.MINIMAL_RISK): _P.BRAKING,
     (_P.BRAKING, _I.STANDING): _P.STOPPED,
     (_P.STOPPED, _I.STOP): _P.STOPPED,
     (_P.STOPPED, _I.RESUME): _P.DRIVING,
     (_P.STOPPED, _I.BLOCKED): _P.STOPPED,
     (_P.STOPPED, _I.UNANSWERED): _P.STOPPED,
     (_P.STOPPED, _I.LINK_LOST): _P.STOPPED,
+    (_P.STOPPED, _I.MINIMAL_RISK): _P.STOPPED,
     (_P.STOPPED, _I.STANDING): _P.STOPPED,
     (_P.MRM_BRAKING, _I.STOP): _P.BRAKING,
     (_P.MRM_BRAKING, _I.RESUME): None,
     (_P.MRM_BRAKING, _I.BLOCKED): _P.MRM_BRAKING,
     (_P.MRM_BRAKING, _I.UNANSWERED): _P.MRM_BRAKING,
     (_P.MRM_BRAKING, _I.LINK_LOST): _P.MRM_BRAKING,
+    (_P.MRM_BRAKING, _I.MINIMAL_RISK): _P.MRM_BRAKING,
     (_P.MRM_BRAKING, _I.STANDING): _P.MRM_STOPPED,
     (_P.MRM_STOPPED, _I.STOP): _P.BRAKING,
     (_P.MRM_STOPPED, _I.RESUME): _P.DRIVING,
     (_P.MRM_STOPPED, _I.BLOCKED): _P.MRM_STOPPED,
     (_P.MRM_STOPPED, _I.UNANSWERED): _P.MRM_STOPPED,
     (_P.MRM_STOPPED, _I.LINK_LOST): _P.MRM_STOPPED,
+    (_P.MRM_STOPPED, _I.MINIMAL_RISK): _P.MRM_STOPPED,
     (_P.MRM_STOPPED, _I.STANDING): _P.MRM_STOPPED,
 }
 """Next state; None: refused, because the vehicle is not standing for a person."""

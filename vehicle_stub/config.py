@@ -142,6 +142,8 @@ class DriveSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         field: GeoJSON with one Polygon, covered in lanes; for tractors.
         implement_width_m: Width worked in one lane.
         cruise_kmh: Speed on the straight.
+        silent_kmh: At most this fast while the hub does not say, again and again, how fast
+            it may: the lower, safe speed for a vehicle that nobody watches.
         start_m: Where on the path it starts.
         obstacle_at_m: Where on the path something stands in its way.
         answer_within_s: How long it waits for a person before its own manoeuvre.
@@ -156,6 +158,7 @@ class DriveSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     field: str = ""
     implement_width_m: Annotated[float, Meta(ge=1.0, le=30.0)] = 4.0
     cruise_kmh: Annotated[float, Meta(gt=0, le=60)] = 20.0
+    silent_kmh: Annotated[float, Meta(ge=0, le=60)] = 10.0
     start_m: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     obstacle_at_m: Annotated[list[Annotated[float, Meta(ge=0, le=1e6)]], Meta(max_length=32)] = []
     answer_within_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0

@@ -120,14 +120,16 @@ class Drive:
         """Return the speed the plan allows here, m/s."""
         return self.course.comfortable_mps(self.distance)
 
-    def step(self, now_ns: int, demand: Demand) -> None:
-        """Move on to `now_ns`. Calling it late, early or twice is safe."""
+    def step(self, now_ns: int, demand: Demand, limit_mps: float = math.inf) -> None:
+        """Move on to `now_ns`, at most `limit_mps` fast. Calling it late, early or twice is
+        safe; a limit that falls is reached by ordinary braking."""
         seconds = min(MAX_STEP_S, max(0.0, (now_ns - self._at_ns) / 1e9))
         self._at_ns = max(self._at_ns, now_ns)
         if seconds <= 0.0:
             return
         self._doors(now_ns, demand)
         wanted, braking = self._wanted(demand)
+        wanted = min(wanted, limit_mps)
         before = self.speed
         if wanted < before:
             self.speed = max(wanted, before - braking * seconds)

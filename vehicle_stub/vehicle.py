@@ -49,6 +49,7 @@ from vehicle_stub.conduct import Conduct, Input, Phase
 from vehicle_stub.drive import Demand, Drive
 from vehicle_stub.outputs import EventRepeater, Output, Outputs, Persist, Publish
 from vehicle_stub.radio import RadioModel
+from vehicle_stub.speed_limit import SpeedLimit
 
 STATE_EVERY_NS: Final = 5_000_000_000
 MAX_RESULTS: Final = 1_024
@@ -77,8 +78,11 @@ class Snapshot(NamedTuple):
 class Vehicle:
     """One vehicle.
 
+    Args:
+        silent_mps: At most this fast while no limit of the hub holds.
+
     Attributes:
-        drive, conduct, checker: Its parts.
+        drive, conduct, checker, limit: Its parts.
         counts: Totals of commands by outcome, for the log and the tests.
         link_up: The hub was heard within the link's limit.
         encode_ms: What heartbeats say of the cameras (`Heartbeat.encode_ms`).
@@ -97,9 +101,11 @@ class Vehicle:
         stops_on_link_loss: bool,
         link_loss_s: float,
         answer_within_s: float,
+        silent_mps: float,
         now_ns: int,
     ) -> None:
         self.drive = drive
+        self.limit = SpeedLimit(silent_mps)
         self.conduct = Conduct(fallback)
         self.checker = CommandChecker(vehicle_id, key, session_id, durable_epoch)
         self.counts: dict[str, int] = {}
@@ -182,7 +188,8 @@ class Vehicle:
     def on_time(self, now_ns: int) -> None:
         """Move, notice what is due, and say what changed."""
         held = self._stops_on_link_loss and self._hub is None
-        self.drive.step(now_ns, Demand.COMFORTABLE if held else self.conduct.demand)
+        demand = Demand.COMFORTABLE if held else self.conduct.demand
+        self.drive.step(now_ns, demand, self.limit.mps(now_ns))
         if self.conduct.phase is Phase.DRIVING and self.drive.blocked:
             self._ask(now_ns)
         if self.drive.standing:
@@ -217,7 +224,7 @@ class Vehicle:
             heading_deg=round(math.degrees(pose.heading) % 360.0, 2) % 360.0,
             speed_mps=round(self.drive.speed, 3),
             mode=self.conduct.words.mode,
-            speed_limit_mps=round(self.drive.course.cruise_mps, 3),
+            speed_limit_mps=round(min(self.drive.course.cruise_mps, self.limit.mps(now_ns)), 3),
             progress=round(self.drive.progress, 5),
             next_stop=self.drive.next_stop,
             energy=round(max(0.0, 0.92 - self.drive.travelled * ENERGY_PER_M), 4),
@@ -270,14 +277,13 @@ class Vehicle:
                 self._clear_request(now_ns)
                 self._answer(command.command_id, ResultState.APPLIED, now_ns)
                 self._say_state(now_ns)
-            case LimitSpeed() | MinimalRisk():
-                self._answer(
-                    command.command_id,
-                    ResultState.REFUSED,
-                    now_ns,
-                    RefusalReason.NOT_POSSIBLE_NOW,
-                    "not listed in the factsheet",
-                )
+            case LimitSpeed(mps, hold_ms, _):
+                self.limit.obey(mps, command.issued_ns, hold_ms, now_ns)
+                self._answer(command.command_id, ResultState.APPLIED, now_ns)
+            case MinimalRisk(reason):
+                self.conduct.feed(Input.MINIMAL_RISK, f"asked by the hub: {reason}"[:200])
+                self._answer(command.command_id, ResultState.APPLIED, now_ns)
+                self._say_state(now_ns)
 
     def _why_not_resume(self, request_id: str) -> str:
         open_id = "" if self._request is None else self._request.event_id

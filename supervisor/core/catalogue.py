@@ -15,6 +15,9 @@ word means nothing.
   person can tell the field. It is rare.
 * `audit.failed` is P2: control other than stop is refused until it is repaired.
 * `video.frozen` is P2: what the operator judges by is not live.
+* `video.late` is P2: what the operator sees is too old for what it is used for.
+* `video.poor`, `link.degraded` and `clock.untrusted` are P3: the vehicle still drives by
+  itself; the operator must know that he sees less, or that ages are not known.
 * `telemetry.stale` is P3: the picture and the link are there, the numbers are old.
 
 A row without something for the operator to do is a log line, not an alarm.
@@ -74,6 +77,10 @@ TAKEOVER_REQUESTED: Final = "takeover.requested"
 LINK_LOST: Final = "link.lost"
 TELEMETRY_STALE: Final = "telemetry.stale"
 VIDEO_FROZEN: Final = "video.frozen"
+VIDEO_LATE: Final = "video.late"
+VIDEO_POOR: Final = "video.poor"
+LINK_DEGRADED: Final = "link.degraded"
+CLOCK_UNTRUSTED: Final = "clock.untrusted"
 BROKER_DOWN: Final = "broker.down"
 AUDIT_FAILED: Final = "audit.failed"
 
@@ -165,6 +172,94 @@ CATALOGUE: Final[tuple[AlarmSpec, ...]] = (
             "Use the other cameras and the sound; stop the vehicle if you cannot see around it.",
         ),
         runbook="video-frozen",
+    ),
+    AlarmSpec(
+        key=VIDEO_LATE,
+        priority=Priority.HIGH,
+        respond_within_s=20.0,
+        on_delay_ms=2_000,
+        off_delay_ms=3_000,
+        latching=False,
+        suppressed_by=(LINK_LOST, LINK_DEGRADED, VIDEO_FROZEN, BROKER_DOWN),
+        ja=AlarmText(
+            "映像遅延",
+            "表示中の映像が、いまの用途の目標より古くなっています。",
+            "画面で見てから指示しても間に合いません。続くと速度制限や遠隔運転の停止に進みます。",
+            "注視するカメラを1つに絞り、改善しなければ車両に待機または停止を指示してください。",
+        ),
+        en=AlarmText(
+            "Video late",
+            "The picture on screen is older than its present use allows.",
+            "What is seen is over before anything is done; speed and driving will be limited.",
+            "Keep one camera in focus; if it does not get better, let the vehicle wait or stop.",
+        ),
+        runbook="video-late",
+    ),
+    AlarmSpec(
+        key=VIDEO_POOR,
+        priority=Priority.LOW,
+        respond_within_s=60.0,
+        on_delay_ms=5_000,
+        off_delay_ms=5_000,
+        latching=False,
+        suppressed_by=(LINK_LOST, LINK_DEGRADED, VIDEO_FROZEN, BROKER_DOWN),
+        ja=AlarmText(
+            "映像品質の低下",
+            "カメラの映像が約束より粗いまま届いています(回線の帯域不足、または送信側の設定)。",
+            "歩行者や標識などの細部を見落とすおそれがあります。",
+            "細部の判断にこの映像を使わず、ほかのカメラと音で補い、続くときは保守担当に連絡してください。",
+        ),
+        en=AlarmText(
+            "Video poor",
+            "A camera's picture arrives much coarser than promised: bandwidth, or its settings.",
+            "Details such as people and signs may be missed.",
+            "Do not judge details by it; use other cameras; call maintenance if it lasts.",
+        ),
+        runbook="video-poor",
+    ),
+    AlarmSpec(
+        key=LINK_DEGRADED,
+        priority=Priority.LOW,
+        respond_within_s=60.0,
+        on_delay_ms=2_000,
+        off_delay_ms=3_000,
+        latching=False,
+        suppressed_by=(LINK_LOST, BROKER_DOWN),
+        ja=AlarmText(
+            "通信の劣化",
+            "車両との往復時間が長すぎるか、生存信号が欠けています。",
+            "指令が遅れて届き、映像の遅れも正しく分かりません。遠隔運転はできません。",
+            "介入の余裕を多めに取り、続くときは待機させて通信の担当に連絡してください。",
+        ),
+        en=AlarmText(
+            "Link degraded",
+            "The round trip to the vehicle is too long, or heartbeats are missing.",
+            "Commands arrive late and ages are uncertain; remote driving is not available.",
+            "Leave more margin; if it lasts, let the vehicle wait and call the network team.",
+        ),
+        runbook="link-degraded",
+    ),
+    AlarmSpec(
+        key=CLOCK_UNTRUSTED,
+        priority=Priority.LOW,
+        respond_within_s=120.0,
+        on_delay_ms=5_000,
+        off_delay_ms=2_000,
+        latching=False,
+        suppressed_by=(LINK_LOST, LINK_DEGRADED, BROKER_DOWN),
+        ja=AlarmText(
+            "時計の信頼喪失",
+            "車両の時計を管制の時計に合わせられません(時刻の飛び、進み方の異常、または往復時間の長さ)。",
+            "映像がどれだけ遅れているか分からず、目標の判定は「不明」になります。",
+            "映像の新しさを動きと音で確かめ、続くときは車載機の時刻同期を点検させてください。",
+        ),
+        en=AlarmText(
+            "Clock untrusted",
+            "The vehicle's clock cannot be mapped to the hub's: it jumped, runs wrong, or is far.",
+            "How old the pictures are is not known; objectives are unknown.",
+            "Judge by motion and sound; if it lasts, have the vehicle's time service checked.",
+        ),
+        runbook="clock-untrusted",
     ),
     AlarmSpec(
         key=BROKER_DOWN,

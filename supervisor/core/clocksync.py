@@ -11,12 +11,21 @@ an old minimum expire by itself).
 Worked: a 30 ms exchange 10 s ago gives ± (15 ms + 0.5 ms); a 40 ms exchange now
 gives ± 20 ms: the old one is kept. After 100 s its bound is ± 20 ms: the new wins.
 
-Two exchanges whose bounds do not touch contradict each other: a clock was stepped
-or the vehicle lies. Then everything before is forgotten and trust is earned again.
+Which exchange is best does not change with time, because all bounds widen alike: the
+best is kept beside the others, and looked for again only when it leaves.
+
+Two exchanges whose bounds do not touch contradict each other: a clock was stepped, runs
+at an impossible rate, or the vehicle lies. Then everything before is forgotten and trust
+is earned again: after a single contradiction by `EXCHANGES_TO_TRUST` exchanges that
+agree, after a second one within `SUSPICION_NS` by that much time without a third. A
+clock that runs 1000 ppm fast contradicts itself every few seconds, and so is never
+trusted.
 
 RTCP sender reports carry the vehicle's *wall* clock. Each heartbeat carries wall and
-monotonic clock of one instant; a jump between them is a wall-clock step, and a
-sender report from before the step is not mapped.
+monotonic clock of one instant; a jump between them is a wall-clock step. A report is
+mapped only when heartbeats from both sides of it say that nothing was stepped: one
+before it since the last step, and one after it (`confirms`). Until then the report
+before it is used.
 """
 
 from __future__ import annotations
@@ -29,6 +38,8 @@ DRIFT_PPM: Final = 50
 
 KEPT_EXCHANGES: Final = 32
 EXCHANGES_TO_TRUST: Final = 3
+SUSPICION_NS: Final = 60_000_000_000
+RECENT_TRIPS: Final = 5
 LONGEST_EXCHANGE_NS: Final = 10_000_000_000
 WALL_STEP_NS: Final = 5_000_000
 NTP_TO_UNIX_S: Final = 2_208_988_800
@@ -53,19 +64,38 @@ class Mapped(NamedTuple):
 class ClockSync:
     """One vehicle's clocks, for one session."""
 
-    __slots__ = ("_exchanges", "_wall", "_wall_spread", "trusted_below_ns")
+    __slots__ = (
+        "_best_one",
+        "_contradicted_ns",
+        "_exchanges",
+        "_suspected_ns",
+        "_trips",
+        "_wall",
+        "_wall_from_utc_ns",
+        "_wall_spread",
+        "_wall_to_utc_ns",
+        "trusted_below_ns",
+    )
 
     def __init__(self, trusted_below_ns: int) -> None:
         self.trusted_below_ns = trusted_below_ns
         self._exchanges: deque[Exchange] = deque(maxlen=KEPT_EXCHANGES)
+        self._best_one: Exchange | None = None
+        self._trips: deque[int] = deque(maxlen=RECENT_TRIPS)
+        self._contradicted_ns: int | None = None
+        self._suspected_ns: int | None = None
         self._wall: int | None = None
         self._wall_spread = 0
+        self._wall_from_utc_ns = self._wall_to_utc_ns = 0
 
     def restart(self) -> None:
-        """Forget everything: a new session has a new monotonic clock."""
+        """Forget everything: a new session has a new monotonic clock. Suspicion stays."""
         self._exchanges.clear()
+        self._best_one = None
+        self._trips.clear()
         self._wall = None
         self._wall_spread = 0
+        self._wall_from_utc_ns = self._wall_to_utc_ns = 0
 
     def on_exchange(self, t1_ns: int, t2_ns: int, t3_ns: int, t4_ns: int) -> str:
         """Take in one exchange; return "" or the reason to count.
@@ -77,42 +107,77 @@ class ClockSync:
         if not (0 <= t4_ns - t1_ns <= LONGEST_EXCHANGE_NS) or t3_ns < t2_ns or rtt < 0:
             return "exchange_implausible"
         new = Exchange(t4_ns, ((t1_ns - t2_ns) + (t4_ns - t3_ns)) // 2, (rtt + 1) // 2)
-        best = self._best(t4_ns)
-        stepped = best is not None and abs(new.offset_ns - best.offset_ns) > (
-            new.half_rtt_ns + _bound(best, t4_ns)
+        self._trips.append(rtt)
+        best = self._best_one
+        # The oldest too: the longest look at how fast the two clocks drift apart.
+        stepped = best is not None and (
+            _contradict(new, best) or _contradict(new, self._exchanges[0])
         )
         if stepped:
             self._exchanges.clear()
-        self._exchanges.append(new)
+            self._best_one = None
+            earlier = self._contradicted_ns
+            if earlier is not None and t4_ns - earlier < SUSPICION_NS:
+                self._suspected_ns = t4_ns
+            self._contradicted_ns = t4_ns
+        self._keep(new)
         return "step" if stepped else ""
+
+    def _keep(self, new: Exchange) -> None:
+        exchanges, best = self._exchanges, self._best_one
+        leaves = exchanges[0] if len(exchanges) == KEPT_EXCHANGES else None
+        exchanges.append(new)
+        if best is not None and leaves is best:
+            best = min(reversed(exchanges), key=lambda one: _bound(one, new.at_ns))
+        elif best is None or new.half_rtt_ns <= _bound(best, new.at_ns):
+            best = new
+        self._best_one = best
+
+    def round_trip_ns(self) -> int | None:
+        """Return the least of the newest round trips; None before the first exchange."""
+        return min(self._trips, default=None)
 
     def on_wall_clock(self, utc_ns: int, sent_ns: int) -> bool:
         """Take in one heartbeat's pair; return whether the wall clock was stepped."""
         wall = utc_ns - sent_ns
         before, self._wall = self._wall, wall
-        if before is None:
-            return False
-        moved = abs(wall - before)
-        if moved > WALL_STEP_NS:
+        moved = 0 if before is None else abs(wall - before)
+        stepped = moved > WALL_STEP_NS
+        if before is None or stepped:
             self._wall_spread = 0
-            return True
-        # A spread that decays: the pair's own reading jitter, kept for some beats.
-        self._wall_spread = max(moved, self._wall_spread * 7 // 8)
-        return False
+            self._wall_from_utc_ns = utc_ns
+        else:
+            # A spread that decays: the pair's own reading jitter, kept for some beats.
+            self._wall_spread = max(moved, self._wall_spread * 7 // 8)
+        self._wall_to_utc_ns = utc_ns
+        return stepped
+
+    def confirms(self, ntp: int) -> bool | None:
+        """Say whether a sender report's wall clock can be used.
+
+        True: heartbeats on both sides of it agree. False: it is from before the last
+        step, or before the first heartbeat. None: no heartbeat after it has come yet.
+        """
+        utc_ns = ntp_to_unix_ns(ntp)
+        if utc_ns < self._wall_from_utc_ns or self._wall is None:
+            return False
+        return True if utc_ns <= self._wall_to_utc_ns else None
 
     def offset(self, now_ns: int) -> Mapped | None:
         """Return hub minus vehicle and its uncertainty; None while not trusted."""
-        if len(self._exchanges) < EXCHANGES_TO_TRUST:
+        best = self._best_one
+        if best is None or len(self._exchanges) < EXCHANGES_TO_TRUST:
             return None
-        best = self._best(now_ns)
-        if best is None:
-            return None
+        if self._suspected_ns is not None:
+            if now_ns - self._suspected_ns < SUSPICION_NS:
+                return None
+            self._suspected_ns = None
         bound = _bound(best, now_ns)
         return Mapped(best.offset_ns, bound) if bound <= self.trusted_below_ns else None
 
     def uncertainty_ns(self, now_ns: int) -> int | None:
         """Return the present bound, trusted or not; None before the first exchange."""
-        best = self._best(now_ns)
+        best = self._best_one
         return None if best is None else _bound(best, now_ns)
 
     def map_ntp(self, ntp: int, now_ns: int) -> Mapped | None:
@@ -123,14 +188,9 @@ class ClockSync:
         at_ns = ntp_to_unix_ns(ntp) - self._wall + offset.at_ns
         return Mapped(at_ns, offset.uncertainty_ns + self._wall_spread)
 
-    def _best(self, now_ns: int) -> Exchange | None:
-        best: Exchange | None = None
-        best_bound = 0
-        for exchange in self._exchanges:
-            bound = _bound(exchange, now_ns)
-            if best is None or bound <= best_bound:
-                best, best_bound = exchange, bound
-        return best
+
+def _contradict(new: Exchange, old: Exchange) -> bool:
+    return abs(new.offset_ns - old.offset_ns) > new.half_rtt_ns + _bound(old, new.at_ns)
 
 
 def _bound(exchange: Exchange, now_ns: int) -> int:

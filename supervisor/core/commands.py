@@ -27,6 +27,7 @@ from protocols.vehicle import (
     Resume,
     Stop,
 )
+from supervisor.core import supervise
 from supervisor.core.effects import (
     AnyEffect,
     Count,
@@ -97,7 +98,10 @@ def on_sent(
 ) -> list[AnyEffect]:
     """The broker took the command, or it could not be handed over."""
     command = record.in_flight.get(command_id)
-    if command is None or command.view.state is not CommandState.RECORDING:
+    if command is None:
+        told = record.limit_order.on_sent(command_id, ok)
+        return told + record.manoeuvre_order.on_sent(command_id, ok)
+    if command.view.state is not CommandState.RECORDING:
         return []
     if not ok:
         return _end(fleet, record, command, CommandState.REFUSED, now_ns, "broker")
@@ -110,6 +114,11 @@ def on_result(
 ) -> list[AnyEffect]:
     """The vehicle answered. Steps forward only; what it refused or applied is final."""
     command = record.commands.get(result.command_id)
+    if command is None:
+        for order in (record.limit_order, record.manoeuvre_order):
+            is_order, told = order.on_result(fleet, record, result, now_ns)
+            if is_order:
+                return told + supervise.on_command_delay(fleet, record, now_ns)
     if command is None or not command.sent:
         return [Count("command_result", "unknown_id")]
     if result.session_id not in (command.session_id, record.session_id):
@@ -131,8 +140,14 @@ def on_result(
     if result.state is ResultState.REFUSED:
         reason = str(result.reason) or "vehicle"
         return effects + _end(fleet, record, command, CommandState.REFUSED, now_ns, reason)
+    late = view.state is CommandState.UNCONFIRMED or view.reason == "broker"
     effects += _end(fleet, record, command, CommandState.APPLIED, now_ns, "")
     effects.append(Observe("command_applied", (now_ns - view.asked_ns) / 1e9, (view.type,)))
+    if not late:
+        fault = record.loop.on_applied(command.handed_ns, result.at_ns, record.clock, now_ns)
+        if fault:
+            effects.append(Count("command_result", fault))
+        effects += supervise.on_command_delay(fleet, record, now_ns)
     if isinstance(command.body, Resume) and command.body.request_id:
         effects += answered(fleet, record, command.body.request_id, view.operator, view.id, now_ns)
     return effects
@@ -226,6 +241,7 @@ def _send(
     record.command_seq += 1
     heard = record.beat_at_ns is not None
     command.sent = True
+    command.handed_ns = now_ns
     command.session_id = record.session_id if heard else ""
     command.deadline_ns = now_ns + ttl_ms * 1_000_000 + int(fleet.config.confirm_grace_s * 1e9)
     return [

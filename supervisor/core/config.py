@@ -7,7 +7,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from supervisor.core.objectives import (
+    DEFAULTS,
+    GovernorConfig,
+    LadderConfig,
+    Objective,
+    Segment,
+)
+
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Window = Annotated[float, Meta(ge=20, le=86_400)]
 Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
 
 
@@ -17,6 +26,7 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         link_degraded_s: Heartbeat silence after which the link is *degraded*. At 2 Hz
             two beats in a row are missing.
+        link_slow_ms: Round trip of the heartbeats above which the link is called degraded.
         link_lost_s: Heartbeat silence after which the link is *lost*.
         telemetry_stale_s: Age above which telemetry is *stale*.
         frame_frozen_ms: Age of the last frame above which the picture is *frozen*.
@@ -27,9 +37,15 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             slower audit store makes it refused.
         stop_ttl_s, resume_ttl_s: For how long the vehicle may still obey.
         confirm_grace_s: Beyond the ttl, until a command without result is `unconfirmed`.
+        burn_short_s, burn_long_s: The two windows over which error budgets burn.
+        objective: What is promised; replaces the whole list.
+        segment: Road segments that objectives may name.
+        governor: The blind-distance rule.
+        ladder: Enforcement.
     """
 
     link_degraded_s: Seconds = 1.2
+    link_slow_ms: Milliseconds = 400.0
     link_lost_s: Seconds = 3.0
     telemetry_stale_s: Seconds = 1.0
     frame_frozen_ms: Milliseconds = 300.0
@@ -40,3 +56,11 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop_ttl_s: Seconds = 5.0
     resume_ttl_s: Seconds = 2.0
     confirm_grace_s: Seconds = 1.0
+    burn_short_s: Window = 300.0
+    burn_long_s: Window = 3_600.0
+    objective: Annotated[list[Objective], Meta(max_length=64)] = msgspec.field(
+        default_factory=lambda: list(DEFAULTS)
+    )
+    segment: Annotated[list[Segment], Meta(max_length=256)] = []
+    governor: GovernorConfig = GovernorConfig()
+    ladder: LadderConfig = LadderConfig()

@@ -32,12 +32,38 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
         "broker",
         "vehicle",
     ),
-    "command_result": ("wrong_session", "unknown_id", "after_end"),
+    "command_result": ("wrong_session", "unknown_id", "after_end", "impossible_time"),
+    "order": ("not_recorded", "sent", "applied", "refused", "unconfirmed", "broker"),
+    "speed_limit": ("vehicle", "governor", "unknown_delay", "ladder"),
+    "verdict": ("met", "at_risk", "violated", "unknown"),
+    "ladder": (
+        "none",
+        "protect_focus",
+        "smaller_layers",
+        "speed_limit",
+        "withdraw_drive",
+        "minimal_risk",
+    ),
+    "drive": ("withdrawn", "available"),
     "media": ("other_session",),
-    "presentation": ("accepted", "implausible", "unknown_vehicle"),
+    "presentation": (
+        "accepted",
+        "implausible",
+        "impossible",
+        "unknown_vehicle",
+        "unknown_camera",
+        "too_often",
+        "too_many",
+    ),
     "alarm": ("raised", "returned", "acknowledged", "suppressed", "refused"),
     "audit": ("failed",),
 }
 
-OBSERVATIONS: Final[tuple[str, ...]] = ("command_applied", "picture_age")
-"""Histograms, seconds: operator's key to `applied`; capture to display."""
+OBSERVATIONS: Final[tuple[str, ...]] = (
+    "command_applied",
+    "picture_age",
+    "picture_stage",
+    "closed_loop",
+)
+"""Histograms, seconds: operator's key to `applied`; capture to display, and its stages;
+picture and command together."""

@@ -18,11 +18,16 @@ from supervisor.core.effects import ShowVehicle
 from supervisor.core.events import Operator
 from supervisor.core.ledger import Ledger
 from supervisor.core.links import Link
+from supervisor.core.loop import Loop
+from supervisor.core.orders import Order
 from supervisor.core.sequences import Sequence
 from supervisor.core.streams import StreamTrack
+from supervisor.core.supervised import Supervised
 
 PAST_SESSIONS: Final = 16
 KEPT_EVENT_IDS: Final = 512
+ORDER_AGAIN_NS: Final = 2_000_000_000
+"""A minimal-risk manoeuvre is asked for again after this, while it is wanted."""
 
 
 class CommandRecord:
@@ -31,16 +36,18 @@ class CommandRecord:
     Attributes:
         deadline_ns: When it ends as unconfirmed (or, unsent, as refused).
         sent: Handed to the shell; from then on the vehicle may have it.
+        handed_ns: When.
         session_id: The vehicle session it was made for.
     """
 
-    __slots__ = ("body", "deadline_ns", "sent", "session_id", "view")
+    __slots__ = ("body", "deadline_ns", "handed_ns", "sent", "session_id", "view")
 
     def __init__(self, view: operator.CommandView, body: vehicle.Body, deadline_ns: int) -> None:
         self.view = view
         self.body = body
         self.deadline_ns = deadline_ns
         self.sent = False
+        self.handed_ns = 0
         self.session_id = ""
 
 
@@ -67,6 +74,11 @@ class VehicleRecord:
         epoch, command_seq: Fencing of commands; seq rises within the epoch.
         media_session: Publisher session; "" while none.
         in_flight: Commands without an end; `commands` holds these and the finished.
+        moving_since_ns: Since when telemetry says that it moves; None: it stands.
+        encode_ms: By camera, as the vehicle says.
+        loop: How late pictures and commands are.
+        supervised: Verdicts and enforcement.
+        limit_order, manoeuvre_order: What the hub itself orders it.
         show: The effect that tells consoles to look again.
     """
 
@@ -110,6 +122,13 @@ class VehicleRecord:
         self.ended_requests: deque[tuple[int, str]] = deque()
         self.commands: dict[str, CommandRecord] = {}
         self.in_flight: dict[str, CommandRecord] = {}
+        self.moving_since_ns: int | None = None
+        self.encode_ms: dict[str, float] = {}
+        self.loop = Loop()
+        self.supervised = Supervised(config, vehicle_id.site)
+        hold_ns = int(config.governor.hold_s * 1e9)
+        self.limit_order = Order("limit", int(config.governor.renew_s * 1e9), hold_ns)
+        self.manoeuvre_order = Order("minimal_risk", ORDER_AGAIN_NS, ORDER_AGAIN_NS)
         self.finished: deque[tuple[int, str]] = deque()
 
     def remember_event(self, event_id: str) -> EventMemory:
@@ -131,12 +150,14 @@ class Fleet:
 
     Attributes:
         asked: Ids of the commands asked for, newest last; an id has one effect, ever.
+        by_name: The vehicles by `site/vehicle`.
         last_tick_ns: When time was last looked at.
     """
 
     def __init__(self, config: CoreConfig | None = None) -> None:
         self.config = CoreConfig() if config is None else config
         self.vehicles: dict[VehicleId, VehicleRecord] = {}
+        self.by_name: dict[str, VehicleRecord] = {}
         self.operators: dict[str, Operator] = {}
         self.presentations: dict[str, operator.PresentationReport] = {}
         self.ledger = Ledger()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core import commands, requests
+from supervisor.core import commands, requests, supervise
 from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
@@ -17,6 +17,7 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
     effects = fleet.alarms.on_time(now_ns)
     for record in fleet.vehicles.values():
         effects += watch_vehicle(fleet, record, now_ns)
+        effects += supervise.on_time(fleet, record, now_ns)
         if record.open_requests or record.ended_requests:
             effects += requests.on_time(fleet, record, now_ns)
         if record.in_flight or record.finished:
@@ -35,6 +36,9 @@ def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[Any
         match waiting.purpose:
             case Purpose.SEND_COMMAND:
                 effects += commands.on_recorded(fleet, record, waiting.item_id, event.ok, now_ns)
+            case Purpose.SEND_ORDER:
+                for order in (record.limit_order, record.manoeuvre_order):
+                    effects += order.on_recorded(fleet, record, waiting.item_id, event.ok, now_ns)
             case Purpose.ACKNOWLEDGE_EVENT:
                 effects += requests.on_recorded(record, waiting.item_id, event.ok)
     return effects + fleet.alarms.set(AUDIT_FAILED, "", not event.ok, now_ns)

@@ -16,6 +16,7 @@ class Purpose(enum.Enum):
     """What goes on once a record is durable."""
 
     SEND_COMMAND = "send command"
+    SEND_ORDER = "send order"
     ACKNOWLEDGE_EVENT = "acknowledge event"
 
 

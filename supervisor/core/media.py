@@ -8,6 +8,7 @@ from protocols.vehicle import MAX_CAMERAS
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import LinkSampled, PublisherChanged
 from supervisor.core.fleet import Fleet
+from supervisor.core.sampling import moved_s
 from supervisor.core.streams import StreamTrack
 from supervisor.core.watch import watch_vehicle
 
@@ -44,12 +45,13 @@ def on_sampled(fleet: Fleet, event: LinkSampled, now_ns: int) -> list[AnyEffect]
     effects: list[AnyEffect] = [record.show]
     streams = record.streams
     seen: dict[str, StreamTrack] = {}
+    moving_s = moved_s(fleet, record, now_ns)
     for sample in event.streams[:MAX_STREAMS]:
         stream = streams.get(sample.camera)
         if stream is None:
             stream = StreamTrack(sample, now_ns)
         else:
-            stream.on_sample(sample, now_ns)
+            stream.on_sample(sample, now_ns, moving_s)
         if not stream.map_clock(record.clock, now_ns):
             effects.append(Count("clock", "report_implausible"))
         seen[sample.camera] = stream

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from collections.abc import Container
 
-from protocols.operator import PresentationReport
-from supervisor.core import commands
+from protocols.operator import PresentationReport, Presented
+from supervisor.core import commands, supervise
 from supervisor.core.effects import AnyEffect, Count, Observe
 from supervisor.core.events import (
     AlarmAcknowledged,
@@ -15,10 +14,9 @@ from supervisor.core.events import (
     OperatorDisconnected,
     PresentationReported,
 )
-from supervisor.core.fleet import Fleet
+from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.ledger import Facts
-
-LONGEST_AGE_MS: Final = 3_600_000.0
+from supervisor.core.loop import LONGEST_MS, ages_of, fault_of
 
 
 def on_connected(fleet: Fleet, event: OperatorConnected, now_ns: int) -> list[AnyEffect]:
@@ -34,6 +32,7 @@ def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> l
     who = event.operator
     fleet.operators.pop(who.session, None)
     fleet.presentations.pop(who.session, None)
+    _leave(fleet, who.session, now_ns, keep=())
     facts: Facts = {"session": who.session, "role": str(who.role), "at_ns": now_ns}
     return [fleet.ledger.record("operator.disconnected", who.account, who.account, facts)]
 
@@ -62,27 +61,70 @@ def on_acknowledged(fleet: Fleet, event: AlarmAcknowledged, now_ns: int) -> list
 
 
 def on_presented(fleet: Fleet, event: PresentationReported, now_ns: int) -> list[AnyEffect]:
-    """What one operator really saw during the last second."""
+    """What one operator really saw during the last second.
+
+    A page that is not visible proves nothing, nor does one of somebody who may not act.
+    """
+    who, report = event.operator, event.report
     effects: list[AnyEffect] = []
-    if event.operator.session in fleet.operators:
-        fleet.presentations[event.operator.session] = event.report
-    names = {record.name_text for record in fleet.vehicles.values()}
-    for tile in event.report.tiles:
-        if tile.vehicle not in names:
+    if who.session in fleet.operators:
+        fleet.presentations[who.session] = report
+    counts = report.visible and who.role in commands.MAY_ACT
+    shown: dict[str, None] = {}
+    for tile in report.tiles:
+        record = fleet.by_name.get(tile.vehicle)
+        if record is None:
             effects.append(Count("presentation", "unknown_vehicle"))
-        elif not _is_plausible(tile.still_ms, tile.age_ms, tile.uncertainty_ms):
-            effects.append(Count("presentation", "implausible"))
-        else:
-            effects.append(Count("presentation", "accepted"))
-            if tile.age_ms is not None and tile.frames:
-                effects.append(Observe("picture_age", tile.age_ms / 1_000))
+            continue
+        fault = impossible(record, tile, now_ns) or fault_of(tile)
+        if fault:
+            effects.append(Count("presentation", fault))
+            continue
+        if counts:
+            shown[tile.vehicle] = None
+            fault = record.loop.on_tile(who.session, tile, report.rtt_ms, now_ns)
+            if fault:
+                effects.append(Count("presentation", fault))
+                continue
+        effects.append(Count("presentation", "accepted"))
+        if tile.age_ms is not None and tile.frames:
+            effects.append(Observe("picture_age", tile.age_ms / 1_000))
+        for stage in tile.stages:
+            if 0.0 <= stage.ms <= LONGEST_MS:
+                effects.append(Observe("picture_stage", stage.ms / 1_000, (str(stage.stage),)))
+        if counts and record.loop.watcher == who.session:
+            ages, bar = list(ages_of(tile)), tile.uncertainty_ms or 0.0
+            effects += supervise.on_report(fleet, record, ages, bar, now_ns)
+    _leave(fleet, who.session, now_ns, keep=shown)
     return effects
+
+
+def impossible(record: VehicleRecord, tile: Presented, now_ns: int) -> str:
+    """Return "" or why the hub knows better than this tile.
+
+    A picture is not younger on a screen than it was when it reached the hub: whoever
+    says so has a wrong clock, or lies.
+    """
+    stream = record.streams.get(tile.camera)
+    ages = ages_of(tile)
+    if not ages:
+        return ""
+    if stream is None:
+        return "unknown_camera"
+    arrival = stream.arrival(now_ns)
+    if arrival is None:
+        return ""
+    bar = (tile.uncertainty_ms or 0.0) + arrival.uncertainty_ms
+    return "impossible" if min(ages) + bar < arrival.least_ms else ""
+
+
+def _leave(fleet: Fleet, session: str, now_ns: int, *, keep: Container[str]) -> None:
+    """This console shows none but these vehicles any more."""
+    for name, record in fleet.by_name.items():
+        if name not in keep:
+            record.loop.on_gone(session, now_ns)
 
 
 def last_report(fleet: Fleet, session: str) -> PresentationReport | None:
     """Return what a console last said it shows."""
     return fleet.presentations.get(session)
-
-
-def _is_plausible(*times_ms: float | None) -> bool:
-    return all(ms is None or (math.isfinite(ms) and 0.0 <= ms <= LONGEST_AGE_MS) for ms in times_ms)

@@ -30,6 +30,11 @@ def enter(
     record.state_order.restart()
     record.beat_sent_ns = record.beat_at_ns = None
     record.link.on_announced()
+    record.moving_since_ns = None
+    record.encode_ms = {}
+    record.loop.forget_commands()
+    record.limit_order.forget_session()
+    record.manoeuvre_order.forget_session()
     for stream in record.streams.values():
         stream.distrust_report()
     effects.append(record.show)

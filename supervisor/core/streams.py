@@ -8,8 +8,12 @@ from typing import Final, NamedTuple
 from protocols.operator import CameraView
 from supervisor.core.clocksync import DRIFT_PPM, ClockSync, Mapped
 from supervisor.core.events import StreamSample
+from supervisor.core.freeze import ContentWatch
 
 WINDOW_NS: Final = 1_000_000_000
+ARRIVAL_FRESH_NS: Final = 2_000_000_000
+KEPT_ARRIVALS: Final = 20
+"""Frames whose age at the hub is remembered: two seconds of samples."""
 OLDEST_REPORT_NS: Final = 60_000_000_000
 FUTURE_TOLERANCE_NS: Final = 50_000_000
 """A frame may be stamped this much after its sender report left; not more."""
@@ -23,6 +27,20 @@ class _Totals(NamedTuple):
     frames: int
 
 
+class Arrival(NamedTuple):
+    """Capture to complete arrival at the hub.
+
+    Attributes:
+        ms: Of the newest frame.
+        least_ms: The least of the last frames looked at.
+        uncertainty_ms: Half-width of the error bar of both.
+    """
+
+    ms: float
+    least_ms: float
+    uncertainty_ms: float
+
+
 class StreamTrack:
     """One stream of one publisher session.
 
@@ -33,10 +51,13 @@ class StreamTrack:
     """
 
     __slots__ = (
-        "_blocked_ntp",
+        "_arrivals",
         "_captured",
+        "_content",
         "_history",
         "_rtp",
+        "_used",
+        "_waiting",
         "last_frame_ns",
         "last_packet_ns",
         "sample",
@@ -52,14 +73,25 @@ class StreamTrack:
         self._history.append(_totals(sample, now_ns))
         self._rtp: int | None = None
         self._captured: Mapped | None = None
-        self._blocked_ntp: int | None = None
+        self._used: tuple[int, int] | None = None  # (NTP, RTP) of the report in use
+        self._waiting: tuple[int, int] | None = None  # of one not confirmed yet
+        self._content = ContentWatch()
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=KEPT_ARRIVALS)
 
-    def on_sample(self, sample: StreamSample, now_ns: int) -> None:
-        """Take in the next totals; totals that fall begin a new history."""
+    def on_sample(self, sample: StreamSample, now_ns: int, moved_s: float = 0.0) -> None:
+        """Take in the next totals; totals that fall begin a new history. `moved_s`: for how
+        long the vehicle has been moving; 0: it stands, or nobody knows."""
         old = self.sample
         if sample.packets < old.packets or sample.bytes < old.bytes or sample.frames < old.frames:
             self._history.clear()
             self.last_packet_ns = None
+        elif sample.kind == "video":
+            self._content.on_sample(
+                sample.bytes - old.bytes,
+                sample.frames - old.frames,
+                sample.keyframes - old.keyframes,
+                moved_s,
+            )
         if sample.last_packet_ns is not None:
             self.last_packet_ns = sample.last_packet_ns
         elif sample.packets > old.packets or (self.last_packet_ns is None and sample.packets):
@@ -72,46 +104,102 @@ class StreamTrack:
             history.popleft()
 
     def map_clock(self, clock: ClockSync, now_ns: int) -> bool:
-        """Map the newest sender report; return False when it is implausible."""
+        """Map the newest confirmed sender report; return False when one is implausible."""
         self._captured = self._rtp = None
         sample = self.sample
-        if sample.sender_ntp is None or sample.sender_rtp is None:
-            return True
-        if sample.sender_ntp == self._blocked_ntp:
-            return True
-        mapped = clock.map_ntp(sample.sender_ntp, now_ns)
+        plausible = True
+        if sample.sender_ntp is not None and sample.sender_rtp is not None:
+            newest = (sample.sender_ntp, sample.sender_rtp)
+            mapped = clock.map_ntp(newest[0], now_ns)
+            plausible = mapped is None or _is_plausible(mapped, now_ns)
+            # One waits for its heartbeat at a time: reports may come faster than beats.
+            if self._waiting is None and mapped is not None and plausible and newest != self._used:
+                self._waiting = newest
+        if self._waiting is not None:
+            confirmed = clock.confirms(self._waiting[0])
+            if confirmed:
+                self._used = self._waiting
+            if confirmed is not None:
+                self._waiting = None
+        if self._used is None:
+            return plausible
+        ntp, rtp = self._used
+        if not clock.confirms(ntp):
+            self._used = None
+            return plausible
+        mapped = clock.map_ntp(ntp, now_ns)
         if mapped is None:
-            return True
-        age_ns = now_ns - mapped.at_ns
-        if not -(mapped.uncertainty_ns + FUTURE_TOLERANCE_NS) <= age_ns <= OLDEST_REPORT_NS:
+            return plausible
+        if not _is_plausible(mapped, now_ns):
             return False
-        self._rtp = sample.sender_rtp
-        drift_ns = max(0, age_ns) * DRIFT_PPM // 1_000_000
+        self._rtp = rtp
+        drift_ns = max(0, now_ns - mapped.at_ns) * DRIFT_PPM // 1_000_000
         self._captured = Mapped(mapped.at_ns, mapped.uncertainty_ns + drift_ns)
-        return True
+        self._note_arrival()
+        return plausible
 
     def distrust_report(self) -> None:
-        """The vehicle's wall clock was stepped: wait for the next sender report."""
-        self._blocked_ntp = self.sample.sender_ntp
+        """The vehicle's wall clock was stepped: wait for a confirmed sender report."""
+        self._used = self._waiting = None
         self._captured = self._rtp = None
+        self._arrivals.clear()
+
+    def arrival(self, now_ns: int) -> Arrival | None:
+        """Return how old frames were when they had reached the hub; None: not known."""
+        arrivals, captured = self._arrivals, self._captured
+        if not arrivals or captured is None:
+            return None
+        if now_ns - arrivals[-1][0] > ARRIVAL_FRESH_NS:
+            return None
+        return Arrival(
+            arrivals[-1][1], min(age for _, age in arrivals), captured.uncertainty_ns / 1e6
+        )
+
+    def _note_arrival(self) -> None:
+        """Note how old the newest frame was when it was complete here."""
+        sample, captured, rtp = self.sample, self._captured, self._rtp
+        at_ns, frame_rtp = sample.arrived_ns, sample.arrived_rtp
+        if captured is None or rtp is None or at_ns is None or frame_rtp is None:
+            return
+        if self._arrivals and self._arrivals[-1][0] == at_ns:
+            return
+        ticks = (frame_rtp - rtp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        age_ns = at_ns - captured.at_ns - ticks * 1_000_000_000 // sample.clock_rate
+        if -captured.uncertainty_ns <= age_ns <= OLDEST_REPORT_NS:
+            self._arrivals.append((at_ns, age_ns / 1e6))
+
+    @property
+    def repeats_one_picture(self) -> bool:
+        """Frames come, but show one picture although the vehicle moves."""
+        return self._content.frozen
+
+    def rates(self, now_ns: int, live_ns: int) -> tuple[float, float]:
+        """Return frames a second and kbit/s over the last second; 0 when it is not live."""
+        first, last = self._history[0], self._history[-1]
+        span_s = (last.at_ns - first.at_ns) / 1e9
+        if span_s <= 0 or not self.is_live(now_ns, live_ns):
+            return 0.0, 0.0
+        return (
+            (last.frames - first.frames) / span_s,
+            (last.bytes - first.bytes) * 8 / 1_000 / span_s,
+        )
 
     def is_live(self, now_ns: int, live_ns: int) -> bool:
         """Return whether packets arrived within the last `live_ns`."""
         return self.last_packet_ns is not None and now_ns - self.last_packet_ns <= live_ns
 
-    def view(self, now_ns: int, live_ns: int) -> CameraView:
-        """Return what a console shows of this stream."""
+    def view(self, now_ns: int, live_ns: int, encode_ms: float | None = None) -> CameraView:
+        """Return what a console shows of this stream; `encode_ms` as the vehicle says."""
         live = self.is_live(now_ns, live_ns)
-        fps = kbps = loss = 0.0
+        loss = 0.0
         first, last = self._history[0], self._history[-1]
-        span_s = (last.at_ns - first.at_ns) / 1e9
-        if live and span_s > 0:
-            fps = (last.frames - first.frames) / span_s
-            kbps = (last.bytes - first.bytes) * 8 / 1_000 / span_s
+        fps, kbps = self.rates(now_ns, live_ns)
+        if live and last.at_ns > first.at_ns:
             lost = max(0, last.lost - first.lost)
             came = last.packets - first.packets
             loss = lost / (lost + came) if lost + came else 0.0
         captured = self._captured
+        arrival = self.arrival(now_ns)
         return CameraView(
             name=self.sample.camera,
             kind=self.sample.kind,
@@ -124,22 +212,17 @@ class StreamTrack:
             clock_rtp=self._rtp,
             clock_captured_ns=None if captured is None else captured.at_ns,
             clock_uncertainty_ns=None if captured is None else captured.uncertainty_ns,
-            arrival_ms=self._arrival_ms(),
             forward_ms=self.sample.forward_ms,
+            width=self.sample.width,
+            height=self.sample.height,
+            encode_ms=encode_ms,
+            arrival_ms=None if arrival is None else round(arrival.ms, 2),
         )
 
-    def _arrival_ms(self) -> float | None:
-        """Capture to complete arrival of the newest whole frame; None while unknown."""
-        sample, captured = self.sample, self._captured
-        if captured is None or self._rtp is None:
-            return None
-        if sample.arrived_rtp is None or sample.arrived_ns is None:
-            return None
-        ticks = (sample.arrived_rtp - self._rtp) & 0xFFFF_FFFF
-        if ticks & 0x8000_0000:
-            ticks -= 1 << 32
-        captured_ns = captured.at_ns + ticks * 1_000_000_000 // sample.clock_rate
-        return round((sample.arrived_ns - captured_ns) / 1e6, 2)
+
+def _is_plausible(mapped: Mapped, now_ns: int) -> bool:
+    age_ns = now_ns - mapped.at_ns
+    return -(mapped.uncertainty_ns + FUTURE_TOLERANCE_NS) <= age_ns <= OLDEST_REPORT_NS
 
 
 def _totals(sample: StreamSample, now_ns: int) -> _Totals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocols.operator import LinkState
 from protocols.vehicle import ConnectionState
-from supervisor.core import commands, requests, sessions
+from supervisor.core import commands, requests, sessions, supervise
 from supervisor.core.effects import AnyEffect, Count, ShowRoute
 from supervisor.core.events import (
     CommandResultReceived,
@@ -17,7 +17,9 @@ from supervisor.core.events import (
     VehicleEventReceived,
 )
 from supervisor.core.fleet import Fleet, VehicleRecord
+from supervisor.core.freeze import MOVING_MPS
 from supervisor.core.sequences import Order
+from supervisor.core.supervised import LOOK_NS, SHOW_NS
 from supervisor.core.watch import watch_vehicle
 
 UNKNOWN = Count("unknown_vehicle")
@@ -29,7 +31,11 @@ def on_configured(fleet: Fleet, event: VehicleConfigured, now_ns: int) -> list[A
     record = fleet.vehicles.get(event.vehicle_id)
     if record is None:
         record = VehicleRecord(event.vehicle_id, event.kind, event.name, event.epoch, fleet.config)
-        fleet.vehicles[event.vehicle_id] = record
+        # Not all at once: the looks and reports of a fleet are spread over their period.
+        spread = len(fleet.vehicles) % 10
+        record.supervised.look_ns = now_ns + spread * LOOK_NS // 10
+        record.supervised.show_ns = now_ns + spread * SHOW_NS // 10
+        fleet.vehicles[event.vehicle_id] = fleet.by_name[record.name_text] = record
     else:
         record.kind, record.name = event.kind, event.name
         if event.epoch > record.epoch:
@@ -98,6 +104,8 @@ def on_heartbeat(fleet: Fleet, event: HeartbeatReceived, now_ns: int) -> list[An
         effects.append(Count("clock", "wall_step"))
         for stream in record.streams.values():
             stream.distrust_report()
+    if beat.encode_ms:
+        record.encode_ms = beat.encode_ms
     if beat.echo is not None:
         problem = record.clock.on_exchange(
             beat.echo.sent_ns, beat.echo.received_ns, beat.sent_ns, now_ns
@@ -134,6 +142,12 @@ def on_telemetry(fleet: Fleet, event: TelemetryReceived, now_ns: int) -> list[An
             return effects
     record.telemetry = message
     record.telemetry_at_ns = now_ns
+    if abs(message.speed_mps) < MOVING_MPS:
+        record.moving_since_ns = None
+    elif record.moving_since_ns is None:
+        record.moving_since_ns = now_ns
+    if record.supervised.segments:
+        effects += supervise.on_moved(fleet, record, now_ns)
     if record.stale:
         effects += watch_vehicle(fleet, record, now_ns)
     return effects

@@ -92,7 +92,10 @@ def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:
         state_at_ns=record.state_at_ns,
         pose=_pose(record),
         media=bool(record.media_session),
-        streams=[stream.view(now_ns, live_ns) for stream in record.streams.values()],
+        streams=[
+            stream.view(now_ns, live_ns, record.encode_ms.get(camera))
+            for camera, stream in record.streams.items()
+        ],
         clock_offset_ns=None if offset is None else offset.at_ns,
         clock_uncertainty_ns=record.clock.uncertainty_ns(now_ns),
         telemetry_gaps=record.telemetry_order.missed,

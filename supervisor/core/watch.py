@@ -9,9 +9,19 @@ consequence.
 from __future__ import annotations
 
 from protocols.operator import LinkState
-from supervisor.core.catalogue import LINK_LOST, TELEMETRY_STALE, VIDEO_FROZEN
+from protocols.supervision import FreezeCause, Indicator, Verdict
+from supervisor.core.catalogue import (
+    CLOCK_UNTRUSTED,
+    LINK_DEGRADED,
+    LINK_LOST,
+    TELEMETRY_STALE,
+    VIDEO_FROZEN,
+    VIDEO_LATE,
+    VIDEO_POOR,
+)
 from supervisor.core.effects import AnyEffect
 from supervisor.core.fleet import Fleet, VehicleRecord
+from supervisor.core.objectives import PURPOSES
 
 
 def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
@@ -30,16 +40,59 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
     if link is LinkState.DEGRADED:
         alarms.hold(TELEMETRY_STALE, name)
         alarms.hold(VIDEO_FROZEN, name)
+        alarms.hold(CLOCK_UNTRUSTED, name)
     else:
         effects += alarms.set(TELEMETRY_STALE, name, stale, now_ns)
         frozen = frozen_cameras(fleet, record, now_ns)
-        effects += alarms.set(VIDEO_FROZEN, name, bool(frozen), now_ns, ", ".join(frozen))
+        same = [n for n, s in record.streams.items() if s.repeats_one_picture and n not in frozen]
+        same += [
+            f.camera
+            for f in record.supervised.frozen
+            if f.cause is FreezeCause.CONTENT and f.camera not in (*same, *frozen)
+        ]
+        detail = ", ".join([*frozen, *(f"{camera} (one picture)" for camera in same)])
+        effects += alarms.set(VIDEO_FROZEN, name, bool(detail), now_ns, detail)
+        untrusted = link is LinkState.ONLINE and record.clock.offset(now_ns) is None
+        effects += alarms.set(CLOCK_UNTRUSTED, name, untrusted, now_ns)
+    slow = slow_link(fleet, record)
+    effects += alarms.set(LINK_DEGRADED, name, bool(slow), now_ns, slow)
+    kept = record.supervised
+    effects += alarms.set(VIDEO_POOR, name, bool(kept.poor), now_ns, ", ".join(kept.poor))
+    late = late_picture(record)
+    effects += alarms.set(VIDEO_LATE, name, bool(late), now_ns, late)
     live_ns = int(fleet.config.stream_live_ms * 1e6)
     live = tuple(n for n, stream in record.streams.items() if stream.is_live(now_ns, live_ns))
     if live != record.live_shown:
         record.live_shown = live
         effects.append(record.show)
     return effects
+
+
+def slow_link(fleet: Fleet, record: VehicleRecord) -> str:
+    """Return why a link that is there is not good, or an empty text."""
+    if record.link.state is LinkState.DEGRADED:
+        return "heartbeats are missing"
+    trip_ns = record.clock.round_trip_ns()
+    if record.link.state is not LinkState.ONLINE or trip_ns is None:
+        return ""
+    trip_ms = trip_ns / 1e6
+    return f"{trip_ms:.0f} ms" if trip_ms > fleet.config.link_slow_ms else ""
+
+
+def late_picture(record: VehicleRecord) -> str:
+    """Return the objective for the age of the picture that is violated, of those whose
+    purpose is in use; an empty text if none is."""
+    kept = record.supervised
+    in_use = PURPOSES.index(kept.purpose)
+    for track in kept.by_indicator.get(Indicator.G2G, ()):
+        objective = track.objective
+        if (
+            track.verdict is Verdict.VIOLATED
+            and objective.key in kept.here
+            and PURPOSES.index(objective.purpose) <= in_use
+        ):
+            return objective.key
+    return ""
 
 
 def is_stale(fleet: Fleet, record: VehicleRecord, now_ns: int) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from protocols.operator import LinkState, RequestState, VehicleView
+from protocols.supervision import ObjectiveView, Rung, SupervisionView, Verdict
 from supervisor.core import views
 from supervisor.core.fleet import Fleet
 from supervisor.evidence.journal import Journal
@@ -72,6 +73,60 @@ def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]
             )
         ),
     )
+
+
+def add_objective_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
+    """Have verdicts, budgets, limits and the ladder read at every scrape."""
+
+    def of_vehicles(read: Callable[[SupervisionView], float | None]) -> Values:
+        found = ((view.vehicle, read(view)) for view in views.all_supervisions(fleet, now_ns()))
+        return {(name,): value for name, value in found if value is not None}
+
+    def of_objectives(read: Callable[[ObjectiveView], float | None]) -> Values:
+        found = {
+            (view.vehicle, objective.key): read(objective)
+            for view in views.all_supervisions(fleet, now_ns())
+            for objective in view.objectives
+        }
+        return {labels: value for labels, value in found.items() if value is not None}
+
+    exporter.add_gauge(
+        "vehicle_closed_loop",
+        lambda: of_vehicles(
+            lambda view: (
+                None
+                if view.closed_loop.ms is None
+                else (view.closed_loop.ms + (view.closed_loop.uncertainty_ms or 0.0)) / 1e3
+            )
+        ),
+    )
+    exporter.add_gauge(
+        "vehicle_round_trip",
+        lambda: of_vehicles(
+            lambda view: None if view.round_trip_ms is None else view.round_trip_ms / 1e3
+        ),
+    )
+    exporter.add_gauge(
+        "vehicle_speed_limit",
+        lambda: of_vehicles(
+            lambda view: None if view.speed_limit is None else view.speed_limit.kmh / 3.6
+        ),
+    )
+    exporter.add_gauge(
+        "vehicle_ladder_rung", lambda: of_vehicles(lambda view: float(_RUNGS[view.ladder.rung]))
+    )
+    exporter.add_gauge(
+        "vehicle_drive_available", lambda: of_vehicles(lambda view: float(view.drive.available))
+    )
+    exporter.add_gauge(
+        "objective_verdict", lambda: of_objectives(lambda one: float(_VERDICTS[one.verdict]))
+    )
+    exporter.add_gauge("objective_budget_left", lambda: of_objectives(lambda one: one.budget_left))
+    exporter.add_gauge("objective_burn", lambda: of_objectives(lambda one: one.burn_short))
+
+
+_RUNGS = {rung: height for height, rung in enumerate(Rung)}
+_VERDICTS = {Verdict.MET: 0, Verdict.AT_RISK: 1, Verdict.VIOLATED: 2, Verdict.UNKNOWN: 3}
 
 
 def add_media_gauges(exporter: Exporter, workers: Callable[[], list[WorkerView]]) -> None:

@@ -26,7 +26,7 @@ def tracked(*patterns: str) -> list[Path]:
 def test_the_sample_configuration_loads_and_shows_every_default() -> None:
     raw = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
     loaded = load(SAMPLE, {})
-    for section in ("hub", "telemetry", "media", "console", "metrics", "journal"):
+    for section in ("hub", "telemetry", "media", "console", "metrics", "core", "journal"):
         assert getattr(loaded, section) == getattr(HubConfig(), section), section
         struct = type(getattr(loaded, section))
         assert sorted(raw[section]) == sorted(struct.__struct_fields__), section

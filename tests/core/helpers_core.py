@@ -72,7 +72,7 @@ class World:
         for index in range(round(seconds * 10)):
             effects += self.tick()
             if beats and index % 5 == 0:
-                effects += self.beat()
+                effects += self.exchange(10.0)
             if telemetry:
                 effects += self.telemetry()
         return effects
@@ -122,6 +122,19 @@ class World:
         self.connection("ONLINE")
         self.beat()
         self.telemetry()
+
+    def publish(self, frames: int, **changes: object) -> list[AnyEffect]:
+        """A sample of the camera "front"; the first one connects the publisher."""
+        effects: list[AnyEffect] = []
+        if not self.bus.media_session:
+            effects += self.do(e.PublisherChanged(BUS, "m1", True))
+        values = {
+            "camera": "front", "kind": "video", "codec": "H264", "clock_rate": 90_000,
+            "packets": frames * 10, "lost": 0, "bytes": frames * 12_500, "frames": frames,
+            "keyframes": 1, "jitter_ms": 1.0, "last_frame_ns": self.now_ns,
+            "width": 1280, "height": 720,
+        }  # fmt: skip
+        return effects + self.do(e.LinkSampled(BUS, "m1", [e.StreamSample(**values | changes)]))
 
     def connection(self, state: str, session: str | None = None) -> list[AnyEffect]:
         message = vehicle.Connection(vehicle.ConnectionState(state), session or self.session)

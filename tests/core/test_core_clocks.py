@@ -173,22 +173,66 @@ def test_a_sender_report_from_the_future_or_from_long_ago_maps_to_nothing() -> N
         assert camera(world).clock_rtp is None
 
 
-def test_after_a_wall_clock_step_only_a_newer_report_is_mapped() -> None:
+def beat_after(world: World, ms: float, shift: int = 0) -> list:
+    world.now_ns += int(ms * MS)
+    return world.beat(utc_ns=world.vehicle_ns + UNIX_AT_ZERO + shift)
+
+
+def test_a_report_waits_for_a_heartbeat_after_it_and_the_one_before_is_used_until_then() -> None:
     world = trusted_world()
     world.do(e.PublisherChanged(BUS, "m1", True))
-    old = {"sender_rtp": 1, "sender_ntp": ntp_of(world, world.now_ns)}
-    world.do(e.LinkSampled(BUS, "m1", [sample(world, 1, **old)]))
-    assert camera(world).clock_rtp == 1
+    first = {"sender_rtp": 1, "sender_ntp": ntp_of(world, world.now_ns + 50 * MS)}
     world.now_ns += 100 * MS
-    shift = 3 * SECOND
-    effects = world.beat(utc_ns=world.vehicle_ns + UNIX_AT_ZERO + shift)
-    assert Count("clock", "wall_step") in effects
-    world.do(e.LinkSampled(BUS, "m1", [sample(world, 2, **old)]))
+    world.do(e.LinkSampled(BUS, "m1", [sample(world, 1, **first)]))
     assert camera(world).clock_rtp is None
-    captured = world.now_ns - 30 * MS
-    new = {"sender_rtp": 2, "sender_ntp": ntp_of(world, captured + shift)}
-    world.do(e.LinkSampled(BUS, "m1", [sample(world, 3, **new)]))
-    assert abs(camera(world).clock_captured_ns - captured) < 20 * MS
+    beat_after(world, 10)
+    world.do(e.LinkSampled(BUS, "m1", [sample(world, 2, **first)]))
+    assert camera(world).clock_rtp == 1
+    second = {"sender_rtp": 2, "sender_ntp": ntp_of(world, world.now_ns + 50 * MS)}
+    world.now_ns += 100 * MS
+    world.do(e.LinkSampled(BUS, "m1", [sample(world, 3, **second)]))
+    assert camera(world).clock_rtp == 1
+    beat_after(world, 10)
+    world.do(e.LinkSampled(BUS, "m1", [sample(world, 4, **second)]))
+    assert camera(world).clock_rtp == 2
+
+
+@pytest.mark.parametrize("shift_ms", [30, -30, 3_000, 3_600_000, -3_600_000])
+def test_a_step_of_the_wall_clock_never_moves_a_picture_and_trust_comes_back(shift_ms: int) -> None:
+    """The report between the step and the heartbeat that tells of it is the dangerous one."""
+    world = trusted_world()
+    world.do(e.PublisherChanged(BUS, "m1", True))
+    shift = shift_ms * MS
+    rtp = 90_000
+
+    def report(captured: int, by: int) -> None:
+        nonlocal rtp
+        rtp += 9_000
+        said = {"sender_rtp": rtp, "sender_ntp": ntp_of(world, captured + by)}
+        world.do(e.LinkSampled(BUS, "m1", [sample(world, rtp // 9_000, **said)]))
+        view = camera(world)
+        if view.clock_captured_ns is not None:
+            # rtp n was captured at its own place on a straight line, whatever was stepped.
+            true = captured - (rtp - view.clock_rtp) * SECOND // 90_000
+            assert abs(view.clock_captured_ns - true) <= view.clock_uncertainty_ns
+
+    def go(by: int, beats: int) -> None:
+        for _ in range(beats):
+            for _ in range(5):
+                world.now_ns += 100 * MS
+                report(world.now_ns, by)
+            world.now_ns += 1
+            world.beat(utc_ns=world.vehicle_ns + UNIX_AT_ZERO + by)
+
+    go(0, 4)
+    assert camera(world).clock_captured_ns is not None
+    for _ in range(3):  # stepped, and no heartbeat has told it yet
+        world.now_ns += 100 * MS
+        report(world.now_ns, shift)
+    effects = beat_after(world, 1, shift)
+    assert Count("clock", "wall_step") in effects
+    go(shift, 3)
+    assert camera(world).clock_captured_ns is not None
 
 
 def test_without_a_trusted_clock_a_picture_has_no_capture_time() -> None:
@@ -238,3 +282,48 @@ def test_a_worker_that_reports_endless_streams_is_cut() -> None:
     many = [sample(world, 1, camera=f"c{n}") for n in range(100)]
     world.do(e.LinkSampled(BUS, "m1", many))
     assert len(world.bus.streams) == vehicle.MAX_CAMERAS + 1
+
+
+def test_a_clock_that_runs_at_an_impossible_rate_is_not_trusted() -> None:
+    """1000 ppm fast: it contradicts itself again and again."""
+    clock = ClockSync(20 * MS)
+    stepped = 0
+    trusted = []
+    for n in range(400):
+        at_ns = (n + 1) * SECOND // 2
+        stepped += exchange(clock, at_ns, 2, 2, TRUE_OFFSET - at_ns // 1_000) == "step"
+        if stepped >= 2:
+            trusted.append(clock.offset(at_ns) is not None)
+    assert stepped > 2
+    assert not any(trusted)
+
+
+def test_two_steps_within_a_minute_cost_a_minute_of_trust() -> None:
+    clock = ClockSync(20 * MS)
+    at_ns = SECOND
+    for offset in (0, SECOND, 2 * SECOND):
+        for _ in range(5):
+            at_ns += SECOND
+            exchange(clock, at_ns, 5, 5, offset)
+    assert clock.offset(at_ns) is None
+    suspected = at_ns - 4 * SECOND
+    while at_ns < suspected + 60 * SECOND - SECOND:
+        at_ns += SECOND
+        exchange(clock, at_ns, 5, 5, 2 * SECOND)
+        assert clock.offset(at_ns) is None
+    at_ns += SECOND
+    exchange(clock, at_ns, 5, 5, 2 * SECOND)
+    assert clock.offset(at_ns) is not None
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 30_000)), min_size=1, max_size=120))
+def test_the_best_exchange_is_the_one_with_the_narrowest_bar_of_the_newest(trips) -> None:
+    clock = ClockSync(10**15)
+    at_ns = 0
+    naive: list[tuple[int, int]] = []
+    for rtt_ms, wait_ms in trips:
+        at_ns += wait_ms * MS
+        exchange(clock, at_ns, rtt_ms / 2, rtt_ms / 2)
+        naive = [*naive, (at_ns, rtt_ms * MS // 2)][-32:]
+        bars = [half + (at_ns - then) * 50 // 1_000_000 for then, half in naive]
+        assert abs(clock.uncertainty_ns(at_ns) - min(bars)) <= 2

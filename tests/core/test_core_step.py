@@ -144,20 +144,32 @@ def test_views_become_messages_of_the_console() -> None:
         commands=views.commands(world.fleet),
     )
     assert decode(encode(snapshot), operator.Snapshot) == snapshot
-    assert len(views.catalogue_view()) == 6
+    assert len(views.catalogue_view()) == 10
 
 
 def test_nonsense_from_a_console_is_counted_and_never_an_observation() -> None:
     world = World()
     world.do(e.OperatorConnected(OPERATOR))
+    world.online()
+    world.publish(1)
     tiles = [
-        operator.Presented(str(BUS), "front", 30, still, age)
-        for still, age in ((1.0, 5.0), (-1.0, 5.0), (1.0, float("nan")), (float("inf"), None))
+        operator.Presented(str(BUS), camera, 30, still, age, bar)
+        for camera, still, age, bar in (
+            ("front", 1.0, 5.0, 2.0),
+            ("front", -1.0, 5.0, 2.0),
+            ("front", 1.0, float("nan"), 2.0),
+            ("front", 1.0, 5.0, None),
+            ("front", 1.0, 5.0, float("nan")),
+            ("front", 1.0, 5.0, -1.0),
+            ("roof", 1.0, 5.0, 2.0),
+            ("front", float("inf"), None, None),
+        )
     ] + [operator.Presented("no/where", "front", 1, 1.0)]
     effects = world.do(e.PresentationReported(OPERATOR, operator.PresentationReport(True, tiles)))
     assert of(effects, Observe) == [Observe("picture_age", 0.005)]
     assert [effect.reason for effect in of(effects, Count)] == [
-        "accepted", "implausible", "implausible", "implausible", "unknown_vehicle",
+        "accepted", "implausible", "implausible", "implausible", "implausible", "implausible",
+        "unknown_camera", "implausible", "unknown_vehicle",
     ]  # fmt: skip
     world.do(e.OperatorDisconnected(OPERATOR))
     assert world.fleet.presentations == {}

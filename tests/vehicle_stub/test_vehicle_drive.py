@@ -282,7 +282,7 @@ def test_after_a_stop_only_a_resume_can_set_it_moving(inputs: list[Input]) -> No
 class World:
     """A vehicle in virtual time and a hub that may fall silent."""
 
-    def __init__(self, kind: Kind = Kind.BUS, **drive: Any) -> None:
+    def __init__(self, kind: Kind = Kind.BUS, silent_mps: float = 100.0, **drive: Any) -> None:
         self.now = 0
         self.vehicle = Vehicle(
             vehicle_id=BUS,
@@ -294,6 +294,7 @@ class World:
             fallback=MrmBehaviour.COMFORTABLE_STOP,
             stops_on_link_loss=kind is Kind.TRACTOR,
             link_loss_s=3.0,
+            silent_mps=silent_mps,
             answer_within_s=20.0,
             now_ns=0,
         )

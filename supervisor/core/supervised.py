@@ -1,0 +1,105 @@
+"""What the supervision of one vehicle remembers; owned by its `VehicleRecord`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from protocols.supervision import FrozenView, Indicator, LimitSource, Purpose
+from supervisor.core.governor import Governor
+from supervisor.core.ladder import Ladder
+from supervisor.core.objectives import Segment, in_force
+from supervisor.core.verdicts import ObjectiveTrack
+
+if TYPE_CHECKING:
+    from supervisor.core.config import CoreConfig
+
+LOOK_NS: Final = 500_000_000
+"""All verdicts are looked at this often, and at once after a sample that is not good."""
+
+SHOW_NS: Final = 1_000_000_000
+
+
+class Supervised:
+    """Verdicts and what follows from them.
+
+    Attributes:
+        tracks: Every objective of this vehicle's site, also of segments it is not on, by
+            key; all are fed, so that one that comes into force knows the past.
+        by_indicator: The same, by what they measure.
+        segment: Where it is now; empty: on no configured segment.
+        here: Keys in force here.
+        purpose: In use now.
+        frozen: Pictures that stand still.
+        poor: Cameras whose picture is too poor.
+        drive_reasons: Why remote driving may not be offered; empty: it may.
+        limit_source, limit_why: Who limits the speed, and the objective's key.
+        allowed_kmh: What the blind-distance rule allows.
+        prefers: What was last said of sizes: focused camera, its size, the others'.
+    """
+
+    __slots__ = (
+        "allowed_kmh",
+        "by_indicator",
+        "drive_reasons",
+        "frozen",
+        "governor",
+        "here",
+        "ladder",
+        "limit_source",
+        "limit_why",
+        "look_ns",
+        "poor",
+        "prefers",
+        "purpose",
+        "segment",
+        "segments",
+        "show_ns",
+        "site",
+        "tracks",
+    )
+
+    def __init__(self, config: CoreConfig, site: str) -> None:
+        self.site = site
+        self.segments: list[Segment] = [s for s in config.segment if s.site == site]
+        names = {"", *(segment.name for segment in self.segments)}
+        self.tracks: dict[str, ObjectiveTrack] = {
+            objective.key: ObjectiveTrack(objective, config.burn_short_s, config.burn_long_s)
+            for objective in config.objective
+            if objective.site in ("", site)
+            and (not objective.segment or objective.segment in names)
+        }
+        self.by_indicator: dict[Indicator, list[ObjectiveTrack]] = {}
+        for track in self.tracks.values():
+            self.by_indicator.setdefault(track.objective.indicator, []).append(track)
+        self.segment = ""
+        self.here: tuple[str, ...] = ()
+        self.enter("")
+        self.purpose = Purpose.MONITOR
+        self.ladder = Ladder(config.ladder)
+        self.governor = Governor(config.governor)
+        self.frozen: tuple[FrozenView, ...] = ()
+        self.poor: tuple[str, ...] = ()
+        self.drive_reasons: tuple[str, ...] = ("closed_loop",)
+        self.limit_source = LimitSource.VEHICLE
+        self.limit_why = ""
+        self.allowed_kmh: float | None = None
+        self.prefers: tuple[str, str, str] = ("", "", "")
+        self.look_ns = 0
+        self.show_ns = 0
+
+    def locate(self, longitude: float, latitude: float) -> str:
+        """Return the first configured segment that holds a place, or an empty text."""
+        for segment in self.segments:
+            if segment.holds(longitude, latitude):
+                return segment.name
+        return ""
+
+    def enter(self, segment: str) -> None:
+        """Put the objectives of another segment in force."""
+        self.segment = segment
+        objectives = [track.objective for track in self.tracks.values()]
+        self.here = tuple(o.key for o in in_force(objectives, self.site, segment))
+
+    def track_here(self) -> list[ObjectiveTrack]:
+        """Return the objectives in force, in the order of the configuration."""
+        return [self.tracks[key] for key in self.here]
