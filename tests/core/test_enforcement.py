@@ -199,7 +199,7 @@ def test_a_picture_younger_on_a_screen_than_at_the_hub_is_a_lie() -> None:
     seat.now_ns += MS
     seat.exchange(10.0)
     seat.frames += 1
-    frame = {"last_frame_ns": captured + 180 * MS, "last_frame_rtp": 9_000 + 100 * 90}
+    frame = {"arrived_ns": captured + 180 * MS, "arrived_rtp": 9_000 + 100 * 90}
     seat.publish(seat.frames, **said, **frame)
     arrival = stream.arrival(seat.now_ns)
     assert arrival is not None

@@ -117,6 +117,7 @@ class Car:
             stops_on_link_loss=self.stops_on_link_loss,
             link_loss_s=LINK_LOSS_S,
             answer_within_s=10.0,
+            silent_mps=3.0,
             now_ns=now_ns,
         )  # fmt: skip
         self._waiting.clear()
