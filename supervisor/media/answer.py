@@ -10,6 +10,7 @@ payload.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -193,28 +194,35 @@ def _simulcast(media: Media) -> tuple[list[str], list[str]]:
     return media.rids, lines
 
 
-def rate_extension(offer: Offer) -> tuple[str, int]:
-    """Return the header extension that rate control needs, ("", 0) if none is offered.
+class RateExtensions(NamedTuple):
+    """Ids of the header extensions that rate control needs, 0 for none.
 
-    A publisher that takes transport-wide feedback estimates by itself. For any other
-    the time of sending tells most.
+    A publisher that takes transport-wide feedback estimates by itself; the time of
+    sending tells us as well what its uplink carries, so that we can cap its estimate.
     """
+
+    transport_cc: int
+    send_time: int
+
+
+def rate_extensions(offer: Offer) -> RateExtensions:
+    """Return what rate control uses of an offer."""
     videos = [media for media in offer.media if media.kind == "video" and media.sends]
-    for media in videos:
-        if media.transport_cc and TRANSPORT_CC in media.extensions:
-            return TRANSPORT_CC, media.extensions[TRANSPORT_CC]
-    for media in videos:
-        if ABS_SEND_TIME in media.extensions:
-            return ABS_SEND_TIME, media.extensions[ABS_SEND_TIME]
-    return "", 0
+    found = {
+        uri: next((media.extensions[uri] for media in videos if uri in media.extensions), 0)
+        for uri in (TRANSPORT_CC, ABS_SEND_TIME)
+    }
+    takes = any(media.transport_cc and TRANSPORT_CC in media.extensions for media in videos)
+    return RateExtensions(found[TRANSPORT_CC] if takes else 0, found[ABS_SEND_TIME])
 
 
-def _rate_lines(media: Media, codecs: Sequence[Codec], uri: str) -> list[str]:
-    if uri not in media.extensions:
-        return []
-    lines = [f"a=extmap:{media.extensions[uri]} {uri}"]
-    if uri == TRANSPORT_CC:
+def _rate_lines(media: Media, codecs: Sequence[Codec], rate: RateExtensions) -> list[str]:
+    lines = []
+    if rate.transport_cc and TRANSPORT_CC in media.extensions:
+        lines.append(f"a=extmap:{media.extensions[TRANSPORT_CC]} {TRANSPORT_CC}")
         lines += [f"a=rtcp-fb:{codec.payload_type} transport-cc" for codec in codecs]
+    if rate.send_time and ABS_SEND_TIME in media.extensions:
+        lines.append(f"a=extmap:{media.extensions[ABS_SEND_TIME]} {ABS_SEND_TIME}")
     return lines
 
 
@@ -230,7 +238,7 @@ def accept_publisher(
         ProtocolError: `bad_sdp`, `bad_name`.
     """
     names = _camera_names(offer, cameras)
-    rate_uri, _ = rate_extension(offer)
+    rate = rate_extensions(offer)
     served: list[Served] = []
     streams: list[ipc.InboundSpec] = []
     mid_extension = rid_extension = repaired = 0
@@ -258,7 +266,7 @@ def accept_publisher(
         if MID_EXTENSION in media.extensions:
             mid_extension = media.extensions[MID_EXTENSION]
             extra.append(f"a=extmap:{mid_extension} {MID_EXTENSION}")
-        extra += _rate_lines(media, codecs, rate_uri)
+        extra += _rate_lines(media, codecs, rate)
         rids, lines = _simulcast(media) if media.kind == "video" and not layer else ([], [])
         if rids:
             rid_extension = media.extensions[RID_EXTENSION]

@@ -139,16 +139,14 @@ class Feedback:
             self._steer(publisher, now_ns)
 
     def _steer(self, peer: Publisher, now_ns: int) -> None:
-        """Tell a publisher what arrived and when, or what its uplink carries."""
-        if peer.arrivals is not None:
-            if peer.arrivals.due(now_ns) and peer.inbound:
-                media = next(iter(peer.inbound))
-                for report in peer.arrivals.reports(OUR_SSRC, media, now_ns):
-                    peer.send_rtcp(report)
-        elif peer.uplink is not None:
-            bps = peer.uplink.on_time(peer.current, now_ns)
-            if bps is not None:
-                self._tell_rate(peer, bps)
+        """Tell a publisher what arrived and when, and what its uplink carries."""
+        if peer.arrivals is not None and peer.arrivals.due(now_ns) and peer.inbound:
+            media = next(iter(peer.inbound))
+            for report in peer.arrivals.reports(OUR_SSRC, media, now_ns):
+                peer.send_rtcp(report)
+        bps = peer.uplink.on_time(peer.current, now_ns)
+        if bps is not None:
+            self._tell_rate(peer, bps)
 
     def _tell_rate(self, peer: Publisher, bps: int) -> None:
         videos = [stream.ssrc for stream in peer.current if stream and not stream.is_audio]
@@ -173,6 +171,5 @@ class Feedback:
             OUR_SSRC, [inbound.reception_report(now_ns) for inbound in current]
         )
         if videos:
-            bps = peer.spec.max_kbps * 1000 if peer.uplink is None else peer.uplink.bps
-            packet += rtcp.build_remb(OUR_SSRC, bps, videos)
+            packet += rtcp.build_remb(OUR_SSRC, peer.uplink.bps, videos)
         peer.send_rtcp(packet)

@@ -121,7 +121,7 @@ class Publisher(Peer):
         current: The newest SSRC of each m-line.
         inbound: All SSRCs taken so far, without those of retransmissions.
         arrivals: For the feedback of a publisher that estimates its uplink itself.
-        uplink: The estimate of any other's.
+        uplink: Our estimate; for such a publisher a cap.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Publisher(Peer):
         self.reported_ns = now_ns
         self.arrivals = Arrivals(spec.transport_cc) if spec.transport_cc else None
         max_bps = spec.max_kbps * 1000
-        self.uplink = None if spec.transport_cc else Uplink(max_bps, spec.send_time)
+        self.uplink = Uplink(max_bps, spec.send_time)
         self._by_ssrc = {
             ssrc: index for index, stream in enumerate(spec.streams) for ssrc in stream.ssrcs
         }
@@ -277,7 +277,7 @@ class Publisher(Peer):
                     duplicates=stats.duplicates,
                     longest_gap_ms=round(stats.take_gap_ns() / 1e6, 3),
                     last_packet_ns=stats.last_packet_ns,
-                    estimate_kbps=None if self.uplink is None else self.uplink.bps // 1000,
+                    estimate_kbps=self.uplink.bps // 1000,
                     width=width,
                     height=height,
                     arrived_rtp=arrived_rtp,

@@ -29,7 +29,7 @@ from supervisor.media.answer import (
     candidate_lines,
     data_port,
     peer_transport,
-    rate_extension,
+    rate_extensions,
     talk_codecs,
 )
 from supervisor.media.errors import NotPublishingError, UnavailableError, WorkerLostError
@@ -39,7 +39,7 @@ from supervisor.media.link import WorkerLink
 from supervisor.media.pace import Pace
 from supervisor.media.pool import MediaConfig, WorkerPool, WorkerView
 from supervisor.media.preferences import Preference, Preferences, Wishes
-from supervisor.media.sdp import ABS_SEND_TIME, TRANSPORT_CC, parse_offer
+from supervisor.media.sdp import parse_offer
 from supervisor.rtp.layers import Choice
 
 log = logging.getLogger("enkan.media")
@@ -181,7 +181,7 @@ class MediaPlane:
         offer = parse_offer(sdp)
         peer = peer_transport(offer)
         accepted = accept_publisher(offer, cameras, _distinct_numbers(2), secrets.token_urlsafe(12))
-        rate_uri, rate_extension_id = rate_extension(offer)
+        rate = rate_extensions(offer)
         for last_try in (False, True):
             link = await self._place(vehicle_id)
             half_open = [
@@ -206,8 +206,8 @@ class MediaPlane:
                 accepted.repaired_rid_extension,
                 data_port(accepted.served),
                 accepted.talk,
-                transport_cc=rate_extension_id if rate_uri == TRANSPORT_CC else 0,
-                send_time=rate_extension_id if rate_uri == ABS_SEND_TIME else 0,
+                transport_cc=rate.transport_cc,
+                send_time=rate.send_time,
             )
             try:
                 await self._open(session, message)

@@ -303,7 +303,7 @@ class Router:
     def _switch(self, peer: Peer, address: Address) -> None:
         if peer.address is not None:
             self.counters.add("media_rebound")
-            if isinstance(peer, Publisher) and peer.uplink is not None:
+            if isinstance(peer, Publisher):
                 peer.uplink.restart()
         peer.address = address
 

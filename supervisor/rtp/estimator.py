@@ -1,7 +1,8 @@
 """How much a publisher's uplink carries, from when its packets arrive.
 
-For publishers that do not estimate themselves (those that do get transport-wide
-feedback instead). What is watched is the *queue* in front of the bottleneck: the
+For every publisher. Those that estimate themselves get transport-wide feedback too, and
+take this as a cap: libwebrtc goes down to 85 % of what arrives and lets a queue of
+seconds drain at the rest. What is watched is the *queue* in front of the bottleneck: the
 delay of the newest packet above the least delay of the last half minute. Only
 differences are used, so the clocks need not agree.
 

@@ -294,7 +294,7 @@ async def test_chromium_follows_its_uplink_by_transport_wide_feedback(hub, media
                 f"{cell.dropped} dropped"
             )
             # How long is a figure for docs/measured.md; that it followed and came back is shown.
-            assert hub.samples()[-1].streams[0].estimate_kbps is None
+            assert hub.samples()[-1].streams[0].estimate_kbps > 300
     finally:
         cell.close()
 
