@@ -7,6 +7,7 @@ written to a disk that takes time and loses what was not written when the vehicl
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -38,8 +39,14 @@ FACTSHEET: Final = v.Factsheet(
     name="Bus",
     cameras=[v.CameraInfo("front", 1280, 720, 30.0, 3000)],
     audio=True,
-    commands=["stop", "resume"],
+    commands=["stop", "resume", "limit_speed", "minimal_risk"],
     max_speed_mps=5.5,
+)
+SILENT_MPS: Final = 2.0
+"""Its own limit while none of the hub's holds."""
+
+LIMITED: Final[dict[str, float]] = (
+    {"silent_mps": SILENT_MPS} if "silent_mps" in inspect.signature(Vehicle).parameters else {}
 )
 NTP_EPOCH_S: Final = 2_208_988_800
 
@@ -52,6 +59,8 @@ class Car:
         way: Its connection to the broker.
         disk_epoch: What survives a restart.
         wall_ns: Wall clock minus monotonic clock, stepped by faults.
+        limit: The last limit it obeyed, m/s, and until when on its own clock.
+        speed_bound: What its speed may be now at most, as the referee sees it.
         quiet: Numbers or beats it does not send, by a fault: "", "numbers", "beats".
     """
 
@@ -80,6 +89,8 @@ class Car:
         self._waiting: deque[v.CommandResult] = deque(maxlen=MAX_RESULTS_WAITING)
         self._beat_heard_ns: int | None = None
         self.waiting_since = 0
+        self.limit = SILENT_MPS, 0
+        self.speed_bound = SILENT_MPS
         self.heard_epoch = 0
         self._packets = self._frames = 0
         self._last_packet_ns: int | None = None
@@ -119,9 +130,12 @@ class Car:
             answer_within_s=10.0,
             silent_mps=3.0,
             now_ns=now_ns,
+            **LIMITED,
         )  # fmt: skip
         self._waiting.clear()
         self._beat_heard_ns = None
+        self.limit = SILENT_MPS, 0
+        self.speed_bound = SILENT_MPS
         self.heard_epoch = 0
         self._clockwork.after(self._phase_ns, self._step, self.starts, 0)
         self._clockwork.after(self._clockwork.some(50, 500), self.dial, self.starts)
@@ -201,6 +215,8 @@ class Car:
             self.waiting_since = self._clockwork.now
         heard = self._beat_heard_ns
         self._referee.on_vehicle_time(self, None if heard is None else now_ns - heard)
+        if LIMITED:
+            self._referee.on_vehicle_speed(self, vehicle.drive.speed, now_ns)
         self.pump()
         if not self.way.connected:
             return
@@ -271,14 +287,16 @@ class Car:
             )
 
     def _obey(self, data: bytes, check, retained: bool = False) -> None:
-        counts = self.vehicle.counts
-        before = counts.get("accepted_resume", 0), counts.get("accepted_stop", 0)
+        before = self._obeyed()
         check()
-        after = counts.get("accepted_resume", 0), counts.get("accepted_stop", 0)
-        if after != before:
+        if self._obeyed() != before:
             command = msgspec.json.decode(data, type=v.Command)
             self._referee.on_accepted(self, command, retained)
         self.pump()
+
+    def _obeyed(self) -> int:
+        counts = self.vehicle.counts
+        return sum(number for what, number in counts.items() if what.startswith("accepted_"))
 
     def hear_beat(self, beat: v.HubHeartbeat) -> None:
         """The hub is there."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from protocols import vehicle as v
 from protocols.operator import AlarmState, CommandState, LinkState, RequestState
 from protocols.topics import VehicleId
+from sim.car import SILENT_MPS
 from sim.clockwork import MS, SECOND, Clockwork, Violation
 from sim.store import Store
 from supervisor.core import catalogue as rows
@@ -28,6 +29,9 @@ LOOK_EVERY: Final = 5
 
 DEGRADED_NS: Final = 1_200 * MS
 LOST_NS: Final = 3_000 * MS
+BRAKES_BY: Final = 0.09
+"""Slowest braking, m/s in one step of 100 ms."""
+SPEED_SLACK: Final = 0.3
 CALLED_NS: Final = 4_000 * MS
 LINK_LOSS_NS: Final = 2_000 * MS
 STALE_NS: Final = 1_000 * MS
@@ -38,6 +42,9 @@ LIVE_NS: Final = 300 * MS
 SLACK_NS: Final = 200 * MS
 DRIFT_SLACK_NS: Final = MS
 ROWS: Final = {row.key: row for row in rows.CATALOGUE}
+ORDERS: Final = (v.LimitSpeed, v.MinimalRisk)
+"""What the hub itself orders, without a person."""
+
 OWING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED_UNACKNOWLEDGED)
 
 
@@ -117,7 +124,7 @@ class Referee:
                 if effect.kind == "command.asked":
                     recorded.add(str(effect.data["command_id"]))
             elif kind is f.SendCommand:
-                self._on_send(effect, recorded)
+                self._on_send(hub, effect, recorded)
             elif kind is f.SendEventAck:
                 if effect.ack.event_id not in self._store.events:
                     self.fail(f"event {effect.ack.event_id} acknowledged without a durable record")
@@ -161,9 +168,10 @@ class Referee:
         if command_id not in self._stops.get(car.name, {}):
             self.fail(f"stop {command_id} did not reach {car.name}, which was connected")
 
-    def _on_send(self, effect: f.SendCommand, recorded: set[str]) -> None:
+    def _on_send(self, hub: SimHub, effect: f.SendCommand, recorded: set[str]) -> None:
         command, name = effect.command, effect.vehicle_id
-        if command.command_id not in self._asked:
+        is_order = isinstance(command.body, ORDERS)
+        if not is_order and command.command_id not in self._asked:
             self.fail(f"{command.command_id} is sent, but nobody asked for it in this life")
         if command.epoch != self._epochs[name]:
             self.fail(f"{command.command_id} has epoch {command.epoch}, not {self._epochs[name]}")
@@ -174,6 +182,9 @@ class Referee:
         if isinstance(command.body, v.Stop):
             if command.command_id not in recorded:
                 self.fail(f"stop {command.command_id} goes out before its record")
+        elif is_order:
+            if (hub.life, str(name), _order_of(command)) not in self._store.orders:
+                self.fail(f"{command.command_id} is sent without a durable record in this life")
         else:
             self._on_send_resume(name, command)
         self._sent[(name, *place)] = (self._clockwork.now, effect)
@@ -234,9 +245,8 @@ class Referee:
         """A vehicle has just obeyed."""
         place = (command.epoch, command.seq)
         is_stop = isinstance(command.body, v.Stop)
-        self._clockwork.note(
-            str(car.name), "obeys", "stop" if is_stop else "resume", command.command_id
-        )
+        kind = type(command.body).__name__.lower()
+        self._clockwork.note(str(car.name), "obeys", kind, command.command_id)
         if retained:
             self.fail(f"{car.name} obeyed a stored {command.command_id}")
         sent = self._sent.get((car.name, *place))
@@ -246,8 +256,12 @@ class Referee:
         if is_stop:
             self._stops.setdefault(car.name, {})[command.command_id] = place
             return
-        self.resumes_obeyed += 1
-        if command.command_id not in self._store.asked:
+        if isinstance(command.body, v.LimitSpeed):
+            until_ns = min(command.issued_ns, car.now_ns()) + command.body.hold_ms * MS
+            car.limit = command.body.max_speed_mps, until_ns
+        is_resume = isinstance(command.body, v.Resume)
+        self.resumes_obeyed += is_resume
+        if is_resume and command.command_id not in self._store.asked:
             self.fail(f"{car.name} obeyed {command.command_id} without a durable record")
         age_ns = self._clockwork.now - sent[0]
         if age_ns > command.ttl_ms * MS + DRIFT_SLACK_NS:
@@ -262,7 +276,7 @@ class Referee:
             self.fail(f"{car.name} obeyed {command.command_id} twice")
         self._obeyed.add(key)
         for stop_id, stop_place in self._stops.get(car.name, {}).items():
-            if stop_place > place:
+            if is_resume and stop_place > place:
                 self.fail(f"{car.name} obeyed {command.command_id} after the newer stop {stop_id}")
 
     def on_vehicle_time(self, car: Car, silence_ns: int | None) -> None:
@@ -273,6 +287,15 @@ class Referee:
             self.fail(
                 f"{car.name} drives on without having heard the hub for {silence_ns // MS} ms"
             )
+
+    def on_vehicle_speed(self, car: Car, speed: float, now_ns: int) -> None:
+        """A limit is kept, with time to brake; one that lapsed leaves the lower default."""
+        mps, until_ns = car.limit
+        limit = mps if now_ns < until_ns else SILENT_MPS
+        car.speed_bound = max(limit, car.speed_bound - BRAKES_BY)
+        if speed > car.speed_bound + SPEED_SLACK:
+            held = "holds" if now_ns < until_ns else "has lapsed"
+            self.fail(f"{car.name} drives {speed:.2f} m/s; its limit of {mps:.2f} {held}")
 
     def on_result(self, car: Car, result: v.CommandResult) -> None:
         """A vehicle has just answered."""
@@ -393,3 +416,8 @@ class Referee:
 
 def _seconds(duration_ns: int | None) -> str:
     return "without ever" if duration_ns is None else f"{duration_ns / SECOND:.3f} s"
+
+
+def _order_of(command: v.Command) -> str:
+    """Return the order that a command of the hub repeats: its id without epoch and seq."""
+    return command.command_id.rsplit("-", 2)[0]

@@ -24,6 +24,7 @@ class Store:
 
     Attributes:
         asked, events: Command ids and event ids with a durable record.
+        orders: What the hub itself ordered, durably: life, vehicle, order id.
         answered: Records said to be durable.
         failing_until, stalled_until: Faults, true time.
     """
@@ -32,6 +33,7 @@ class Store:
         self.durable: set[tuple[int, str]] = set()
         self.asked: set[str] = set()
         self.events: set[str] = set()
+        self.orders: set[tuple[int, str, str]] = set()
         self.answered = 0
         self.failing_until = 0
         self.stalled_until = 0
@@ -87,6 +89,8 @@ class Store:
             self.asked.add(str(record.data["command_id"]))
         elif record.kind == "event":
             self.events.add(str(record.data["event_id"]))
+        elif record.kind.endswith(".ordered"):
+            self.orders.add((place[0], record.subject, str(record.data["order_id"])))
 
     def stall(self, milliseconds: int) -> None:
         """The disk does nothing for a while."""
