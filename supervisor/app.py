@@ -282,7 +282,12 @@ class Hub:
                 self._broker_connected = event.connected
             elif isinstance(event, events.PublisherChanged) and event.connected:
                 self._announce("video", f"{event.vehicle_id} is live")
-            following = step(self._fleet, event, now_ns)
+            try:
+                following = step(self._fleet, event, now_ns)
+            except Exception:
+                if self._journal is not None:
+                    self._journal.put(now_ns, event, None)
+                raise
             if self._journal is not None:
                 self._journal.put(now_ns, event, following)
             for effect in following:

@@ -16,7 +16,7 @@ Plain data is written as it is; everything else as `[mark, ...]`:
     N            many named tuples of one class
     a            a row of the alarm catalogue: its key
     O r          an object and its fields; the same object again
-    I            an integer that needs more than 64 bits
+    u            a field that has no value yet
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ from supervisor.core.catalogue import CATALOGUE, AlarmSpec
 from supervisor.core.fleet import Fleet
 
 ROOMS: Final = ("supervisor.core.", "protocols.")
+
+
+class _Unset:
+    """Stands for a field without a value."""
+
+
+_UNSET: Final = _Unset()
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 _encoder = msgspec.msgpack.Encoder()
@@ -51,7 +58,10 @@ def capture(fleet: Fleet) -> bytes:
     Raises:
         SnapshotError: Something in the fleet is neither data nor an object of the core.
     """
-    return _encoder.encode(_Writer().value(fleet))
+    try:
+        return _encoder.encode(_Writer().value(fleet))
+    except (OverflowError, TypeError) as error:  # an integer beyond 64 bits; unsortable sets
+        raise SnapshotError(f"the state cannot be written: {error}") from error
 
 
 def restore(data: bytes) -> Fleet:
@@ -95,7 +105,6 @@ class _Writer:
         self._numbers: dict[int, int] = {}
         self._held: list[object] = []  # an id is only unique while its object lives
         self._by_type: dict[type, Callable[[Any], Any]] = {
-            int: _integer,
             list: lambda v: ["l", *map(self.value, v)],
             tuple: lambda v: ["t", *map(self.value, v)],
             set: lambda v: ["s", *map(self.value, sorted(v))],
@@ -104,6 +113,7 @@ class _Writer:
             OrderedDict: lambda v: ["o", *self._items(v)],
             deque: lambda v: ["q", v.maxlen, *self._queue(v)],
             AlarmSpec: lambda v: ["a", v.key],
+            _Unset: lambda v: ["u"],
         }
 
     def value(self, value: Any) -> Any:
@@ -123,18 +133,22 @@ class _Writer:
             return lambda v: ["S", name, _encoder.encode(v)]
         if issubclass(kind, tuple):
             return lambda v: ["n", name, *map(self.value, v)]
-        return lambda v: self._object(v, name)
+        fields = _fields(kind)
+        return lambda v: self._object(v, name, fields)
 
-    def _object(self, value: Any, name: str) -> Any:
+    def _object(self, value: Any, name: str, fields: tuple[str, ...]) -> Any:
         number = self._numbers.get(id(value))
         if number is not None:
             return ["r", number]
         number = self._numbers[id(value)] = len(self._held)
         self._held.append(value)
+        content = {field: getattr(value, field, _UNSET) for field in fields}
+        content.update(getattr(value, "__dict__", ()))
         write = self.value
-        slots = {f: write(getattr(value, f)) for f in _fields(type(value)) if hasattr(value, f)}
-        free = {f: write(v) for f, v in getattr(value, "__dict__", {}).items()}
-        return ["O", number, name, slots | free]
+        for field, part in content.items():
+            if type(part) not in _PLAIN:
+                content[field] = write(part)
+        return ["O", number, name, content]
 
     def _items(self, value: dict[Any, Any]) -> list[Any]:
         write = self.value
@@ -145,7 +159,7 @@ class _Writer:
         if len(kinds) == 1:
             kind = kinds.pop()
             if _is_plain_tuple(kind):  # the long histories: written as they are
-                return [["N", _name(kind), *map(list, value)]]
+                return [["N", _name(kind), *value]]  # msgspec writes each as an array
         return [self.value(item) for item in value]
 
 
@@ -163,10 +177,6 @@ def _is_plain_tuple(kind: type) -> bool:
 
 
 _plain_tuples: dict[type, bool] = {}
-
-
-def _integer(value: int) -> Any:
-    return value if -(1 << 63) <= value < 1 << 64 else ["I", str(value)]
 
 
 class _Reader:
@@ -212,8 +222,6 @@ class _Reader:
                 if rest[0] not in self._rows:
                     raise SnapshotError(f"this core's alarm catalogue has no row {rest[0]!r}")
                 return self._rows[rest[0]]
-            case "I":
-                return int(rest[0])
             case _:
                 raise SnapshotError(f"not a state of this core: unknown mark {mark!r}")
 
@@ -230,7 +238,8 @@ class _Reader:
         made: object = kind.__new__(kind)
         self._objects[number] = made
         for field, content in fields.items():
-            setattr(made, field, self.value(content))
+            if content != ["u"]:
+                setattr(made, field, self.value(content))
         return made
 
     def _struct(self, kind: type, data: bytes) -> Any:

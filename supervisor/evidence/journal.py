@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Meta
 
 from supervisor import clock
+from supervisor.core.snapshot import SnapshotError
 from supervisor.counters import Counters
 from supervisor.evidence.segments import (
     MAGIC,
@@ -46,6 +47,7 @@ QUEUE: Final = 40_000
 """Steps that may wait for the thread: some 10 s of 200 vehicles."""
 BLOCK_STEPS: Final = 512
 """Steps encoded in one go: about 2 ms during which the thread holds the interpreter."""
+STATE_RETRY_NS: Final = 60_000_000_000
 RETRY_NS: Final = 2_000_000_000
 """After a gap, the shortest time until a new segment is tried."""
 
@@ -139,6 +141,8 @@ class Journal:
         self._healthy = True
         self.stored_bytes = 0
         self._open(self._opened_ns)
+        if not self._waiting:
+            self._lose("state", 0, self._opened_ns, self._opened_ns)
 
     @property
     def healthy(self) -> bool:
@@ -154,7 +158,8 @@ class Journal:
     def put(self, now_ns: int, event: Any, effects: Any) -> None:
         """Take one step that the core has just made; never blocks.
 
-        Neither the event nor the effects may be changed afterwards.
+        Neither the event nor the effects may be changed afterwards. Effects of None: the
+        core failed at this event, and the hub is about to end.
         """
         if self._gap is not None:
             self._recover(now_ns)
@@ -162,7 +167,7 @@ class Journal:
             self._lose("queue_full", 1, now_ns, now_ns)
         else:
             self._waiting.append(step_entry(now_ns, event, effects))
-            if (
+            if effects is not None and (
                 self._segment_bytes >= self._config.segment_mib << 20
                 or now_ns - self._opened_ns >= self._config.segment_minutes * 60e9
             ):
@@ -207,9 +212,17 @@ class Journal:
 
     def _open(self, now_ns: int) -> None:
         """Begin a segment with the state as it is now, after the step just taken."""
+        self._opened_ns, self._segment_bytes = now_ns, 0
+        try:
+            state = State(now_ns, self._capture())
+        except SnapshotError as error:  # the old segment goes on, or the gap
+            self._counters.add("journal_lost", "state", 0)
+            self._try_after_ns = now_ns + STATE_RETRY_NS
+            log.error("no new journal segment: %s", error)
+            return
         gap, self._gap = self._gap, None
-        self._waiting.append(_Opening(gap, State(now_ns, self._capture())))
-        self._opened_ns, self._segment_bytes, self._opening_waits = now_ns, 0, True
+        self._waiting.append(_Opening(gap, state))
+        self._opening_waits = True
 
     def _lose(self, reason: str, steps: int, first_ns: int, last_ns: int) -> None:
         self._counters.add("journal_lost", reason, steps)

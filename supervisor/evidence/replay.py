@@ -37,7 +37,9 @@ from supervisor.evidence.segments import (
 )
 
 _events: msgspec.msgpack.Decoder[AnyEvent] = msgspec.msgpack.Decoder(AnyEvent)
-_effects: msgspec.msgpack.Decoder[list[AnyEffect]] = msgspec.msgpack.Decoder(list[AnyEffect])
+_effects: msgspec.msgpack.Decoder[list[AnyEffect] | None] = msgspec.msgpack.Decoder(
+    list[AnyEffect] | None
+)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -303,7 +305,14 @@ class Replay:
             got = step(self._fleet, event, entry.now_ns)
         except Exception as error:  # noqa: BLE001 - a changed core may raise anything: it is told
             text = f"the core failed: {type(error).__name__}: {error}"
+            if expected is None:
+                self._notes.append(f"{name}: step {self._steps}: {text}, as it did then")
+                self._fleet = None
+                return None
             return Difference("failure", *place[1:], expected, None, [text])
+        if expected is None:
+            text = "the core failed at this event then, and does not now"
+            return Difference("failure", *place[1:], None, got, [text])
         wanted = self._wanted
         if wanted.from_utc_ns is not None and utc_ns < wanted.from_utc_ns:
             return None

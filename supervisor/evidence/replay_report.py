@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from protocols.operator import AlarmState
 from protocols.topics import VehicleId
+from protocols.vehicle import LimitSpeed, MinimalRisk
 from supervisor.core import events as e
-from supervisor.core.effects import AnyEffect, SendCommand, ShowAlarm
+from supervisor.core.effects import (
+    AnyEffect,
+    PreferLayers,
+    Record,
+    SendCommand,
+    ShowAlarm,
+    WithdrawDrive,
+)
 from supervisor.evidence.replay import Difference, Summary, Taken
 from supervisor.evidence.segments import JournalError
 
@@ -27,6 +35,16 @@ STREAMS: Final = (
 """What comes all the time: told by its age, not by its occurrences."""
 
 KEPT_EVENTS: Final = 6
+DECISIONS: Final = (
+    "ladder.announced",
+    "ladder.taken",
+    "limit.ordered",
+    "minimal_risk.ordered",
+    "drive.withdrawn",
+)
+"""Records of what the hub decides by itself. Their facts are its inputs."""
+
+RENEWED: Final = (LimitSpeed, MinimalRisk)
 
 
 def parse_time(text: str) -> int:
@@ -95,7 +113,7 @@ def brief(value: object, limit: int = 400) -> str:
 
 
 class Why:
-    """Tells for each alarm, command and limit what led to it. Feed it every step.
+    """Tells for each alarm, command, limit and withdrawal what led to it. Feed it every step.
 
     Args:
         say: Takes one line.
@@ -146,9 +164,19 @@ def _headline(effect: AnyEffect) -> tuple[str, str] | None:
         case ShowAlarm(alarm) if alarm.state is not AlarmState.NORMAL:
             detail = f" ({alarm.detail})" if alarm.detail else ""
             return alarm.vehicle, f"alarm {alarm.id} → {alarm.state}{detail}"
+        case WithdrawDrive(vehicle_id, reasons):
+            what = f"withdrawn: {', '.join(reasons)}" if reasons else "may be offered again"
+            return str(vehicle_id), f"remote driving of {vehicle_id} {what}"
+        case PreferLayers(vehicle_id):
+            return str(vehicle_id), f"sizes of {vehicle_id}: {brief(effect, 200)}"
+        case Record(_, kind, _, subject, data) if kind in DECISIONS:
+            facts = msgspec.json.encode(data).decode()
+            return subject, f"{kind} for {subject}: {facts}"
+        case SendCommand(_, command) if isinstance(command.body, RENEWED):
+            return None  # ordered and recorded once, then said again and again
         case SendCommand(vehicle_id, command):
-            kind: Any = command.body.__struct_config__.tag
+            what = str(command.body.__struct_config__.tag)
             who = command.operator or "the hub"
-            return str(vehicle_id), f"{kind} sent to {vehicle_id} for {who}"
+            return str(vehicle_id), f"{what} sent to {vehicle_id} for {who}"
         case _:
             return None

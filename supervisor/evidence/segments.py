@@ -91,7 +91,8 @@ class Step(msgspec.Struct, frozen=True, tag="e", array_like=True):
     """One event, the hub's clock at which the core took it, and what followed.
 
     Attributes:
-        event, effects: MessagePack, left undecoded until somebody looks.
+        event, effects: MessagePack, left undecoded until somebody looks. Effects of nil:
+            the core failed at this event.
     """
 
     now_ns: int

@@ -369,6 +369,39 @@ def test_why_tells_what_led_to_an_alarm(written: Path) -> None:
     assert "tractor" not in text
 
 
+def test_the_event_at_which_the_core_failed_is_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = Writing(tmp_path)
+    writing.run(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(links.Link, "on_time", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            step(writing.fleet, e.Tick(), writing.now_ns)
+        writing.journal.put(writing.now_ns, e.Tick(), None)
+        writing.journal.flush()
+        found = replayed(tmp_path)
+        assert any("ZeroDivisionError" in note for note in found.notes) or found.difference
+    repaired = replayed(tmp_path)
+    assert repaired.difference is not None
+    assert "failed at this event then" in "\n".join(summary_lines(repaired))
+
+
+def test_a_state_that_cannot_be_written_costs_a_segment_and_never_the_hub(tmp_path: Path) -> None:
+    writing = Writing(tmp_path, JournalConfig(segment_minutes=0.05))
+    writing.run(2)
+    record = writing.fleet.vehicles[BUS]
+    record.factsheet = object()  # type: ignore[assignment]
+    writing.run(5)
+    writing.journal.flush()
+    assert len(list_segments(tmp_path)) == 1
+    record.factsheet = None
+    writing.run(70)
+    writing.journal.flush()
+    assert len(list_segments(tmp_path)) > 1
+    assert replayed(tmp_path).difference is None
+
+
 def test_times_are_read_as_utc_unless_they_say_otherwise() -> None:
     assert parse_time("2026-11-23T00:00:00") == parse_time("2026-11-23T09:00:00+09:00")
     with pytest.raises(JournalError, match="no time"):

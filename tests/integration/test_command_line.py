@@ -10,6 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from protocols.topics import VehicleId
+from protocols.vehicle import Kind
+from supervisor import __version__
+from supervisor.core import effects, events
+from supervisor.core.fleet import Fleet
+from supervisor.core.snapshot import capture
+from supervisor.core.step import step
+from supervisor.counters import Counters
+from supervisor.evidence.journal import About, Journal, JournalConfig
+from supervisor.evidence.segments import core_fingerprint
 from support.fleet import prepare_hub
 from support.processes import ROOT
 
@@ -96,3 +106,30 @@ def test_the_version_is_the_packages(tmp_path: Path) -> None:
     from supervisor import __version__
 
     assert enkan("version").stdout.strip() == __version__
+
+
+def test_a_replay_says_identical_different_or_why_it_cannot(tmp_path: Path) -> None:
+    assert_refused(enkan("replay", "--journal", str(tmp_path / "no")), "does not exist")
+    assert_refused(enkan("replay", "--journal", str(tmp_path)), "no journal segment")
+    fleet = Fleet()
+    journal = Journal(
+        JournalConfig(),
+        tmp_path / "journal",
+        about=About(__version__, core_fingerprint(), "hub-1", "{}"),
+        capture=lambda: capture(fleet),
+        counters=Counters(),
+    )
+    configured = events.VehicleConfigured(VehicleId("a", "b"), Kind.BUS, "B", 1)
+    journal.put(1, configured, step(fleet, configured, 1))
+    journal.put(2, events.Tick(), step(fleet, events.Tick(), 2))
+    journal.flush()
+    same = enkan("replay", "--journal", str(tmp_path), "--why")
+    assert same.returncode == 0, same.stderr
+    assert "identical: 2 events" in same.stdout
+    journal.put(3, events.Tick(), [effects.Count("session", "new")])
+    journal.flush()
+    different = enkan("replay", "--journal", str(tmp_path))
+    assert different.returncode == 1
+    assert "first difference: step 3" in different.stdout
+    assert 'expected: Count {"type":"Count","name":"session","reason":"new"}' in different.stdout
+    assert "got:      nothing" in different.stdout
