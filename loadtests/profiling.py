@@ -27,19 +27,18 @@ if any(word.startswith("supervisor.media.worker") for word in sys.orig_argv):
     own, within, lines = {}, {}, {}
 
     def look(signum, frame):
-        code = frame.f_code
-        line = f"{os.path.basename(code.co_filename)}:{frame.f_lineno} {code.co_qualname}"
-        lines[line] = lines.get(line, 0) + 1
-        seen = set()
+        names, first = [], frame
         while frame is not None:
             code = frame.f_code
-            name = f"{os.path.basename(code.co_filename)} {code.co_qualname}"
-            if not seen:
-                own[name] = own.get(name, 0) + 1
-            if name not in seen:
-                within[name] = within.get(name, 0) + 1
-                seen.add(name)
+            if code.co_filename.startswith("<frozen importlib"):
+                return  # loading modules says nothing of packets
+            names.append(f"{os.path.basename(code.co_filename)} {code.co_qualname}")
             frame = frame.f_back
+        own[names[0]] = own.get(names[0], 0) + 1
+        for name in set(names):
+            within[name] = within.get(name, 0) + 1
+        line = f"{names[0]}:{first.f_lineno}"
+        lines[line] = lines.get(line, 0) + 1
 
     def write():
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -29,7 +29,7 @@ class Inbound:
     Attributes:
         layout: How its packets looked last, for reading runs; None: not known.
         losses: What is missing, if NACK is negotiated.
-        newest: The newest packet in sequence, as it came.
+        newest: Header and extensions of the newest packet in sequence.
         size: (width, height) of the newest keyframe, as far as it is known.
         dropped_unknown, dropped_late: Packets not forwarded: payload type not
             negotiated; older than the first packet of this source, or so old that it
@@ -125,7 +125,7 @@ class Inbound:
         ):
             return
         if extended > highest:
-            self.newest = data
+            self.newest = data[:offset]
         if self.is_audio:
             if not marker:
                 stats.on_frame(now_ns)
@@ -183,7 +183,7 @@ class Inbound:
             stats.packets += taken
             stats.bytes += taken * run.size
             stats.highest = expected + taken - 1
-            self.newest = run.packet(taken - 1)
+            self.newest = run.header(taken - 1)
         return taken
 
     def _ordinary(self, run: Columns, sequence: int, payload_type: int) -> int:

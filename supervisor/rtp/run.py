@@ -42,6 +42,7 @@ class Columns(NamedTuple):
         view: Where the packets lie, until something else is read there.
         segment: Bytes from one packet to the next.
         size: Bytes of each packet without SRTP's tag.
+        offset: Where the payload of each begins.
     """
 
     seconds: Sequence[int]
@@ -53,11 +54,12 @@ class Columns(NamedTuple):
     view: memoryview
     segment: int
     size: int
+    offset: int
 
-    def packet(self, index: int) -> bytes:
-        """Return one packet as it came."""
+    def header(self, index: int) -> bytes:
+        """Return header and extensions of one packet as they came."""
         start = index * self.segment
-        return bytes(self.view[start : start + self.size])
+        return bytes(self.view[start : start + self.offset])
 
 
 class Layout:
@@ -152,5 +154,6 @@ class Layout:
             if found.count(expected) != count:
                 return None
         return Columns(
-            seconds, sequences, timestamps, ssrcs, payloads, numbers, view, segment, size
+            *(seconds, sequences, timestamps, ssrcs, payloads, numbers),
+            *(view, segment, size, self.offset),
         )
