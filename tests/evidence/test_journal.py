@@ -390,12 +390,11 @@ def test_the_event_at_which_the_core_failed_is_in_the_journal(
 def test_a_state_that_cannot_be_written_costs_a_segment_and_never_the_hub(tmp_path: Path) -> None:
     writing = Writing(tmp_path, JournalConfig(segment_minutes=0.05))
     writing.run(2)
-    record = writing.fleet.vehicles[BUS]
-    record.factsheet = object()  # type: ignore[assignment]
+    writing.fleet.presentations["s9"] = object()  # type: ignore[assignment]
     writing.run(5)
     writing.journal.flush()
     assert len(list_segments(tmp_path)) == 1
-    record.factsheet = None
+    writing.fleet.presentations.clear()
     writing.run(70)
     writing.journal.flush()
     assert len(list_segments(tmp_path)) > 1

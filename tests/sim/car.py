@@ -7,7 +7,6 @@ written to a disk that takes time and loses what was not written when the vehicl
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -45,9 +44,6 @@ FACTSHEET: Final = v.Factsheet(
 SILENT_MPS: Final = 2.0
 """Its own limit while none of the hub's holds."""
 
-LIMITED: Final[dict[str, float]] = (
-    {"silent_mps": SILENT_MPS} if "silent_mps" in inspect.signature(Vehicle).parameters else {}
-)
 NTP_EPOCH_S: Final = 2_208_988_800
 
 
@@ -128,9 +124,8 @@ class Car:
             stops_on_link_loss=self.stops_on_link_loss,
             link_loss_s=LINK_LOSS_S,
             answer_within_s=10.0,
-            silent_mps=3.0,
+            silent_mps=SILENT_MPS,
             now_ns=now_ns,
-            **LIMITED,
         )  # fmt: skip
         self._waiting.clear()
         self._beat_heard_ns = None
@@ -215,8 +210,7 @@ class Car:
             self.waiting_since = self._clockwork.now
         heard = self._beat_heard_ns
         self._referee.on_vehicle_time(self, None if heard is None else now_ns - heard)
-        if LIMITED:
-            self._referee.on_vehicle_speed(self, vehicle.drive.speed, now_ns)
+        self._referee.on_vehicle_speed(self, vehicle.drive.speed, now_ns)
         self.pump()
         if not self.way.connected:
             return
