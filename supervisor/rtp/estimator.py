@@ -239,6 +239,8 @@ class UplinkEstimator:
         self.bps = min(self.bps, rate * max(share, 10) // 100)
 
     def _grow(self, now_ns: int, elapsed_ns: int) -> None:
+        if self.bps >= self.max_bps:
+            return
         rate = self._rate(10 * RATE_NS)
         if rate is None or self.bps > HEADROOM * rate:
             return

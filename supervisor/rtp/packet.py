@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
@@ -82,38 +81,34 @@ def parse_rtp(data: bytes) -> RtpHeader:
     )
 
 
-def _one_byte_elements(block: bytes, wanted: int) -> bytes | None:
-    position = 0
-    while position < len(block):
-        head = block[position]
+def _in_one_byte_elements(data: bytes, position: int, end: int, wanted: int) -> bytes | None:
+    while position < end:
+        head = data[position]
         if head == 0:
             position += 1
             continue
-        if head >> 4 == 15:
-            return None
-        size = (head & 0x0F) + 1
-        if position + 1 + size > len(block):
+        after = position + 2 + (head & 0x0F)
+        if head >> 4 == 15 or after > end:
             return None
         if head >> 4 == wanted:
-            return block[position + 1 : position + 1 + size]
-        position += 1 + size
+            return data[position + 1 : after]
+        position = after
     return None
 
 
-def _two_byte_elements(block: bytes, wanted: int) -> bytes | None:
-    position = 0
-    while position < len(block):
-        if block[position] == 0:
+def _in_two_byte_elements(data: bytes, position: int, end: int, wanted: int) -> bytes | None:
+    while position < end:
+        if data[position] == 0:
             position += 1
             continue
-        if position + 2 > len(block):
+        if position + 2 > end:
             return None
-        size = block[position + 1]
-        if position + 2 + size > len(block):
+        after = position + 2 + data[position + 1]
+        if after > end:
             return None
-        if block[position] == wanted:
-            return block[position + 2 : position + 2 + size]
-        position += 2 + size
+        if data[position] == wanted:
+            return data[position + 2 : after]
+        position = after
     return None
 
 
@@ -123,22 +118,19 @@ def find_extension(data: bytes, wanted: int) -> bytes | None:
     Reads both forms of RFC 8285 (one-byte 0xBEDE, two-byte 0x100X). A damaged block
     counts as absent: the packet itself is still good.
     """
-    if len(data) < 16 or not data[0] & 0x10:
+    length = len(data)
+    if length < 16 or not data[0] & 0x10:
         return None
-    start = 12 + 4 * (data[0] & 0x0F)
-    if start + 4 > len(data):
+    start = 16 + 4 * (data[0] & 0x0F)
+    if start > length:
         return None
-    (profile,) = _U16.unpack_from(data, start)
-    (words,) = _U16.unpack_from(data, start + 2)
-    block = data[start + 4 : start + 4 + 4 * words]
-    read: Callable[[bytes, int], bytes | None]
+    end = min(length, start + 4 * (data[start - 2] << 8 | data[start - 1]))
+    profile = data[start - 4] << 8 | data[start - 3]
     if profile == 0xBEDE:
-        read = _one_byte_elements
-    elif profile & 0xFFF0 == 0x1000:
-        read = _two_byte_elements
-    else:
-        return None
-    return read(block, wanted)
+        return _in_one_byte_elements(data, start, end, wanted)
+    if profile & 0xFFF0 == 0x1000:
+        return _in_two_byte_elements(data, start, end, wanted)
+    return None
 
 
 def is_rtcp(data: bytes) -> bool:
