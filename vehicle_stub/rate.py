@@ -17,9 +17,13 @@ HEADROOM: Final = 0.9
 """Share of the estimate that new pictures may use; the rest is for headers, sound, repair."""
 
 RISE_PER_S: Final = 1.5
-"""The rate grows at most by this factor in a second: 1 to 8 Mbit/s takes 5 s."""
+"""The rate grows at most by this factor in a second, near the target."""
 
-HOLD_NS: Final = 1_000_000_000
+RISE_FAR_PER_S: Final = 3.0
+"""The same below half of the target: after a queue has been emptied, and on a link that
+has become wide again. 1 to 8 Mbit/s takes 3 s."""
+
+HOLD_NS: Final = 400_000_000
 """After a fall the rate does not rise for so long."""
 
 ESTIMATE_LASTS_NS: Final = 5_000_000_000
@@ -55,17 +59,19 @@ def share(total_kbps: float, ceilings: Mapping[int, int], key: int) -> float:
 class RateFollower:
     """Of one stream.
 
-    REMB (draft-alvestrand-rmcat-remb) is followed: down at once, up by `RISE_PER_S`.
+    REMB (draft-alvestrand-rmcat-remb) is followed: down at once, up smoothly.
     Where none comes, the loss of receiver reports (RFC 3550 §6.4.1) is, in the manner of
     draft-ietf-rmcat-gcc-02 §6: above 10 % the rate falls by half the loss, below 2 % it
     rises by 5 % a report.
 
     Attributes:
         ceiling_kbps: The configured rate.
+        estimate_kbps: This stream's part of the newest estimate; None before the first.
     """
 
     def __init__(self, ceiling_kbps: int, width: int, height: int, fps: int) -> None:
         self.ceiling_kbps = ceiling_kbps
+        self.estimate_kbps: float | None = None
         self._floor = min(FLOOR_KBPS, ceiling_kbps)
         self._kbits_per_fps = LEAST_BITS_PER_PIXEL * width * height / 1000
         self._fps = fps
@@ -80,6 +86,7 @@ class RateFollower:
     def on_estimate(self, kbps: float, now_ns: int) -> None:
         """The receiver can take so much from this stream."""
         self._estimated_ns = now_ns
+        self.estimate_kbps = kbps
         self._aim(kbps * HEADROOM, now_ns)
 
     def on_loss(self, fraction: float, now_ns: int) -> None:
@@ -106,7 +113,9 @@ class RateFollower:
         if self._kbps < self._target:
             rising_ns = now_ns - max(since_ns, self._hold_until_ns)
             if rising_ns > 0:
-                self._kbps = min(self._target, self._kbps * RISE_PER_S ** (rising_ns / 1e9))
+                far = 2 * self._kbps < self._target
+                rise = RISE_FAR_PER_S if far else RISE_PER_S
+                self._kbps = min(self._target, self._kbps * rise ** (rising_ns / 1e9))
         self._divide()
         return Rate(round(self._kbps), self._divisor)
 

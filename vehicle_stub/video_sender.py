@@ -2,8 +2,9 @@
 
 aiortc's own sending loop sends a keyframe as one burst and keeps 128 packets for
 repair: at 8 Mbit/s that is 150 ms, less than one round trip of a bad day. So its
-loop is replaced by ours. A picture of up to `BURST` packets leaves at once, a larger
-one evenly within a part of the picture interval; what is asked for again goes out as
+loop is replaced by ours. A picture of a few packets leaves at once, a larger one evenly:
+on a wide link within a part of the picture interval, on a narrow one as fast as that
+carries it, so that a keyframe makes no queue there; what is asked for again goes out as
 RTX (RFC 4588) where the other end takes it (`repair` says what and how often).
 """
 
@@ -36,12 +37,22 @@ MAX_WAITING: Final = 6
 """Encoded pictures waiting to be sent; beyond it all go, and a keyframe is asked."""
 
 BURST: Final = 10
+"""Packets of a picture that leave at once, where the link carries them in `BURST_S`."""
+
+BURST_S: Final = 0.02
+LEAST_BURST: Final = 2
 STEP_S: Final = 0.002
 SPREAD: Final = 0.8
 """At most this share of the picture interval is used to send a picture."""
 
 PACE: Final = 4.0
-"""Packets leave at most this many times faster than the rate."""
+"""Packets leave at most this many times faster than the rate,"""
+
+NARROW_PACE: Final = 1.2
+"""and this many times faster than what the hub says the link carries,"""
+
+LONGEST_PACE_S: Final = 0.3
+"""but a picture never takes longer than this."""
 
 MAX_COPIES: Final = 64
 """Second copies waiting; more are left out."""
@@ -178,12 +189,12 @@ class VideoSender(SenderReports):
         mid = _private(self.sender, "mid")
         timestamp = picture.rtp_ts + self._origin & 0xFFFFFFFF
         payloads = picture.payloads
-        pace = self._pace(payloads)
+        burst, pace = self._pace(payloads)
         began = self._loop.time()
         self.handed(Captured(picture.rtp_ts, picture.captured_utc_ns))
         for number, payload in enumerate(payloads):
-            if number >= BURST:
-                due = began + (number - BURST) * pace
+            if number >= burst:
+                due = began + (number - burst + 1) * pace
                 if due - self._loop.time() > STEP_S:
                     await asyncio.sleep(due - self._loop.time())
             packet = RtpPacket(
@@ -204,15 +215,21 @@ class VideoSender(SenderReports):
         self.sent += 1
         self.encoding.wire_ms = (clock.monotonic_ns() - picture.captured_ns) / 1e6
 
-    def _pace(self, payloads: list[bytes]) -> float:
-        """Return seconds between packets beyond the first burst."""
-        rest = len(payloads) - BURST
-        if rest <= 0:
-            return 0.0
+    def _pace(self, payloads: list[bytes]) -> tuple[int, float]:
+        """Return how many packets leave at once, and seconds between those beyond."""
         rate = self.follower.at(clock.monotonic_ns())
         bits = sum(map(len, payloads)) * 8
-        interval = rate.divisor / self.encoding.shape.fps
-        return min(SPREAD * interval, bits / (PACE * rate.kbps * 1000)) / rest
+        spread_s = SPREAD * rate.divisor / self.encoding.shape.fps
+        paced_s = min(spread_s, bits / (PACE * rate.kbps * 1000))
+        burst = BURST
+        estimate_kbps = self.follower.estimate_kbps
+        if estimate_kbps is not None:
+            carried_bps = NARROW_PACE * 1000 * max(estimate_kbps, rate.kbps)
+            paced_s = max(paced_s, min(bits / carried_bps, LONGEST_PACE_S))
+            carried = carried_bps * BURST_S * len(payloads) / max(1, bits)
+            burst = max(LEAST_BURST, min(BURST, int(carried)))
+        rest = len(payloads) - burst
+        return (burst, 0.0) if rest <= 0 else (burst, paced_s / len(payloads))
 
     # --------------------------------------------------------------------- feedback
 
@@ -256,7 +273,9 @@ class VideoSender(SenderReports):
             return
         if self.sender._ssrc in ssrcs:
             mine = self._share(bitrate / 1000, ssrcs, self.sender._ssrc)
-            self.follower.on_estimate(mine, clock.monotonic_ns())
+            now_ns = clock.monotonic_ns()
+            self.follower.on_estimate(mine, now_ns)
+            self.encoding.set_rate(self.follower.at(now_ns))
 
     def on_loss(self, fraction: float) -> None:
         """A receiver report about this stream."""

@@ -10,7 +10,7 @@ differences are used, so the clocks need not agree.
         150 ms   95 % of it                           (the knee); send less than that, the
         500 ms   17 %                                 less the longer the queue, so that a
         1 s      10 %                                 second's worth is gone in about one
-    queue over 50 ms, and half arrives          the same
+    queue over 50 ms, and half arrives          the same, after two
     queue under 40 ms again                      go on at 90 % of the knee
     queue under 50 ms                            grow: 12 % a second near the knee,
                                                  50 % a second away from it
@@ -178,7 +178,11 @@ class UplinkEstimator:
         self.queue_ns = min(self._samples)
         if len(self._samples) < SAMPLES:
             return self.bps
-        if self.queue_ns > OVER_NS or (self.queue_ns > CALM_NS and self._collapsed()):
+        newest_ns = min(self._samples[-1], self._samples[-2])
+        collapsed = newest_ns > CALM_NS and self._collapsed()
+        if collapsed or self.queue_ns > OVER_NS:
+            if collapsed:
+                self.queue_ns = newest_ns
             self._cut(now_ns)
         else:
             if self._cutting_ns is not None and self.queue_ns < CLEAR_NS:
@@ -234,7 +238,9 @@ class UplinkEstimator:
         if now_ns - queue_ns < self._began_ns + FOLLOWS_NS:
             queue_ns = queue_ns * max(self._sent_bps, rate) // max(rate, MIN_BPS // 10)
         share = 95 - max(0, queue_ns - 150_000_000) // 4_500_000
-        self._knee = rate
+        # A queue that empties lets less through than the way carries.
+        settled = now_ns - self._began_ns > 2 * RATE_NS
+        self._knee = max(self._knee, rate) if settled else rate
         self._knee_ns = now_ns
         self.bps = min(self.bps, rate * max(share, 10) // 100)
 

@@ -198,11 +198,25 @@ def test_a_keyframe_takes_a_part_of_the_picture_interval_and_a_small_picture_not
     outlet = object.__new__(VideoSender)
     outlet.encoding = make_camera().main
     outlet.follower = RateFollower(8_000, 1920, 1080, 15)
-    assert outlet._pace([b"x" * 1_200] * 10) == 0
-    keyframe = [b"x" * 1_200] * 210  # 2 Mbit: 63 ms at four times the rate
-    assert outlet._pace(keyframe) * 200 == pytest.approx(0.8 / 15, rel=0.01)
-    middling = [b"x" * 1_200] * 60
-    assert outlet._pace(middling) * 50 == pytest.approx(60 * 9_600 / 32e6, rel=0.01)
+    small, middling, keyframe = ([b"x" * 1_200] * count for count in (10, 60, 210))
+    assert outlet._pace(small) == (10, 0.0)
+    # 2 Mbit: 63 ms at four times the rate
+    assert outlet._pace(keyframe) == (10, pytest.approx(0.8 / 15 / 210))
+    assert outlet._pace(middling) == (10, pytest.approx(9_600 / 32e6))
+    outlet.follower.on_estimate(20_000, 0)
+    assert outlet._pace(small) == (10, 0.0)
+    assert outlet._pace(keyframe) == (10, pytest.approx(210 * 9_600 / 24e6 / 210))
+
+
+def test_on_a_narrow_link_a_keyframe_leaves_as_fast_as_it_is_carried() -> None:
+    outlet = object.__new__(VideoSender)
+    outlet.encoding = make_camera().main
+    outlet.follower = RateFollower(8_000, 1920, 1080, 15)
+    outlet.follower.on_estimate(1_000, 0)
+    keyframe = [b"x" * 1_200] * 20
+    assert outlet._pace(keyframe) == (2, pytest.approx(9_600 / 1.2e6))
+    huge = [b"x" * 1_200] * 200
+    assert outlet._pace(huge) == (2, pytest.approx(0.3 / 200)), "never longer than that"
 
 
 async def test_a_silent_or_dead_hub_is_dialled_again(whip_receiver: Any) -> None:
