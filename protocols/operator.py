@@ -68,9 +68,9 @@ class CameraView(msgspec.Struct, frozen=True, kw_only=True):
         width, height: Of the newest keyframe, where the codec says it plainly.
         encode_ms: Capture to the frame's last packet on the wire, as the vehicle says;
             the stage `capture_encode`. None: it does not say.
-        arrival_ms: Capture to complete arrival at the hub of the newest frame, with the
-            error bar `clock_uncertainty_ns`; less `encode_ms` this is the stage `uplink`.
-            None while unknown.
+        arrival_ms: Capture to complete arrival at the hub, median of the last second,
+            with the error bar `clock_uncertainty_ns`; less `encode_ms` this is the stage
+            `uplink`. None while unknown.
         forward_ms: Arrival to departure in the media worker; the stage `hub`. None: not
             measured.
     """

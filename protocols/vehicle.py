@@ -235,7 +235,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
         sent_ns: Vehicle monotonic clock.
         utc_ns: The vehicle's wall clock (ns since 1970) at the same instant: maps
             the NTP times of its RTCP sender reports to its monotonic clock.
-        encode_ms: By camera: capture to the last packet on the wire, of a recent frame.
+        encode_ms: By camera: capture to the last packet on the wire, median of the last
+            second's frames.
             Optional; without it capture, encoding and uplink are one stage.
     """
 

@@ -162,9 +162,9 @@ class VehicleApp:
             now_ns = clock.monotonic_ns()
             self.vehicle.on_time(now_ns)
             self.vehicle.encode_ms = {
-                camera.camera.name: round(camera.main.wire_ms, 1)
+                camera.camera.name: round(wire_ms, 1)
                 for camera in self.cameras
-                if camera.main.wire_ms is not None
+                if (wire_ms := camera.main.wire_ms) is not None
             }
             self._look = self.vehicle.snapshot(now_ns)
             uplink.pump()

@@ -6,7 +6,9 @@ in plain attributes and one event; the session's side never blocks.
 
 from __future__ import annotations
 
+import statistics
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -54,8 +56,6 @@ class Encoding:
     Attributes:
         name: What it is called towards the hub: `front`, or `front--low`.
         frames: Encoded since the start.
-        wire_ms: Capture to the last packet on the wire, of the newest picture sent;
-            None before the first.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Encoding:
         self.name = name
         self.shape = shape
         self.frames = 0
-        self.wire_ms: float | None = None
+        self._wire_ms: deque[float] = deque(maxlen=shape.fps)
         self._packetize = packetize
         self._changed = wanted
         self._deliver: Callable[[EncodedPicture], None] | None = None
@@ -107,6 +107,15 @@ class Encoding:
     def set_rate(self, rate: Rate) -> None:
         """Use this rate from the next picture on."""
         self._rate = rate
+
+    def on_sent(self, taken_ms: float) -> None:
+        """A picture's last packet is on the wire, so long after its capture."""
+        self._wire_ms.append(taken_ms)
+
+    @property
+    def wire_ms(self) -> float | None:
+        """Capture to the last packet on the wire: median of the last second's pictures."""
+        return statistics.median(self._wire_ms) if self._wire_ms else None
 
     # ------------------------------------------------------------- in the thread
 

@@ -213,7 +213,7 @@ class VideoSender(SenderReports):
             self._octets += len(payload)
             await self.sender.transport._send_rtp(packet.serialize(extensions))
         self.sent += 1
-        self.encoding.wire_ms = (clock.monotonic_ns() - picture.captured_ns) / 1e6
+        self.encoding.on_sent((clock.monotonic_ns() - picture.captured_ns) / 1e6)
 
     def _pace(self, payloads: list[bytes]) -> tuple[int, float]:
         """Return how many packets leave at once, and seconds between those beyond."""

@@ -31,7 +31,7 @@ class Arrival(NamedTuple):
     """Capture to complete arrival at the hub.
 
     Attributes:
-        ms: Of the newest frame.
+        ms: Median of the frames looked at during the last second.
         least_ms: The least of the last frames looked at.
         uncertainty_ms: Half-width of the error bar of both.
     """
@@ -151,8 +151,11 @@ class StreamTrack:
             return None
         if now_ns - arrivals[-1][0] > ARRIVAL_FRESH_NS:
             return None
+        recent = [age for at_ns, age in arrivals if arrivals[-1][0] - at_ns <= WINDOW_NS]
         return Arrival(
-            arrivals[-1][1], min(age for _, age in arrivals), captured.uncertainty_ns / 1e6
+            sorted(recent)[len(recent) // 2],
+            min(age for _, age in arrivals),
+            captured.uncertainty_ns / 1e6,
         )
 
     def _note_arrival(self) -> None:

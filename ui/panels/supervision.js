@@ -21,12 +21,13 @@ export const SupervisionLine = ({ desk, vehicle }) => {
   const hubLost = desk.state.value.socket !== 'open';
   const state = hubLost ? 'unknown' : standing(view, view ? desk.since(view.at_ns) : null);
   const first = worst(view);
-  const detail = state === 'met' ? ''
-    : first !== null && first.verdict === state ? `${t(`indicator.${first.indicator}`)} ${againstLimit(first)} — ${why(desk, first)}`
-    : t(hubLost ? 'blocked.hub_lost' : 'why.no_evidence');
+  const named = state !== 'met' && first !== null && first.verdict === state;
+  const name = named ? t(`indicator.${first.indicator}`, {}, first.indicator) : t(`verdict.${state}`);
+  const detail = named ? `${againstLimit(first)} — ${why(desk, first)}`
+    : state === 'met' ? '' : t(hubLost ? 'blocked.hub_lost' : 'why.no_evidence');
   return html`<span class=${`objective ${state}`} data-testid=${`objectives-${dashed(vehicle.id)}`} data-verdict=${state}
-      data-objective=${first?.key ?? ''}>
-      <b>${MARKS[state]} ${t(`verdict.${state}`)}</b>${detail && html`<small title=${detail}>${detail}</small>`}</span>
+      data-objective=${first?.key ?? ''} title=${`${t(`verdict.${state}`)}: ${name} ${detail}`}>
+      <b>${MARKS[state]} ${name}</b>${detail && html`<small>${detail}</small>`}</span>
     <${Enforcement} desk=${desk} vehicle=${vehicle} />`;
 };
 

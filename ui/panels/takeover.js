@@ -38,8 +38,8 @@ export const TakeOver = ({ desk }) => {
       <div class="answers"><h3>${t('takeover.decide')}</h3>
         <${Allow} desk=${desk} request=${request} />
         <${StopButton} desk=${desk} vehicle=${vehicle.id} testid=${`stop-${dashed(vehicle.id)}`} />
+        <button class="quiet back" data-testid="takeover-back" onClick=${() => desk.dispatch({ type: 'local.leave_takeover' })}>${t('takeover.back')}</button>
       </div>
-      <button class="quiet back" data-testid="takeover-back" onClick=${() => desk.dispatch({ type: 'local.leave_takeover' })}>${t('takeover.back')}</button>
     </section>
   </div>`;
 };
