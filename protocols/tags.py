@@ -25,7 +25,8 @@ def sign(command: Command, vehicle_id: VehicleId, key: bytes) -> Command:
 
 def verify(command: Command, vehicle_id: VehicleId, key: bytes) -> bool:
     """Return whether the tag belongs to this command, vehicle and key."""
-    return hmac.compare_digest(command.tag, _tag(command, vehicle_id, key))
+    expected = _tag(command, vehicle_id, key)
+    return hmac.compare_digest(command.tag.encode(), expected.encode())
 
 
 def _tag(command: Command, vehicle_id: VehicleId, key: bytes) -> str:

@@ -42,6 +42,7 @@ from supervisor.evidence.audit import AuditStore, AuditWriter
 from supervisor.evidence.journal import About, Journal
 from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
+from supervisor.media.session import right_of
 from supervisor.observability.exporter import Exporter
 from supervisor.observability.fleet import (
     add_fleet_gauges,
@@ -194,6 +195,11 @@ class Hub:
             authorise_watcher=self._authorise_watcher,
             talk_rank=lambda sign_in: talk_rank(self._access.who(sign_in)),
             on_talk_refused=self._talk_refused,
+            state_dir=self._state_dir,
+            publisher_right=lambda vehicle_id: (
+                right_of(secrets[vehicle_id].token) if vehicle_id in known else None
+            ),
+            sign_in_valid=lambda sign_in: self._access.who(sign_in) is not None,
         )
         self._console = Console(
             config.console,

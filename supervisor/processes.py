@@ -1,5 +1,8 @@
 """Child processes that end with their parent and come back when they die.
 
+A media worker frees itself of that rule (`supervisor.media.worker_process`): it ends when
+the rights of its sessions do, unless the next hub takes it over as a `Stray`.
+
 Children run in a session of their own, so that Ctrl-C reaches only the parent,
 which then ends them in order; the kernel ends them if the parent is killed
 (`PR_SET_PDEATHSIG`, Linux).
@@ -11,9 +14,11 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
 log = logging.getLogger("enkan.processes")
 
@@ -27,6 +32,72 @@ STOP_GRACE_S = 5.0
 def _die_with_parent() -> None:
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child(Protocol):
+    """What `stop` and `keep_running` need of a process."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+    async def wait(self) -> int:
+        """Return the code once it has ended."""
+
+
+class Stray:
+    """A process that somebody else started, by its pidfd (pidfd_open(2)).
+
+    The descriptor means this one process for ever, whatever its number is used for
+    later. Its exit code is its parent's to know: here it is -1.
+    """
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._code: int | None = None
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs, as far as `wait` was called."""
+        return self._code
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._code is None:
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    async def wait(self) -> int:
+        """Return once it has ended."""
+        if self._code is None:
+            loop = asyncio.get_running_loop()
+            ended = asyncio.Event()
+            watched = os.dup(self._pidfd)  # several may wait, each on its own descriptor
+            loop.add_reader(watched, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                loop.remove_reader(watched)
+                os.close(watched)
+            if self._code is None:
+                self._code = -1
+                os.close(self._pidfd)
+        return self._code
 
 
 async def spawn(
@@ -54,7 +125,7 @@ async def spawn(
     )
 
 
-async def stop(process: asyncio.subprocess.Process, grace_s: float = STOP_GRACE_S) -> None:
+async def stop(process: Child, grace_s: float = STOP_GRACE_S) -> None:
     """End a child: SIGTERM, wait `grace_s`, then SIGKILL; return once it is reaped."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
@@ -70,7 +141,7 @@ async def stop(process: asyncio.subprocess.Process, grace_s: float = STOP_GRACE_
 
 async def keep_running(
     name: str,
-    start: Callable[[], Awaitable[asyncio.subprocess.Process]],
+    start: Callable[[], Awaitable[Child]],
     *,
     on_exit: Callable[[int], None] | None = None,
     first_delay_s: float = 0.05,

@@ -61,6 +61,15 @@ class Commands:
             return
         self._grants[vehicle] = (holder, epoch)
 
+    def drop_grants(self) -> bool:
+        """Let nobody reach any vehicle until a grant is given anew; tell if anybody could.
+
+        Epochs stay: an older grant than the last known stays refused.
+        """
+        held = any(holder is not None for holder, _ in self._grants.values())
+        self._grants = {vehicle: (None, epoch) for vehicle, (_, epoch) in self._grants.items()}
+        return held
+
     def holder(self, vehicle: str) -> str | None:
         """Return the sign-in that holds a vehicle's grant, None for nobody."""
         return self._grants.get(vehicle, (None, 0))[0]

@@ -6,6 +6,7 @@ what to do, with a short `reason` for programs.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,8 @@ from supervisor.media.sdp import MAX_SDP
 from supervisor.rtp.layers import Choice
 
 if TYPE_CHECKING:
-    from supervisor.media.plane import MediaPlane, Session
+    from supervisor.media.plane import MediaPlane
+    from supervisor.media.session import Session
 
 MAX_CAMERAS_ASKED: Final = 16
 MAX_WISHES: Final = 2_048
@@ -129,7 +131,7 @@ async def _body(request: Request, kind: str, limit: int) -> bytes:
     return bytes(data)
 
 
-class _Door:
+class _Door(abc.ABC):
     """What WHIP and WHEP have in common."""
 
     def __init__(self, plane: MediaPlane, path: str) -> None:
@@ -211,11 +213,13 @@ class _Door:
             media_type=_SDP,
         )
 
+    @abc.abstractmethod
     async def _post(self, request: Request) -> Response:
-        raise NotImplementedError
+        """Open a session for who may have one."""
 
+    @abc.abstractmethod
     async def _mine(self, request: Request) -> Session:
-        raise NotImplementedError
+        """Return the session a request is about, if it is the asker's."""
 
     def _unknown(self) -> _RefusalError:
         return _RefusalError(

@@ -20,6 +20,9 @@ from supervisor.rtp.layers import Choice
 MAX_MESSAGE: Final = 1 << 20
 """Bytes of one message; a sample of 20 streams is about 5 kB."""
 
+MAX_HELLO: Final = 512
+"""Bytes of a greeting."""
+
 _LENGTH: Final = Struct(">I")
 
 
@@ -80,16 +83,35 @@ class Transport(msgspec.Struct, frozen=True):
     fingerprints: list[tuple[str, str]]
 
 
+class Hello(_Message, frozen=True):
+    """A hub's first word to a worker it has not started, see `supervisor.media.adoption`."""
+
+    token: str
+    schema: str
+
+
 class Begin(_Message, frozen=True):
     """The first message: which worker this is now.
 
     Attributes:
         ended: ICE user fragments and passwords of the sessions that ended with the
             worker before, see `supervisor.media.ended`.
+        door: Path of the socket at which another hub may take it over; "": it ends with
+            its hub.
+        token: What that hub must say.
     """
 
     index: int
     ended: dict[str, str]
+    door: str = ""
+    token: str = ""
+
+
+class Renew(_Message, frozen=True):
+    """These sessions have their right for `valid_ms` more from now; the others' runs out."""
+
+    sessions: list[str]
+    valid_ms: int
 
 
 class OpenPublisher(_Message, frozen=True):
@@ -102,6 +124,7 @@ class OpenPublisher(_Message, frozen=True):
         talk: How an operator's voice is sent to it.
         transport_cc, send_time: Ids of the header extensions transport-wide sequence
             number and abs-send-time, 0 for none.
+        memo: The hub's own note, given back to the next hub; never read here.
     """
 
     session: str
@@ -116,6 +139,7 @@ class OpenPublisher(_Message, frozen=True):
     talk: OutboundSpec | None = None
     transport_cc: int = 0
     send_time: int = 0
+    memo: bytes = b""
 
 
 class OpenWatcher(_Message, frozen=True):
@@ -137,6 +161,7 @@ class OpenWatcher(_Message, frozen=True):
     sctp_port: int = 0
     talk: list[Codec] = []
     talk_rank: int = 1
+    memo: bytes = b""
 
 
 class SetLayers(_Message, frozen=True):
@@ -166,9 +191,12 @@ class RestartIce(_Message, frozen=True):
     session: str
     ufrag: str
     password: str
+    memo: bytes = b""
 
 
-HubMessage = Begin | RestartIce | OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
+HubMessage = (
+    Begin | Renew | RestartIce | OpenPublisher | OpenWatcher | SetLayers | SetGrant | ClosePeer
+)
 
 
 # ----------------------------------------------------------------- worker → hub
@@ -180,6 +208,24 @@ class Ready(_Message, frozen=True):
     fingerprint: str
     gro: bool
     gso: bool
+
+
+class KnownSession(msgspec.Struct, frozen=True):
+    """One session that a worker has. `memo`: the newest the hub gave it."""
+
+    session: str
+    connected: bool
+    memo: bytes
+
+
+class Known(_Message, frozen=True):
+    """To a hub that took the worker over: what it has now."""
+
+    sessions: list[KnownSession]
+
+
+class GrantsDropped(_Message, frozen=True):
+    """The hub was not heard for too long: nobody's frames reach any vehicle any more."""
 
 
 class Alive(_Message, frozen=True):
@@ -199,7 +245,10 @@ class PeerConnected(_Message, frozen=True):
 
 
 class PeerClosed(_Message, frozen=True):
-    """A session ended. `reason`: closed, replaced, half_open, silent, no_media, dtls_failed."""
+    """A session ended.
+
+    `reason`: closed, replaced, half_open, silent, no_media, dtls_failed, right_expired.
+    """
 
     session: str
     reason: str
@@ -267,17 +316,27 @@ class Stats(_Message, frozen=True):
 
 
 WorkerMessage = (
-    Ready | Alive | Opened | PeerConnected | PeerClosed | TalkRefused | PublisherSampled | Stats
+    Ready
+    | Known
+    | Alive
+    | GrantsDropped
+    | Opened
+    | PeerConnected
+    | PeerClosed
+    | TalkRefused
+    | PublisherSampled
+    | Stats
 )
 
 
 _encoder = msgspec.msgpack.Encoder()
 _hub_decoder: msgspec.msgpack.Decoder[HubMessage] = msgspec.msgpack.Decoder(HubMessage)
 _worker_decoder: msgspec.msgpack.Decoder[WorkerMessage] = msgspec.msgpack.Decoder(WorkerMessage)
+_hello_decoder: msgspec.msgpack.Decoder[Hello] = msgspec.msgpack.Decoder(Hello)
 _BROKEN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def frame(message: HubMessage | WorkerMessage) -> bytes:
+def frame(message: HubMessage | WorkerMessage | Hello) -> bytes:
     """Return one message with its length."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
@@ -301,6 +360,25 @@ def parse_hub_message(body: bytes) -> HubMessage:
     """
     try:
         return _hub_decoder.decode(body)
+    except _BROKEN as error:
+        raise IpcError(str(error)) from error
+
+
+def parse_hello(data: bytes) -> Hello | None:
+    """Return the greeting that `data` begins with, None if there has to come more.
+
+    Raises:
+        IpcError: It is none, or too long for one.
+    """
+    if len(data) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack_from(data)
+    if length > MAX_HELLO:
+        raise IpcError(f"a greeting of {length} bytes, at most {MAX_HELLO}")
+    if len(data) < _LENGTH.size + length:
+        return None
+    try:
+        return _hello_decoder.decode(data[_LENGTH.size :])
     except _BROKEN as error:
         raise IpcError(str(error)) from error
 

@@ -13,6 +13,7 @@ from typing import Final
 from supervisor import processes
 from supervisor.counters import Counters
 from supervisor.media import ipc, spare
+from supervisor.media.adoption import Adopted
 
 log = logging.getLogger("enkan.media")
 
@@ -24,6 +25,9 @@ killed. Counting checks, not seconds, so that a stall of the hub itself kills no
 WARM_START_CHECKS: Final = 20
 COLD_START_CHECKS: Final = 600
 """The same for a worker that has yet to say that it is ready."""
+
+HUNG_UP_S: Final = 1.0
+"""From the end of its words to the end of the process."""
 
 YOUNG_NS: Final = 2_000_000_000
 YOUNG_LOAD: Final = 0.05
@@ -39,18 +43,25 @@ MAX_UNSENT: Final = 1 << 20
 class WorkerLink:
     """The hub's end of one worker.
 
+    Args:
+        door: Where it listens for the next hub and what that has to say; ("", ""): nowhere.
+        adopted: A worker of an earlier hub to begin with.
+
     Attributes:
         ready: What the worker said of itself; None while it is not there.
         able: Set while it can take sessions.
         stats: Its newest totals; None before the first.
         sessions: How many sessions the plane has placed on it.
         ended: ICE credentials of the sessions that died with the last worker.
+        adopted: The present worker was an earlier hub's, and has said no totals yet.
     """
 
     def __init__(
         self,
         index: int,
         udp: socket.socket,
+        door: tuple[str, str],
+        adopted: Adopted | None,
         supply: spare.Supply,
         counters: Counters,
         on_message: Callable[[WorkerLink, ipc.WorkerMessage], None],
@@ -64,6 +75,9 @@ class WorkerLink:
         self.pid: int | None = None
         self.sessions = 0
         self.ended: dict[str, str] = {}
+        self.adopted = adopted is not None
+        self._stray = adopted
+        self._door = door
         self._udp = udp
         self._supply = supply
         self._counters = counters
@@ -72,7 +86,7 @@ class WorkerLink:
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._unheard = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: processes.Child | None = None
         self._share = 0.0
         self._opened_ns: deque[int] = deque(maxlen=MAX_YOUNG)
 
@@ -118,7 +132,11 @@ class WorkerLink:
         self._share = max(0.0, stats.cpu_s - before)
         self.stats = stats
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> processes.Child:
+        stray, self._stray = self._stray, None
+        if stray is not None:
+            return await self._converse(stray.process, stray.control, WARM_START_CHECKS)
+        self.adopted = False
         worker, warm = await self._supply.take()
         try:
             worker.employ(self._udp)
@@ -127,13 +145,21 @@ class WorkerLink:
             await spare.discard(worker)
             worker, warm = await spare.start(spare=False), False
             worker.employ(self._udp)
-        process = self._process = worker.process
+        patience = WARM_START_CHECKS if warm else COLD_START_CHECKS
+        process = await self._converse(worker.process, worker.control, patience)
+        if self._writer is not None:
+            self._writer.write(ipc.frame(ipc.Begin(self.index, self.ended, *self._door)))
+        return process
+
+    async def _converse(
+        self, process: processes.Child, control: socket.socket, patience: int
+    ) -> processes.Child:
+        """Listen to a worker from now on, and watch over it."""
+        self._process = process
         self.pid = process.pid
-        reader, self._writer = await asyncio.open_unix_connection(sock=worker.control)
-        self._writer.write(ipc.frame(ipc.Begin(self.index, self.ended)))
+        reader, self._writer = await asyncio.open_unix_connection(sock=control)
         if self._tasks is not None:
             name = f"media worker {self.index}"
-            patience = WARM_START_CHECKS if warm else COLD_START_CHECKS
             watching = self._tasks.create_task(
                 self._watch(process, patience), name=f"{name} watchdog"
             )
@@ -142,14 +168,14 @@ class WorkerLink:
             )
         return process
 
-    async def _watch(self, process: asyncio.subprocess.Process, patience: int) -> None:
+    async def _watch(self, process: processes.Child, patience: int) -> None:
         self._unheard = 0
         while self._unheard < (patience if self.ready is None else SILENT_CHECKS):
             await asyncio.sleep(CHECK_S)
             self._unheard += 1
         self._kill(process, "silent")
 
-    def _kill(self, process: asyncio.subprocess.Process, why: object) -> None:
+    def _kill(self, process: processes.Child, why: object) -> None:
         log.error("media worker %d is killed: %s", self.index, why)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -157,7 +183,7 @@ class WorkerLink:
     async def _listen(
         self,
         reader: asyncio.StreamReader,
-        process: asyncio.subprocess.Process,
+        process: processes.Child,
         watching: asyncio.Task[None],
     ) -> None:
         try:
@@ -171,6 +197,10 @@ class WorkerLink:
                 elif isinstance(message, ipc.Stats):
                     self._measure(message)
                 self._on_message(self, message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), HUNG_UP_S)
+                return
+            self._kill(process, "it hung up")
         except ipc.IpcError as error:
             self._kill(process, error)
         finally:

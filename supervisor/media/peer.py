@@ -33,6 +33,9 @@ MAX_ADDRESSES: Final = 4
 MAX_TRANSACTIONS: Final = 64
 """STUN transactions remembered for one session, so that none is used twice."""
 
+RIGHT_NS: Final = 10_000_000_000
+"""How long a session may go on without the hub renewing its right."""
+
 NO_MEDIA_NS: Final = 15_000_000_000
 """A publisher that answers for its address but sends no media ends after this."""
 
@@ -50,6 +53,8 @@ class Peer:
         connected_ns: When DTLS was done; 0 before.
         heard_ns: When something genuine last came.
         media_ns: When genuine SRTP or SRTCP last came.
+        expires_ns: When its right ends unless the hub renews it.
+        memo: The hub's note on it.
     """
 
     def __init__(
@@ -59,11 +64,13 @@ class Peer:
         self.vehicle = vehicle
         self.transport = transport
         self.opened_ns = now_ns
+        self.expires_ns = now_ns + RIGHT_NS
         self.heard_ns = now_ns
         self.media_ns = 0
         self.connected = False
         self.connected_ns = 0
         self.renewed: tuple[str, str] | None = None
+        self.memo = b""
         self.address: Address | None = None
         self.addresses: list[Address] = []
         self.dtls: Dtls | None = None
@@ -105,6 +112,8 @@ class Peer:
 
     def expired(self, now_ns: int) -> str | None:
         """Return why this session has to end by now, None if it has not."""
+        if now_ns > self.expires_ns:
+            return "right_expired"
         if not self.connected and now_ns - self.opened_ns > HALF_OPEN_NS:
             return "half_open"
         if now_ns - self.heard_ns > SILENT_NS:

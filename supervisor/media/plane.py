@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,7 @@ from supervisor.media.pace import Pace
 from supervisor.media.pool import MediaConfig, WorkerPool, WorkerView
 from supervisor.media.preferences import Preference, Preferences, Wishes
 from supervisor.media.sdp import parse_offer
+from supervisor.media.session import Session, recall
 from supervisor.rtp.layers import Choice
 
 log = logging.getLogger("enkan.media")
@@ -53,39 +55,11 @@ vehicle, of one sign-in for one vehicle."""
 SILENT_NS: Final = 400_000_000
 """Silence of a whole publisher that is told; seen at the next sample, 100 ms later at most."""
 
+RIGHT_MS: Final = 10_000
+"""A session goes on for so long without this hub, see `supervisor.media.adoption`."""
+
 OPEN_S: Final = 5.0
 """How long a worker may take to acknowledge a session."""
-
-
-class Session(msgspec.Struct):
-    """One publisher or watcher.
-
-    Attributes:
-        account: Who watches; "" for a publisher.
-        streams: What a publisher sends.
-        talk: A publisher takes an operator's voice.
-        etag: Of its present ICE session (RFC 9725 §4.3.1).
-        remote_ufrag: The peer's ICE user fragment, to notice an ICE restart.
-        ice: Our user fragment and password.
-        mid: Of its first m-line.
-        silent: Nothing of any of its streams came for `SILENT_NS`.
-        wishes: Which sizes a watcher asked for.
-    """
-
-    id: str
-    vehicle_id: VehicleId
-    publisher: bool
-    link: WorkerLink
-    etag: str
-    remote_ufrag: str
-    ice: tuple[str, str]
-    account: str = ""
-    streams: list[ipc.InboundSpec] = []
-    talk: bool = False
-    connected: bool = False
-    mid: str = ""
-    silent: bool = False
-    wishes: Wishes = msgspec.field(default_factory=Wishes)
 
 
 class MediaPlane:
@@ -98,6 +72,11 @@ class MediaPlane:
         talk_rank: Returns how far a sign-in may talk to vehicles, see `media.talk`.
         on_talk_refused: Takes a sign-in, the vehicle he talks to, and why he is not
             heard: `busy`, `preempted`, `unheard`.
+        state_dir: Where workers listen for the next hub; None: they end with this one.
+        publisher_right: Returns a name for the secret that lets a vehicle publish now,
+            None if nothing does. A session taken over from an earlier hub stays if it
+            is the name it came in with.
+        sign_in_valid: Is this sign-in still one?
     """
 
     def __init__(
@@ -110,6 +89,9 @@ class MediaPlane:
         authorise_watcher: Callable[[Request], Awaitable[str | None]],
         talk_rank: Callable[[str], int] = lambda sign_in: 1,
         on_talk_refused: Callable[[str, VehicleId, str], None] = lambda who, vehicle, why: None,
+        state_dir: Path | None = None,
+        publisher_right: Callable[[VehicleId], str | None] = lambda vehicle_id: None,
+        sign_in_valid: Callable[[str], bool] = lambda sign_in: False,
     ) -> None:
         self.config = config
         self.counters = counters
@@ -117,6 +99,8 @@ class MediaPlane:
         self.authorise_watcher = authorise_watcher
         self._talk_rank = talk_rank
         self._on_talk_refused = on_talk_refused
+        self._publisher_right = publisher_right
+        self._sign_in_valid = sign_in_valid
         self.pace_of_address = Pace(*PER_ADDRESS)
         self.pace_of_vehicle = Pace(*PER_VEHICLE)
         self.pace_of_seat = Pace(*PER_SEAT)
@@ -127,6 +111,8 @@ class MediaPlane:
             on_message=self._on_message,
             on_gone=self._on_gone,
             on_ready=self._on_ready,
+            renew=self._renew,
+            state_dir=state_dir,
         )
         self.ready = self.pool.ready
         self._on_event = on_event
@@ -140,6 +126,7 @@ class MediaPlane:
             ipc.PeerClosed: self._on_closed,
             ipc.PublisherSampled: self._on_sampled,
             ipc.TalkRefused: self._on_unheard,
+            ipc.GrantsDropped: self._on_grants_dropped,
         }
 
     async def run(self) -> None:
@@ -150,6 +137,11 @@ class MediaPlane:
                 address to announce is known.
         """
         await self.pool.run()
+
+    def _renew(self, link: WorkerLink) -> None:
+        """Renew the right of every session of a worker; the pool asks for it in time."""
+        mine = [session.id for session in self.sessions.values() if session.link is link]
+        link.send(ipc.Renew(mine, RIGHT_MS), always=True)
 
     def routes(self) -> list[BaseRoute]:
         """Return the WHIP and WHEP routes."""
@@ -195,6 +187,7 @@ class MediaPlane:
             session.streams = accepted.streams
             session.talk = accepted.talk is not None
             session.mid = offer.media[0].mid
+            session.right = self._publisher_right(vehicle_id) or ""
             message = ipc.OpenPublisher(
                 session.id,
                 str(vehicle_id),
@@ -208,6 +201,7 @@ class MediaPlane:
                 accepted.talk,
                 transport_cc=rate.transport_cc,
                 send_time=rate.send_time,
+                memo=session.memo(),
             )
             try:
                 await self._open(session, message)
@@ -263,6 +257,7 @@ class MediaPlane:
                 data_port(served),
                 talk_codecs(served),
                 rank,
+                session.memo(),
             ),
         )
         if self._preferences.prefers(vehicle_id):
@@ -389,11 +384,14 @@ class MediaPlane:
         if ready is None:
             raise UnavailableError("the media worker is starting")
         local = self._local(session.link, ready.fingerprint)
-        if not session.link.send(ipc.RestartIce(session.id, local.ufrag, local.password)):
-            raise UnavailableError("the media worker is busy")
+        before = session.remote_ufrag, session.ice, session.etag
         session.remote_ufrag = remote_ufrag
         session.ice = (local.ufrag, local.password)
         session.etag = secrets.token_urlsafe(9)
+        message = ipc.RestartIce(session.id, local.ufrag, local.password, session.memo())
+        if not session.link.send(message):
+            session.remote_ufrag, session.ice, session.etag = before
+            raise UnavailableError("the media worker is busy")
         self.counters.add("media_ice_restarts")
         return build_fragment(local.ufrag, local.password, session.mid, candidate_lines(local))
 
@@ -432,6 +430,9 @@ class MediaPlane:
     # -------------------------------------------------------------- messages
 
     def _on_message(self, link: WorkerLink, message: ipc.WorkerMessage) -> None:
+        if isinstance(message, ipc.Known):
+            self._on_known(link, message)
+            return
         handler = self._handlers.get(type(message))
         if handler is not None:
             handler(message)
@@ -439,6 +440,44 @@ class MediaPlane:
     def _on_ready(self, link: WorkerLink) -> None:
         for grant in self._grants.values():
             link.send(grant)
+
+    def _on_known(self, link: WorkerLink, message: ipc.Known) -> None:
+        """Judge the sessions of an earlier hub: keep who still may, close the others."""
+        found = [recall(known, link) for known in message.sessions]
+        allowed = {
+            session.id: session
+            for session in found
+            if session is not None and self._may_go_on(session)
+        }
+        seen = {session.vehicle_id for session in allowed.values() if session.publisher}
+        for known in message.sessions:
+            session = allowed.get(known.session)
+            if session is not None and session.vehicle_id in seen:
+                self._keep(session)
+            else:
+                link.send(ipc.ClosePeer(known.session), always=True)
+                self.counters.add("media_sessions_ended", "not_adopted")
+        self._renew(link)
+        log.info("took over %d of %d media sessions", link.sessions, len(message.sessions))
+
+    def _may_go_on(self, session: Session) -> bool:
+        if session.publisher:
+            right = self._publisher_right(session.vehicle_id)
+            return bool(session.right) and session.right == right
+        return self._sign_in_valid(session.account)
+
+    def _keep(self, session: Session) -> None:
+        self.sessions[session.id] = session
+        session.link.opened(clock.monotonic_ns())
+        if session.publisher and session.connected and session.vehicle_id not in self._publishers:
+            self._publishers[session.vehicle_id] = session
+            log.info("%s goes on publishing", session.vehicle_id)
+            self._on_event(PublisherChanged(session.vehicle_id, session.id, True))
+
+    def _on_grants_dropped(self, message: ipc.GrantsDropped) -> None:
+        """The hub was too slow for its own grants: nothing is armed again by itself."""
+        self.counters.add("media_grants_dropped")
+        self._grants.clear()
 
     def _on_opened(self, message: ipc.Opened) -> None:
         opened = self._opening.get(message.session)

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ipc
+from supervisor.media.adoption import Adopted, Doors, adopt
 from supervisor.media.errors import MediaError, UnavailableError
 from supervisor.media.link import WorkerLink
 from supervisor.media.spare import Supply
@@ -27,6 +29,8 @@ log = logging.getLogger("enkan.media")
 
 MOST_UNASKED: Final = 4
 """Workers on a machine with many cores, as long as nobody asks for more."""
+
+RENEW_S: Final = 2.0
 
 START_S: Final = 2.0
 """How long an offer waits for a worker that is being replaced before it is refused."""
@@ -72,6 +76,8 @@ class WorkerPool:
         on_message: What a worker says.
         on_gone: A worker ended; its sessions are no more.
         on_ready: A worker can take sessions.
+        renew: Called for each worker every `RENEW_S`, to renew its sessions' rights.
+        state_dir: Where workers listen for the next hub; None: they end with this one.
 
     Attributes:
         ready: At least one worker can take sessions.
@@ -86,6 +92,8 @@ class WorkerPool:
         on_message: Callable[[WorkerLink, ipc.WorkerMessage], None],
         on_gone: Callable[[WorkerLink], None],
         on_ready: Callable[[WorkerLink], None],
+        renew: Callable[[WorkerLink], None],
+        state_dir: Path | None = None,
     ) -> None:
         self.ready = asyncio.Event()
         self.links: list[WorkerLink] = []
@@ -95,6 +103,8 @@ class WorkerPool:
         self._heard = on_message
         self._gone = on_gone
         self._able = on_ready
+        self._renew = renew
+        self._state_dir = state_dir
         self._counted: dict[tuple[int, str, str], int] = {}
 
     async def run(self) -> None:
@@ -112,20 +122,67 @@ class WorkerPool:
             )
         sockets: list[socket.socket] = []
         try:
+            doors = await self._open_doors()
             for index in range(self._config.workers or spare_cores()):
-                sockets.append(self._bind(index))
-            self.links = [
-                WorkerLink(index, udp, self.supply, self._counters, self._on_message, self._on_gone)
-                for index, udp in enumerate(sockets)
-            ]
+                door = ("", "") if doors is None else (doors.path(index), doors.token)
+                adopted = await self._adopt(index, door)
+                udp = self._bind(index) if adopted is None else adopted.udp
+                sockets.append(udp)
+                self.links.append(
+                    WorkerLink(
+                        index,
+                        udp,
+                        door if door[0] else ("", ""),
+                        adopted,
+                        self.supply,
+                        self._counters,
+                        self._on_message,
+                        self._on_gone,
+                    )
+                )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.supply.run(), name="spare media worker")
+                tasks.create_task(self._keep_renewing(), name="media rights")
                 for link in self.links:
                     tasks.create_task(link.run(), name=f"media worker {link.index}")
         finally:
             self.ready.clear()
             for udp in sockets:
                 udp.close()
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            for link in self.links:
+                self._renew(link)
+            await asyncio.sleep(RENEW_S)
+
+    async def _open_doors(self) -> Doors | None:
+        if self._state_dir is None:
+            return None
+        try:
+            return await asyncio.to_thread(Doors, self._state_dir)
+        except OSError as error:
+            log.warning("media workers will end with this hub: %s", error)
+            return None
+
+    async def _adopt(self, index: int, door: tuple[str, str]) -> Adopted | None:
+        """Take over the worker of an earlier hub, if it has the port it should have."""
+        if not door[0]:
+            return None
+        adopted = await asyncio.to_thread(adopt, *door)
+        if adopted is None:
+            return None
+        host, port = adopted.udp.getsockname()[:2]
+        wanted = self._config.udp_port + index if self._config.udp_port else port
+        if (host, port) == (self._config.listen, wanted):
+            log.info("media worker %d of an earlier hub is taken over", index)
+            return adopted
+        log.warning("media worker %d of an earlier hub has another address; it is ended", index)
+        adopted.control.close()
+        adopted.udp.close()
+        adopted.process.kill()
+        await adopted.process.wait()
+        return None
 
     def _bind(self, index: int) -> socket.socket:
         port = self._config.udp_port + index if self._config.udp_port else 0
@@ -196,7 +253,10 @@ class WorkerPool:
         self._heard(link, message)
 
     def _count(self, link: WorkerLink, message: ipc.Stats) -> None:
-        """Add what the worker counted since its last message to the hub's counters."""
+        """Add what the worker counted since its last message to the hub's counters.
+
+        What it counted for an earlier hub is that one's.
+        """
         for name, reason, total in message.totals:
             self._counters.add(name, reason, self._grown(link, name, reason, total))
         for way, packets, size in (
@@ -205,10 +265,12 @@ class WorkerPool:
         ):
             self._counters.add("media_packets", way, self._grown(link, "packets", way, packets))
             self._counters.add("media_bytes", way, self._grown(link, "bytes", way, size))
+        link.adopted = False
 
     def _grown(self, link: WorkerLink, name: str, reason: str, total: int) -> int:
         key = (link.index, name, reason)
-        before, self._counted[key] = self._counted.get(key, 0), total
+        before = self._counted.get(key, total if link.adopted else 0)
+        self._counted[key] = total
         return total - before
 
     def _on_gone(self, link: WorkerLink) -> None:

@@ -61,7 +61,11 @@ async def start(*, spare: bool) -> Prepared:
     with theirs:
         try:
             process = await processes.spawn(
-                [*argv, "--spare"] if spare else argv, env=environment, pass_fds=(theirs.fileno(),)
+                [*argv, "--spare"] if spare else argv,
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+                # It may outlive this process, whose reader waits for the end of its output.
+                stdout=asyncio.subprocess.DEVNULL,
             )
         except BaseException:
             ours.close()

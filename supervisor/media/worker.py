@@ -21,12 +21,13 @@ from typing import Any, Final
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ipc
+from supervisor.media.adoption import Door
 from supervisor.media.commands import Commands
 from supervisor.media.dtls import Channel, Dtls, DtlsError, generate_certificate, sha256_fingerprint
 from supervisor.media.peer import Peer, Publisher, Watcher
 from supervisor.media.router import Router
 from supervisor.media.udp import UdpPort
-from supervisor.media.worker_process import WORKER_NAME, name_process
+from supervisor.media.worker_process import WORKER_NAME, name_process, outlive_parent
 
 log = logging.getLogger("enkan.media")
 
@@ -34,6 +35,9 @@ SAMPLE_S: Final = 0.1
 REPAIR_S: Final = 0.02
 LOSSY_TURNS: Final = 4
 """Parts of `REPAIR_S` after each of which a lossy link is looked at: a picture waits."""
+
+GRANTS_NS: Final = 3_500_000_000
+"""A hub not heard for so long is frozen: its grants end. It renews rights every 2 s."""
 
 MAX_UNSENT: Final = 1 << 20
 """Bytes waiting for a busy hub; samples beyond it are dropped and counted."""
@@ -51,7 +55,9 @@ class Worker:
         self._commands = Commands(self._counters)
         self._router.granted = self._commands.holder
         self._certificate = generate_certificate()
-        self._writer = writer
+        self._writer: asyncio.StreamWriter | None = writer
+        self._door: Door | None = None
+        self._renewed_ns = clock.monotonic_ns()
         self._tasks = tasks
         self._udp = udp
         self._writing = False
@@ -63,12 +69,13 @@ class Worker:
             ipc.ClosePeer: self._close_peer,
             ipc.RestartIce: self._restart_ice,
             ipc.Begin: self._begin,
+            ipc.Renew: self._renew,
         }
 
     async def run(self, reader: asyncio.StreamReader) -> None:
-        """Serve until the hub is gone."""
+        """Serve until the hub is gone and no session has a right left."""
         loop = asyncio.get_running_loop()
-        self._tell(ipc.Ready(sha256_fingerprint(self._certificate), self._port.gro, self._port.gso))
+        self._introduce()
         loop.add_reader(self._udp.fileno(), self._on_readable)
         timers = [
             self._tasks.create_task(self._every_sample(), name="samples"),
@@ -77,14 +84,63 @@ class Worker:
         gc.collect()
         gc.freeze()
         try:
-            while (message := await ipc.read_hub_message(reader)) is not None:
-                self._handlers[type(message)](message)
+            while True:
+                await self._converse(reader)
+                control = await self._another_hub()
+                if control is None:
+                    break
+                reader, self._writer = await asyncio.open_unix_connection(sock=control)
+                self._introduce()
+                self._tell(ipc.Known(self._known()))
         finally:
             loop.remove_reader(self._udp.fileno())
             for timer in timers:
                 timer.cancel()
             for peer in list(self._router.peers.values()):
                 self._end(peer, "closed")
+            if self._door is not None:
+                self._door.close()
+            if self._writer is not None:
+                self._writer.close()
+
+    def _introduce(self) -> None:
+        self._renewed_ns = clock.monotonic_ns()
+        self._tell(ipc.Ready(sha256_fingerprint(self._certificate), self._port.gro, self._port.gso))
+
+    def _known(self) -> list[ipc.KnownSession]:
+        return [
+            ipc.KnownSession(peer.session, peer.connected, peer.memo)
+            for peer in self._router.peers.values()
+        ]
+
+    async def _converse(self, reader: asyncio.StreamReader) -> None:
+        """Do what the hub says until it is gone."""
+        try:
+            while (message := await ipc.read_hub_message(reader)) is not None:
+                self._handlers[type(message)](message)
+        except ipc.IpcError as error:
+            log.error("the hub does not keep to the schema: %s", error)
+        self._commands.drop_grants()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    async def _another_hub(self) -> socket.socket | None:
+        """Wait for a hub that takes this worker over; None once no session is left."""
+        if self._door is None or not self._router.peers:
+            return None
+        log.warning("the hub is gone; %d sessions until their rights end", len(self._router.peers))
+        coming = asyncio.create_task(self._door.wait_for_hub(self._udp), name="another hub")
+        try:
+            while self._router.peers:
+                done, _ = await asyncio.wait([coming], timeout=SAMPLE_S)
+                if done:
+                    log.info("another hub has taken over")
+                    return coming.result()
+        finally:
+            if not coming.done():
+                coming.cancel()
+        return None
 
     def _on_readable(self) -> None:
         self._router.on_readable()
@@ -99,18 +155,37 @@ class Worker:
             asyncio.get_running_loop().remove_writer(self._udp.fileno())
 
     def _tell(self, message: ipc.WorkerMessage) -> None:
-        self._writer.write(ipc.frame(message))
+        if self._writer is not None:
+            self._writer.write(ipc.frame(message))
 
     def _begin(self, message: ipc.Begin) -> None:
         name_process(f"{WORKER_NAME}{message.index}")
         self._router.ended.update(message.ended)
+        if not message.door:
+            return
+        try:
+            self._door = Door(message.door, message.token)
+        except OSError as error:
+            log.warning("this media worker ends with its hub: %s", error)
+            return
+        outlive_parent()
+
+    def _renew(self, message: ipc.Renew) -> None:
+        self._renewed_ns = clock.monotonic_ns()
+        expires_ns = self._renewed_ns + message.valid_ms * 1_000_000
+        for session in message.sessions:
+            peer = self._router.peers.get(session)
+            if peer is not None:
+                peer.expires_ns = expires_ns
 
     # -------------------------------------------------------------- sessions
 
     def _open_publisher(self, message: ipc.OpenPublisher) -> None:
         vehicle = self._router.vehicle(message.vehicle)
         cameras = [vehicle.camera(stream.camera, stream.kind) for stream in message.streams]
-        self._open(Publisher(message, cameras, self._port, clock.monotonic_ns()), message.sctp_port)
+        publisher = Publisher(message, cameras, self._port, clock.monotonic_ns())
+        publisher.memo = message.memo
+        self._open(publisher, message.sctp_port)
 
     def _open_watcher(self, message: ipc.OpenWatcher) -> None:
         vehicle = self._router.vehicle(message.vehicle)
@@ -118,7 +193,9 @@ class Worker:
         for layers in cameras:
             if not layers.feeds:
                 layers.feed("")
-        self._open(Watcher(message, cameras, self._port, clock.monotonic_ns()), message.sctp_port)
+        watcher = Watcher(message, cameras, self._port, clock.monotonic_ns())
+        watcher.memo = message.memo
+        self._open(watcher, message.sctp_port)
 
     def _open(self, peer: Peer, sctp_port: int) -> None:
         if sctp_port:
@@ -165,6 +242,7 @@ class Worker:
         peer = self._router.peers.get(message.session)
         if peer is not None:
             self._router.renew(peer, message.ufrag, message.password)
+            peer.memo = message.memo or peer.memo
 
     def _close_peer(self, message: ipc.ClosePeer) -> None:
         peer = self._router.peers.get(message.session)
@@ -200,6 +278,9 @@ class Worker:
             await asyncio.sleep(SAMPLE_S)
             for peer, reason in self._router.on_time(clock.monotonic_ns()):
                 self._end(peer, reason)
+            self._fence(clock.monotonic_ns())
+            if self._writer is None:
+                continue
             if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
                 self._counters.add("media_dropped", "hub_busy")
                 continue
@@ -212,6 +293,12 @@ class Worker:
             turn += 1
             if turn % 10 == 0:
                 self._tell(self._stats())
+
+    def _fence(self, now_ns: int) -> None:
+        """End the grants of a hub that is there and says nothing: it may be frozen."""
+        if now_ns - self._renewed_ns > GRANTS_NS and self._commands.drop_grants():
+            log.warning("the hub is silent; nobody's commands pass until it grants anew")
+            self._tell(ipc.GrantsDropped())
 
     def _tell_unheard(self) -> None:
         for vehicle in self._router.vehicles.values():
@@ -239,11 +326,8 @@ async def _serve(control: socket.socket, udp: socket.socket) -> None:
     if this is not None:
         loop.add_signal_handler(signal.SIGTERM, this.cancel)
     reader, writer = await asyncio.open_unix_connection(sock=control)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            await Worker(udp, writer, tasks).run(reader)
-    finally:
-        writer.close()
+    async with asyncio.TaskGroup() as tasks:
+        await Worker(udp, writer, tasks).run(reader)
 
 
 def warm_up() -> None:
@@ -253,7 +337,7 @@ def warm_up() -> None:
 
 
 def run(control: socket.socket, udp: socket.socket) -> None:
-    """Be a worker until the hub closes its end or asks by SIGTERM."""
+    """Be a worker until no session is left without a hub, or until SIGTERM."""
     control.setblocking(False)
     udp.setblocking(False)
     with (

@@ -379,6 +379,11 @@ METRICS: Final[tuple[Metric, ...]] = (
         unit="packets",
     ),
     _counter(
+        "media_grants_dropped",
+        "media_grants_dropped",
+        "Times a worker ended all grants because this hub was silent for 3.5 s",
+    ),
+    _counter(
         "media_talk_refused",
         "media_talk_refused",
         "Times an operator was told that a vehicle does not hear him, by cause",

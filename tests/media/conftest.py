@@ -187,6 +187,7 @@ def make_plane(
     config: MediaConfig | None,
     events: list[AnyEvent],
     publishers: Mapping[str, VehicleId] = MappingProxyType({TOKEN: BUS}),
+    **more: Any,
 ) -> MediaPlane:
     return MediaPlane(
         config or MediaConfig(workers=1),
@@ -194,6 +195,7 @@ def make_plane(
         on_event=events.append,
         authorise_publisher=lambda vehicle, token: publishers.get(token) == vehicle,
         authorise_watcher=_account,
+        **more,
     )
 
 
@@ -206,9 +208,10 @@ def client_of(plane: MediaPlane) -> httpx.AsyncClient:
 async def running_hub(
     config: MediaConfig | None = None,
     publishers: Mapping[str, VehicleId] = MappingProxyType({TOKEN: BUS}),
+    **more: Any,
 ) -> AsyncIterator[Hub]:
     events: list[AnyEvent] = []
-    plane = make_plane(config, events, publishers)
+    plane = make_plane(config, events, publishers, **more)
     running = asyncio.create_task(plane.run(), name="media plane")
     ready = asyncio.create_task(plane.ready.wait(), name="ready")
     try:

@@ -65,3 +65,14 @@ def test_an_undeclared_error_and_a_slow_input_are_found_and_kept(tmp_path, monke
     assert len(list(tmp_path.glob("crash-broken-*.bin"))) >= 1
     monkeypatch.setattr(fuzzing, "SLOWEST_S", -1.0)
     assert "ms" in fuzzing.run("rtcp", 1, keep=None).findings[0]
+
+
+def test_memory_that_goes_on_growing_is_found(monkeypatch):
+    kept = []
+
+    def parse(data):
+        kept.append(bytes(8_192))
+
+    monkeypatch.setitem(TARGETS, "broken", TARGETS["layers"]._replace(parse=parse))
+    found = fuzzing.run("broken", 4_000, keep=None, every=1_000)
+    assert found.findings == [f"memory grew by {found.growth >> 20} MiB"]

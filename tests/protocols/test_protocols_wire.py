@@ -212,6 +212,7 @@ def test_a_tag_binds_every_field_the_vehicle_and_the_key() -> None:
     assert not tags.verify(command, VehicleId("maebashi", "bus-02"), KEY)
     assert not tags.verify(command, BUS, bytes(32))
     assert not tags.verify(command.with_tag(""), BUS, KEY)
+    assert not tags.verify(command.with_tag("九"), BUS, KEY), "any text may stand there"
     other: dict[str, object] = {
         "command_id": "d", "session_id": "s", "epoch": 9, "seq": 9, "issued_ns": 9, "ttl_ms": 9,
         "body": vehicle.Stop(), "operator": "taro",
