@@ -17,6 +17,7 @@ from supervisor.media.peer import (
     HALF_OPEN_NS,
     MAX_ADDRESSES,
     NO_MEDIA_NS,
+    RIGHT_NS,
     SILENT_NS,
     Publisher,
     Watcher,
@@ -251,11 +252,18 @@ def test_no_more_addresses_are_kept_than_the_bound(router, port, vehicle):
 
 
 def test_half_open_and_silent_sessions_end(router, vehicle):
+    vehicle.expires_ns = 2 * SILENT_NS
     assert router.on_time(HALF_OPEN_NS) == []
     assert router.on_time(HALF_OPEN_NS + 1) == [(vehicle, "half_open")]
     connect(router, vehicle)
     assert router.on_time(SILENT_NS) == []
     assert router.on_time(SILENT_NS + 1) == [(vehicle, "silent")]
+
+
+def test_a_session_whose_right_nobody_renews_ends(router, vehicle):
+    connect(router, vehicle)
+    assert router.on_time(RIGHT_NS) == []
+    assert router.on_time(RIGHT_NS + 1) == [(vehicle, "right_expired")]
 
 
 def test_an_ended_session_leaves_nothing_behind(router, port, vehicle, watcher):
@@ -536,6 +544,7 @@ def test_a_publisher_that_only_answers_for_its_address_is_ended(router, port, ve
     deliver(router, port, (check(), HOME))
     connect(router, vehicle)
     now = vehicle.connected_ns
+    vehicle.expires_ns = now + 10 * NO_MEDIA_NS
     vehicle.heard_ns = now + NO_MEDIA_NS + 1
     assert vehicle.expired(now + NO_MEDIA_NS) is None
     assert vehicle.expired(now + NO_MEDIA_NS + 1) == "no_media"
