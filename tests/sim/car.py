@@ -356,6 +356,11 @@ class Car:
         return self._last_packet_ns
 
     @property
+    def last_frame_ns(self) -> int | None:
+        """When the last whole picture arrived at the hub, on the hub's clock."""
+        return self._last_frame_ns
+
+    @property
     def captured_true_ns(self) -> int | None:
         """True time of the capture that the newest sender report names."""
         return None if self._sender is None else self._sender[2]

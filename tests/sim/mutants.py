@@ -187,6 +187,25 @@ MUTANTS: Final = (
         "        if order is not Order.GAP:\n            return effects\n",
         '        effects.append(Count("heartbeat", order.value))\n',
     ),
+    Mutant(
+        "met-without-evidence", "a verdict outlives what it was based on",
+        (
+            Change("supervisor.core.verdicts", "if now_ns - at_ns > self._stale_ns:", "if False:"),
+            Change("supervisor.core.verdicts", "        if missing is not None:", "        if 0:"),
+        ),
+    ),
+    _one(
+        "limit-never-lapses", "the vehicle keeps the last limit for ever",
+        "vehicle_stub.speed_limit", "return now_ns < self.until_ns", "return self.until_ns > 0",
+    ),
+    _one(
+        "limit-ignored", "the vehicle says applied and drives on",
+        "vehicle_stub.drive", "wanted = min(wanted, limit_mps)", "wanted = min(wanted, 99.0)",
+    ),
+    _one(
+        "order-not-recorded", "the hub's own orders go out before their record is durable",
+        "supervisor.core.orders", "        if not self._recorded:\n", "        if False:\n",
+    ),
     _one(
         "clock-too-sure", "a clock's error bar is half of what it must be",
         "supervisor.core.clocksync", "(rtt + 1) // 2)", "(rtt + 1) // 4)",

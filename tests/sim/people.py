@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from protocols import vehicle
 from protocols.operator import AlarmState, PresentationReport, Presented, RequestState, Role
-from sim.clockwork import MS, Clockwork
+from sim.clockwork import MS, SECOND, Clockwork
 from supervisor.core import effects as f
 from supervisor.core import events as e
 
 if TYPE_CHECKING:
+    from sim.car import Car
     from sim.hub import SimHub
+
+REPORT_NS: Final = SECOND
 
 
 class Person:
@@ -27,6 +30,7 @@ class Person:
         self._sessions = 0
         self._asked = 0
         self._connected = False
+        self._visible = True
         self._life = 0
         self._who = e.Operator("", self._account, role)
         self._alarms: dict[str, None] = {}
@@ -55,6 +59,7 @@ class Person:
         self._requests.clear()
         self._who = e.Operator(f"s{self._number}-{self._sessions}", self._account, self._role)
         self._hub.feed(e.OperatorConnected(self._who))
+        self._clockwork.after(REPORT_NS, self._report, self._sessions)
         if self._sessions > 1 and self._clockwork.happens(0.3):
             self._ask(self._some_vehicle(), vehicle.Stop(), None)  # what did I miss?
 
@@ -101,10 +106,10 @@ class Person:
         elif dice < 0.90:
             if self._sent:  # the same click again
                 self._submit(self._clockwork.chance.choice(self._sent))
-        elif dice < 0.95:
-            self._report()
-        elif dice < 0.97:
+        elif dice < 0.92:
             self._disconnect()
+        elif dice < 0.95:
+            self._visible = not self._visible
 
     def _some_vehicle(self) -> str:
         return str(self._clockwork.chance.choice(list(self._hub.cars)))
@@ -134,12 +139,25 @@ class Person:
         )
         self._submit(asked)
 
-    def _report(self) -> None:
-        tiles = [
-            Presented(vehicle=str(name), camera="front", frames=25, still_ms=30.0, age_ms=110.0)
-            for name in self._hub.cars
-        ]
-        self._submit(e.PresentationReported(self._who, PresentationReport(True, tiles)))
+    def _report(self, session: int) -> None:
+        """Once a second: what this console really shows."""
+        if session != self._sessions or not self._connected:
+            return
+        self._clockwork.after(REPORT_NS, self._report, session)
+        tiles = [self._tile(str(name), car) for name, car in self._hub.cars.items()]
+        report = PresentationReport(self._visible, tiles, rtt_ms=4.0)
+        self._submit(e.PresentationReported(self._who, report))
+
+    def _tile(self, name: str, car: Car) -> Presented:
+        frame_ns = car.last_frame_ns
+        still_ns = 10**10 if frame_ns is None else self._hub.now_ns() - frame_ns
+        if still_ns > SECOND:
+            return Presented(vehicle=name, camera="front", frames=0, still_ms=still_ns / 1e6)
+        ages = [100.0 + 5 * self._clockwork.chance.randrange(8) for _ in range(5)]
+        return Presented(
+            vehicle=name, camera="front", frames=5, still_ms=still_ns / 1e6, age_ms=ages[-1],
+            uncertainty_ms=12.0, ages_ms=ages,
+        )  # fmt: skip
 
     def _submit(self, event: e.AnyEvent) -> None:
         self._clockwork.after(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocols import vehicle as v
 from protocols.operator import AlarmState, CommandState, LinkState, RequestState
+from protocols.supervision import Indicator, Verdict
 from protocols.topics import VehicleId
 from sim.car import SILENT_MPS
 from sim.clockwork import MS, SECOND, Clockwork, Violation
@@ -35,6 +36,8 @@ SPEED_SLACK: Final = 0.3
 CALLED_NS: Final = 4_000 * MS
 LINK_LOSS_NS: Final = 2_000 * MS
 STALE_NS: Final = 1_000 * MS
+VERDICT_SLACK_NS: Final = 1_000 * MS
+COMMAND_FRESH_NS: Final = 10_000 * MS
 FROZEN_NS: Final = 300 * MS
 DECISION_NS: Final = 1_000 * MS
 OLDEST_PICTURE_MS: Final = 1_000.0
@@ -57,6 +60,8 @@ class _Heard:
         self.beat_seq = -1
         self.beat_ns: int | None = None
         self.numbers_ns: int | None = None
+        self.watched_ns: int | None = None
+        self.result_ns: int | None = None
         self.picture_due = False
         self.since: dict[str, int] = {}
 
@@ -115,6 +120,14 @@ class Referee:
                 self._heard.setdefault(event.vehicle_id, _Heard()).picture_due = True
         elif kind is e.BrokerChanged:
             self._broker_gone_ns = None if event.connected else self._broker_gone_ns or now_ns
+        elif kind is e.PresentationReported:
+            if event.report.visible and event.operator.role in commands.MAY_ACT:
+                for tile in event.report.tiles:
+                    if tile.ages_ms:
+                        name = VehicleId.parse(tile.vehicle)
+                        self._heard.setdefault(name, _Heard()).watched_ns = now_ns
+        elif kind is e.CommandResultReceived:
+            self._heard.setdefault(event.vehicle_id, _Heard()).result_ns = now_ns
         elif kind is e.CommandAsked:
             self._on_asked(hub, event, effects)
         recorded: set[str] = set()
@@ -334,6 +347,7 @@ class Referee:
             self._check_calls(hub, hub.cars[name])
             self._check_link(hub, name, now_ns)
             self._check_silence(hub, name, now_ns)
+            self._check_verdicts(hub, hub.cars[name], now_ns)
             if count % LOOK_EVERY == 0:
                 self._check_view(hub, hub.cars[name], now_ns)
 
@@ -388,6 +402,34 @@ class Referee:
                 wait_ns += STALE_NS  # due only from when the link came up
             if now_ns - since > wait_ns:
                 self._must_show(hub, key, str(name))
+
+    def _check_verdicts(self, hub: SimHub, car: Car, now_ns: int) -> None:
+        """*Met* needs fresh positive evidence, which the referee has seen too."""
+        heard = self._heard.get(car.name) or _Heard()
+        record = hub.fleet.vehicles[car.name]
+        for track in record.supervised.track_here():
+            if track.verdict is not Verdict.MET:
+                continue
+            objective = track.objective
+            match objective.indicator:
+                case Indicator.G2G:
+                    evidence_ns = heard.watched_ns
+                case Indicator.CLOSED_LOOP | Indicator.COMMAND_DELAY:
+                    evidence_ns = heard.result_ns
+                case Indicator.TELEMETRY_AGE:
+                    evidence_ns = heard.numbers_ns
+                case Indicator.HEARTBEAT_GAP | Indicator.CLOCK_UNCERTAINTY:
+                    evidence_ns = heard.beat_ns
+                case Indicator.FRAME_GAP:
+                    evidence_ns = car.last_frame_ns
+                case Indicator.PICTURE_HEIGHT | Indicator.BITRATE:
+                    evidence_ns = car.last_packet_ns
+            wait_ns = int(objective.stale_s * SECOND) + VERDICT_SLACK_NS
+            if objective.indicator in (Indicator.CLOSED_LOOP, Indicator.COMMAND_DELAY):
+                wait_ns += COMMAND_FRESH_NS
+            if evidence_ns is None or now_ns - evidence_ns > wait_ns:
+                age = None if evidence_ns is None else now_ns - evidence_ns
+                self.fail(f"{car.name}: {objective.key} is met, with evidence {_seconds(age)} old")
 
     def _check_view(self, hub: SimHub, car: Car, now_ns: int) -> None:
         view = views.vehicle_view(hub.fleet, car.name, now_ns)

@@ -47,7 +47,7 @@ class Simulation:
         self._referee = Referee(clockwork, self._store, self._broker)
         self._hub = SimHub(clockwork, self._broker, self._store, self._referee)
         loss = chance.choice((0.0, 0.0, 0.02, 0.05, 0.1))
-        for number in range(chance.randrange(1, 4)):
+        for number in range(chance.choice((1, 1, 2, 2, 3))):
             name = VehicleId("site", f"bus-{number + 1}")
             self._hub.cars[name] = Car(clockwork, self._broker, self._referee, name, loss)
         for number in range(2):
