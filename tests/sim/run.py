@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
     parser.add_argument("--seconds", type=float, default=60.0, help="simulated, each (60)")
     parser.add_argument("--within", type=float, help="begin no seed after this many real seconds")
-    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--trace", action="store_true", help="with --seed: print all of it")
     parser.add_argument("--mutants", action="store_true", help="must all be found")
