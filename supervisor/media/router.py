@@ -33,6 +33,10 @@ from supervisor.rtp.layers import Choice, LayerSet
 MAX_READS: Final = 64
 """Runs taken from the socket before the loop gets its turn again."""
 
+SHED_AFTER_NS: Final = 1_000_000_000
+"""The socket has to be busy for so long before media is shed: a worker that was only
+kept from running for a while catches up without losing anything."""
+
 MAX_SHED: Final = 1024
 """Runs taken from it in one turn while media is shed."""
 
@@ -71,6 +75,7 @@ class Router:
         egress = Egress(port, counters)
         self._feedback = Feedback(egress, counters)
         self._forwarding = Forwarding(port, egress, self._feedback, counters)
+        self._busy_since_ns: int | None = None
 
     # ------------------------------------------------------------- sessions
 
@@ -161,18 +166,26 @@ class Router:
         for _ in range(MAX_READS):
             run = receive()
             if run is None:
+                self._busy_since_ns = None
                 break
             self._on_run(*run, now_ns)
             if forwarding.gathered >= BATCH:
                 forwarding.flush(now_ns)
                 now_ns = clock.monotonic_ns()
         else:
-            if self.port.crowded:
-                self._shed(now_ns)
+            self._on_busy(now_ns)
         if forwarding.gathered:
             forwarding.flush(now_ns)
         if self._feedback.lossy:
             self._feedback.ask_again(now_ns)
+
+    def _on_busy(self, now_ns: int) -> None:
+        """More was waiting than one turn takes."""
+        if self._busy_since_ns is None:
+            self._busy_since_ns = now_ns
+        elif now_ns - self._busy_since_ns > SHED_AFTER_NS and self.port.crowded:
+            self._busy_since_ns = None
+            self._shed(now_ns)
 
     def _shed(self, now_ns: int) -> None:
         """Empty the socket of media that comes faster than it can be forwarded.

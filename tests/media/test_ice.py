@@ -22,7 +22,7 @@ from supervisor.media.peer import (
     Publisher,
     Watcher,
 )
-from supervisor.media.router import MAX_READS, Router
+from supervisor.media.router import MAX_READS, SHED_AFTER_NS, Router
 from supervisor.media.srtp import Buffer
 from supervisor.rtp import rtcp
 from supervisor.rtp.codec import Codec
@@ -201,13 +201,31 @@ def test_a_worker_with_too_much_media_still_shakes_hands(router, port, vehicle, 
     deliver(router, port, (check(), HOME))
     connect(router, vehicle)
     port.crowded = True
-    media = [(rtp(sequence=number), HOME) for number in range(MAX_READS + 10)]
-    deliver(router, port, *media, (check(ufrag="eyes"), AWAY), (b"\x16hello", HOME), *media[:3])
+    media = [(rtp(sequence=number), HOME) for number in range(2 * MAX_READS + 10)]
+    deliver(router, port, *media[:MAX_READS])
+    router._busy_since_ns -= SHED_AFTER_NS + 1
+    deliver(
+        router,
+        port,
+        *media[MAX_READS:],
+        (check(ufrag="eyes"), AWAY),
+        (b"\x16hello", HOME),
+        *media[:3],
+    )
     assert watcher.address == AWAY, "checks behind the media are answered in the same turn"
     assert vehicle.dtls.fed == [b"\x16hello"]
-    assert vehicle.inbound[1].stats.packets == MAX_READS
+    assert vehicle.inbound[1].stats.packets == 2 * MAX_READS
     assert dropped(port)["overload"] == 13
     assert port.runs == []
+
+
+def test_a_worker_that_was_only_kept_from_running_catches_up_without_loss(router, port, vehicle):
+    deliver(router, port, (check(), HOME))
+    connect(router, vehicle)
+    port.crowded = True
+    deliver(router, port, *[(rtp(sequence=number), HOME) for number in range(MAX_READS + 10)])
+    assert "overload" not in dropped(port)
+    assert len(port.runs) == 10, "the rest has to wait for the next turn"
 
 
 def test_a_new_validated_address_takes_over_at_once(router, port, vehicle):
