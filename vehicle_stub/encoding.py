@@ -97,7 +97,7 @@ class Encoding:
         """`deliver` takes the pictures no more; nothing happens if it is another's turn."""
         if self._deliver == deliver:
             self._deliver = None
-            self.wire_ms = None
+            self._wire_ms.clear()
             self._changed()
 
     def ask_keyframe(self) -> None:

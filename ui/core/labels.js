@@ -95,6 +95,10 @@ export const LABELS = {
   'reason.blocked': ['進路がふさがれている', 'Path is blocked'],
   'reason.sensor': ['センサー異常', 'Sensor fault'],
   'reason.odd_exit': ['走行領域外', 'Outside ODD'],
+  'reason.at stop': ['停留所に停車中', 'At a stop'],
+  'reason.end of the route': ['経路の終点', 'End of the route'],
+  'reason.link lost': ['通信断 — 走行領域内で走行を継続', 'Link lost — carries on inside its ODD'],
+  'reason.waiting for the hub': ['ハブを待っています', 'Waiting for the hub'],
   'reason.other': ['車両からの要求', 'The vehicle asks'],
 
   'link.online': ['通信 正常', 'Link online'],

@@ -34,8 +34,9 @@ const SAME_CLOCK_MS = 1;
 export function stagesOf(stream, frame, age) {
   /** @type {StageTime[]} */
   const known = [];
-  const encode_ms = stream?.encode_ms ?? null;
   const arrival_ms = stream?.arrival_ms ?? null;
+  // Medians of two places: no frame can have arrived before it was sent.
+  const encode_ms = stream?.encode_ms == null ? null : Math.min(stream.encode_ms, arrival_ms ?? Infinity);
   const forward_ms = stream?.forward_ms ?? null;
   const mapping_ms = (stream?.clock_uncertainty_ns ?? 0) / 1e6;
   if (encode_ms !== null) known.push({ stage: 'capture_encode', ms: encode_ms, uncertainty_ms: SAME_CLOCK_MS });

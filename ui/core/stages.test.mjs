@@ -37,6 +37,11 @@ test('of a second of frames every known age is kept and the middle one is split'
   assert.equal(told.stages.reduce((sum, { ms }) => sum + ms, 0), 120);
 });
 
+test('no stage takes less than no time', () => {
+  const [encode, uplink] = stagesOf({ ...stream, encode_ms: 40 }, frame, { age_ms: 140, uncertainty_ms: 5 });
+  assert.deepEqual([encode.ms, uplink.ms], [35, 0]);
+});
+
 test('without one known age nothing is claimed', () => {
   assert.deepEqual(summary([frame], stream, () => ({ ok: false, reason: 'hub_clock_unknown' })), {
     ages_ms: [], uncertainty_ms: null, age_ms: null, stages: [],
