@@ -187,15 +187,16 @@ async def answer_the_takeover_request(page: Page, running: Running) -> None:
 # ------------------------------------------------------- other sources of pictures
 
 
-def write_film(path: Path, seconds: float = 4.0) -> None:
-    """Write a small H.264 film whose picture changes with every frame."""
+def write_film(path: Path, seconds: float = 4.0, *, moving: bool = True) -> None:
+    """Write a small H.264 film whose picture changes with every frame, or never."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
         stream.options = {"preset": "ultrafast"}
         for number in range(int(seconds * 30)):
             image = np.full((720, 1280, 3), 60, np.uint8)
-            image[200:520, (number * 9) % 1200 : (number * 9) % 1200 + 80] = (220, 180, 40)
+            left = (number * 9) % 1200 if moving else 600
+            image[200:520, left : left + 80] = (220, 180, 40)
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
@@ -229,6 +230,23 @@ async def test_a_real_film_as_camera_is_watched_and_stopped_like_the_synthetic_o
             first, later = await advancing(page, "video-maebashi-bus-01-front")
             assert later > first
             await stop_with_space(page, "maebashi-bus-01")
+
+
+async def test_a_camera_that_repeats_one_picture_while_the_vehicle_drives_is_called_frozen(
+    tmp_path: Path,
+) -> None:
+    film = tmp_path / "film.mp4"
+    await asyncio.to_thread(write_film, film, moving=False)
+    async with hub_with_page(tmp_path) as (hub, page, _):
+        config = write_vehicle_config(tmp_path, hub, camera=f'source = "file:{film}"')
+        async with running_vehicle(config):
+            shown = page.get_by_test_id("picture-maebashi-bus-01")
+            words = page.get_by_test_id("frozen-maebashi-bus-01")
+            await expect(words).to_contain_text("同じ映像の繰り返し", timeout=90_000)
+            await expect(shown).to_have_attribute("data-state", "frozen")
+            await page.get_by_test_id("nav-alarms").click()
+            row = page.locator('[data-testid="alarm-row"][data-id^="video.frozen@"]')
+            await expect(row).to_be_visible(timeout=20_000)
 
 
 PUBLISH = """async ([url, token]) => {
