@@ -154,10 +154,11 @@ def faults_command(
         str, typer.Option(help="Only these, as F-01,F-06; all of them if left out.")
     ] = "",
     short: Annotated[
-        bool, typer.Option("--short", help="F-01, F-06 and F-11 (or --only), for seconds each.")
+        bool, typer.Option("--short", help="F-01, F-03, F-06 and F-11 (or --only), briefly.")
     ] = False,
     long: Annotated[
-        bool, typer.Option("--long", help="100 tries of F-03, 20 moves of F-07, a cut of 60 s.")
+        bool,
+        typer.Option("--long", help="100 tries (F-03), 20 moves (F-07), a cut of 60 s too (F-06)."),
     ] = False,
     tries: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Tries of F-03 (20; 100 with --long).")

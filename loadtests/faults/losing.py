@@ -18,13 +18,16 @@ from loadtests.faults.verdict import Check, conditions
 async def f01(bed: Bed, options: Options) -> Measured:
     """Lose 5 % both ways."""
     how = msgspec.structs.replace(BASE, loss=0.05)
+    given_up = bed.seat.counts[-1].lost if bed.seat.counts else 0
     seen, taken, _ = await _lossy(bed, how, options.seconds)
+    there, _ = _recovered(bed, given_up, taken)
     return Measured(
         conditions(taken),
         [
             Check("pictures finally lost", "0", f"{seen.lost:,}", seen.lost == 0),
             Check("time frozen", "≤ 1 %", f"{seen.frozen_share:.2%}", seen.frozen_share <= 0.01),
             Check("longest freeze", "≤ 300 ms", ms(seen.longest_ms), seen.longest_ms <= 300),
+            Check("packets there in the end", "–", there, None),
             shown(seen),
         ],
         vehicle_pauses(seen),
@@ -36,9 +39,7 @@ async def f02(bed: Bed, options: Options) -> Measured:
     how = msgspec.structs.replace(BASE, loss=0.10, burst=4.0)
     given_up = bed.seat.counts[-1].lost if bed.seat.counts else 0
     seen, taken, before = await _lossy(bed, how, options.seconds)
-    lost_for_good = max(0, bed.seat.counts[-1].lost - given_up)
-    recovered = 1 - lost_for_good / max(1, taken.up.offered)
-    of_lost = 1 - lost_for_good / max(1, taken.up.lost)
+    there, recovered = _recovered(bed, given_up, taken)
     octets = sum(stream.octets for stream in taken.streams.values())
     again = sum(
         stream.repeated_octets if ssrc in before else stream.octets
@@ -51,7 +52,7 @@ async def f02(bed: Bed, options: Options) -> Measured:
             Check(
                 "packets there in the end",
                 "≥ 99.9 %",
-                f"{recovered:.3%} ({of_lost:.1%} of those lost)",
+                there,
                 recovered >= 0.999,
             ),
             Check("longest freeze", "≤ 500 ms", ms(seen.longest_ms), seen.longest_ms <= 500),
@@ -112,6 +113,14 @@ def _applied(bed: Bed, command: str, since: int) -> int:
     return sum(
         1 for one in bed.seat.results[since:] if one.id == command and one.outcome == "applied"
     )
+
+
+def _recovered(bed: Bed, given_up: int, taken: Taken) -> tuple[str, float]:
+    """Return what of the packets was there in the end, as text and as a share."""
+    lost_for_good = max(0, bed.seat.counts[-1].lost - given_up)
+    recovered = 1 - lost_for_good / max(1, taken.up.offered)
+    of_lost = 1 - lost_for_good / max(1, taken.up.lost)
+    return f"{recovered:.3%} ({of_lost:.1%} of those lost)", recovered
 
 
 async def _lossy(

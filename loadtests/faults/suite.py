@@ -55,7 +55,7 @@ FAULTS: Final = [
 ]
 """In the order they run."""
 
-SHORT: Final = ("F-01", "F-06", "F-11")
+SHORT: Final = ("F-01", "F-03", "F-06", "F-11")
 """What a submission runs, with `SHORT_OPTIONS`."""
 
 SHORT_OPTIONS: Final = Options(seconds=10.0, cuts_s=(0.5, 3.0), tries=5, moves=1)

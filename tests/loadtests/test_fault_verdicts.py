@@ -7,6 +7,7 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -41,6 +42,19 @@ def test_a_pause_is_a_freeze_from_150_ms_above_the_usual_on() -> None:
         assert seen.freezes == freezes
         assert seen.longest_ms == pytest.approx(pause)
     assert seen.frozen_ms == pytest.approx(184)
+
+
+def test_a_pause_of_the_vehicle_itself_is_told_apart_from_one_of_the_network() -> None:
+    """The strip tells when a picture was captured: a busy machine captures late."""
+    end = 99 * 33
+    own = [shown(end + 250 + 33 * n, 100 + n) for n in range(10)]
+    own = [msgspec.structs.replace(one, captured_ms=one.captured_ms + 217) for one in own]
+    seen = judge.view([*steady(100), *own], 0, own[-1].at_ns)
+    assert (seen.freezes, seen.own_freezes) == (1, 1)
+    assert seen.own_ms == pytest.approx(250)
+    held = [shown(end + 250 + 33 * n, 100 + n) for n in range(10)]
+    seen = judge.view([*steady(100), *held], 0, held[-1].at_ns)
+    assert (seen.freezes, seen.own_freezes) == (1, 0)
 
 
 def test_silence_until_the_end_is_a_freeze_too() -> None:

@@ -1,7 +1,8 @@
 """Loss, short cuts, reordering and duplication between a real hub, vehicle and seat.
 
-The bounds are generous: these tests show that the mechanisms work, the figures beside
-their targets are `./enkan bench faults`.
+What is asserted is that packets are repaired, that connections come to stand and that
+pictures and numbers come back: nothing of how long it took, which is the testing
+machine's affair. The figures beside their targets are `./enkan bench faults`.
 """
 
 from __future__ import annotations
@@ -59,9 +60,11 @@ async def test_the_emulator_carries_packets_without_losing_any_and_loses_what_it
 
 @pytest.mark.integration
 @pytest.mark.timeout(300)
-async def test_pictures_survive_loss_cuts_reordering_and_duplication(tmp_path: Path) -> None:
-    faults = [fault for fault in FAULTS if fault.id in ("F-01", "F-06", "F-11")]
-    plan = runner.Plan(faults, Options(seconds=10.0, cuts_s=(0.5, 3.0)), calibrated=False)
+async def test_lost_packets_are_repaired_and_connections_stand_and_come_back(
+    tmp_path: Path,
+) -> None:
+    faults = [fault for fault in FAULTS if fault.id in ("F-01", "F-03", "F-06", "F-11")]
+    plan = runner.Plan(faults, Options(seconds=10.0, cuts_s=(0.5, 3.0), tries=3), calibrated=False)
     said: list[str] = []
     result = await runner.run(plan, seed=5, command="test", keep=tmp_path, tell=said.append)
     figures = {one.id: one for one in result.results}
@@ -69,13 +72,16 @@ async def test_pictures_survive_loss_cuts_reordering_and_duplication(tmp_path: P
     for one in result.results:
         print(one.id, one.conditions, [(check.what, check.measured) for check in one.checks])
     loss = measured(figures["F-01"])
-    assert number(loss["pictures shown"]) > 200
-    assert number(loss["longest freeze"]) < 3_000
-    assert number(loss["time frozen"]) < 25
+    assert "lost (in" in figures["F-01"].conditions
+    of_lost = loss["packets there in the end"].partition("(")[2]
+    assert number(of_lost) > 80, "of the packets lost, these were there in the end"
+    assert number(loss["pictures shown"]) > 0
+    assert "none" not in measured(figures["F-03"])["longest"], "every try came to stand"
     cuts = measured(figures["F-06"])
     for cut in ("0.5", "3"):
-        assert number(cuts[f"cut of {cut} s: first picture after healing"]) < 10_000
+        assert cuts[f"cut of {cut} s: first picture after healing"] != "never"
         assert "0 twice" in cuts[f"cut of {cut} s: telemetry"]
+        assert "none since" not in cuts[f"cut of {cut} s: telemetry"]
     strict = {check.what: check.met for check in figures["F-11"].checks}
     assert strict["pictures shown twice or backwards"]
     assert strict["a stop pressed twice: applied"]
