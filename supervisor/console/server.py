@@ -49,6 +49,8 @@ from supervisor.counters import Counters
 
 log = logging.getLogger("enkan.console")
 
+TURN: Final = 25
+"""Views read before others get a turn."""
 TICK_S: Final = 0.1
 """Vehicles are shown this often; alarms, requests and commands at once."""
 
@@ -260,7 +262,7 @@ class Console:
             if now_ns >= due_ns:
                 due_ns = now_ns + int(TICK_S * 1e9)
                 self._access.sweep()
-                self._look_at_vehicles(changes, now_ns)
+                await self._look_at_vehicles(changes, now_ns)
             if not self._sockets:
                 continue
             if changes or now_ns - last_ns >= QUIET_NS:
@@ -269,14 +271,19 @@ class Console:
                 for socket in self._sockets.values():
                     socket.offer(tick)
 
-    def _look_at_vehicles(self, changes: Changes, now_ns: int) -> None:
-        """Read what changed of vehicles; a new console gets all of it by its snapshot."""
+    async def _look_at_vehicles(self, changes: Changes, now_ns: int) -> None:
+        """Read what changed of vehicles; a new console gets all of it by its snapshot.
+
+        Others get a turn now and then: two hundred views hold the loop for some 15 ms.
+        """
         dirty, self._dirty = self._dirty, {}
         routes, self._dirty_routes = self._dirty_routes, {}
         supervised, self._dirty_supervision = self._dirty_supervision, {}
         if not self._sockets:
             return
-        for vehicle_id in dirty:
+        for number, vehicle_id in enumerate(dirty):
+            if number % TURN == TURN - 1:
+                await asyncio.sleep(0)
             if (view := self._fleet.vehicle(vehicle_id, now_ns)) is not None:
                 changes.vehicles[view.id] = view
         for vehicle_id in routes:

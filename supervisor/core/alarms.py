@@ -251,9 +251,12 @@ class AlarmBoard:
     def _weigh_suppression(self, key: str, vehicle: str, now_ns: int) -> list[AnyEffect]:
         """A suppressor of `key` came or went, for one vehicle or (empty) for all."""
         effects: list[AnyEffect] = []
-        for alarm in [a for a in self._alarms.values() if a.spec.key == key]:
-            if vehicle not in ("", alarm.vehicle):
-                continue
+        if vehicle:
+            one = self._alarms.get((key, vehicle))
+            concerned = [] if one is None else [one]
+        else:
+            concerned = [a for a in self._alarms.values() if a.spec.key == key]
+        for alarm in concerned:
             if self._is_suppressed(alarm):
                 if alarm.active and alarm.state is not AlarmState.SUPPRESSED_BY_DESIGN:
                     alarm.owed = alarm.state is not AlarmState.ACKNOWLEDGED

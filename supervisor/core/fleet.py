@@ -74,6 +74,8 @@ class VehicleRecord:
         epoch, command_seq: Fencing of commands; seq rises within the epoch.
         media_session: Publisher session; "" while none.
         in_flight: Commands without an end; `commands` holds these and the finished.
+        tick_ns: When its deadlines are looked at next.
+        gaps: Cameras without a new picture, as of the last look.
         moving_since_ns: Since when telemetry says that it moves; None: it stands.
         encode_ms: By camera, as the vehicle says.
         loop: How late pictures and commands are.
@@ -122,6 +124,8 @@ class VehicleRecord:
         self.ended_requests: deque[tuple[int, str]] = deque()
         self.commands: dict[str, CommandRecord] = {}
         self.in_flight: dict[str, CommandRecord] = {}
+        self.tick_ns = 0
+        self.gaps: list[str] = []
         self.moving_since_ns: int | None = None
         self.encode_ms: dict[str, float] = {}
         self.loop = Loop()
@@ -151,6 +155,7 @@ class Fleet:
     Attributes:
         asked: Ids of the commands asked for, newest last; an id has one effect, ever.
         by_name: The vehicles by `site/vehicle`.
+        shown: By session, the vehicles its console shows.
         last_tick_ns: When time was last looked at.
     """
 
@@ -158,6 +163,7 @@ class Fleet:
         self.config = CoreConfig() if config is None else config
         self.vehicles: dict[VehicleId, VehicleRecord] = {}
         self.by_name: dict[str, VehicleRecord] = {}
+        self.shown: dict[str, tuple[str, ...]] = {}
         self.operators: dict[str, Operator] = {}
         self.presentations: dict[str, operator.PresentationReport] = {}
         self.ledger = Ledger()

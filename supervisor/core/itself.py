@@ -8,14 +8,22 @@ from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
 from supervisor.core.fleet import Fleet
 from supervisor.core.ledger import Purpose
+from supervisor.core.supervised import VEHICLE_NS
 from supervisor.core.watch import watch_vehicle
 
 
 def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
-    """Every deadline is looked at here; the broker's first, it explains the others."""
+    """Every deadline is looked at here; the broker's first, it explains the others.
+
+    Each vehicle is looked at every `VEHICLE_NS`. Ticks may come more often: then each
+    takes a part of the fleet, and none holds the loop for long.
+    """
     fleet.last_tick_ns = now_ns
     effects = fleet.alarms.on_time(now_ns)
     for record in fleet.vehicles.values():
+        if now_ns < record.tick_ns:
+            continue
+        record.tick_ns = max(record.tick_ns, now_ns - VEHICLE_NS) + VEHICLE_NS
         effects += watch_vehicle(fleet, record, now_ns)
         effects += supervise.on_time(fleet, record, now_ns)
         if record.open_requests or record.ended_requests:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Iterable
 
 from protocols.operator import PresentationReport, Presented
 from supervisor.core import commands, supervise
@@ -32,7 +32,7 @@ def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> l
     who = event.operator
     fleet.operators.pop(who.session, None)
     fleet.presentations.pop(who.session, None)
-    _leave(fleet, who.session, now_ns, keep=())
+    _show(fleet, who.session, (), now_ns)
     facts: Facts = {"session": who.session, "role": str(who.role), "at_ns": now_ns}
     return [fleet.ledger.record("operator.disconnected", who.account, who.account, facts)]
 
@@ -69,7 +69,7 @@ def on_presented(fleet: Fleet, event: PresentationReported, now_ns: int) -> list
     effects: list[AnyEffect] = []
     if who.session in fleet.operators:
         fleet.presentations[who.session] = report
-    counts = report.visible and who.role in commands.MAY_ACT
+    counts = report.visible and who.role in commands.MAY_ACT and who.session in fleet.operators
     shown: dict[str, None] = {}
     for tile in report.tiles:
         record = fleet.by_name.get(tile.vehicle)
@@ -95,7 +95,8 @@ def on_presented(fleet: Fleet, event: PresentationReported, now_ns: int) -> list
         if counts and record.loop.watcher == who.session:
             ages, bar = list(ages_of(tile)), tile.uncertainty_ms or 0.0
             effects += supervise.on_report(fleet, record, ages, bar, now_ns)
-    _leave(fleet, who.session, now_ns, keep=shown)
+    if who.session in fleet.operators:
+        _show(fleet, who.session, shown, now_ns)
     return effects
 
 
@@ -118,11 +119,14 @@ def impossible(record: VehicleRecord, tile: Presented, now_ns: int) -> str:
     return "impossible" if min(ages) + bar < arrival.least_ms else ""
 
 
-def _leave(fleet: Fleet, session: str, now_ns: int, *, keep: Container[str]) -> None:
-    """This console shows none but these vehicles any more."""
-    for name, record in fleet.by_name.items():
-        if name not in keep:
-            record.loop.on_gone(session, now_ns)
+def _show(fleet: Fleet, session: str, names: Iterable[str], now_ns: int) -> None:
+    """This console shows these vehicles now and no others."""
+    shown = tuple(names)
+    for name in fleet.shown.pop(session, ()):
+        if name not in shown:
+            fleet.by_name[name].loop.on_gone(session, now_ns)
+    if shown:
+        fleet.shown[session] = shown
 
 
 def last_report(fleet: Fleet, session: str) -> PresentationReport | None:

@@ -14,7 +14,6 @@ from protocols.operator import LinkState
 from protocols.supervision import FreezeCause, FrozenView, Indicator, Why
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.verdicts import ObjectiveTrack
-from supervisor.core.watch import frozen_cameras
 
 SAME_MS = 700.0
 """Pictures the same to the pixel for so long, while it moves, are one picture."""
@@ -75,12 +74,14 @@ def missing(record: VehicleRecord, track: ObjectiveTrack, now_ns: int) -> Why | 
 
 def frozen(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[FrozenView, ...]:
     """Return the pictures that stand still, each with how that is known."""
-    found = dict.fromkeys(frozen_cameras(fleet, record, now_ns), FreezeCause.GAP)
-    moved_ms = moved_s(fleet, record, now_ns) * 1e3
+    found = dict.fromkeys(record.gaps, FreezeCause.GAP)
     for camera, stream in record.streams.items():
         if stream.repeats_one_picture:
             found.setdefault(camera, FreezeCause.CONTENT)
     watcher = record.loop.counting()
+    if watcher is None and not found:
+        return ()
+    moved_ms = moved_s(fleet, record, now_ns) * 1e3
     for camera, tile in ({} if watcher is None else watcher.tiles).items():
         stream_ = record.streams.get(camera)
         if stream_ is None or camera in found:

@@ -28,6 +28,7 @@ from supervisor.core.ledger import Facts
 from supervisor.core.objectives import PURPOSES
 from supervisor.core.supervised import LOOK_NS, SHOW_NS
 from supervisor.core.verdicts import ObjectiveTrack
+from supervisor.core.watch import watch_quality
 
 LIMIT: Final = "limit_speed"
 MANOEUVRE: Final = "minimal_risk"
@@ -41,16 +42,19 @@ def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]
     effects: list[AnyEffect] = []
     changed = False
     alarmed = sampling.sample(fleet, record, now_ns)
-    if now_ns >= kept.look_ns:
-        kept.look_ns = now_ns + LOOK_NS
-        changed = _look(fleet, record, now_ns, effects)
-    elif alarmed:
-        changed = _judge(fleet, record, alarmed, now_ns, effects)
     frozen = sampling.frozen(fleet, record, now_ns)
     if frozen != kept.frozen:
         kept.frozen = frozen
         changed = True
-    changed |= enforce(fleet, record, now_ns, effects)
+    due_ns = kept.ladder.next_ns
+    if now_ns >= kept.look_ns:
+        kept.look_ns = now_ns + LOOK_NS
+        changed |= _look(fleet, record, now_ns, effects)
+        changed |= enforce(fleet, record, now_ns, effects)
+        effects += watch_quality(fleet, record, now_ns)
+    elif alarmed or (due_ns is not None and now_ns >= due_ns):
+        changed |= _judge(fleet, record, alarmed, now_ns, effects)
+        changed |= enforce(fleet, record, now_ns, effects)
     if changed or now_ns >= kept.show_ns:
         kept.show_ns = now_ns + SHOW_NS
         effects.append(ShowSupervision(record.vehicle_id))

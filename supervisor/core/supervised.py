@@ -13,6 +13,9 @@ from supervisor.core.verdicts import ObjectiveTrack
 if TYPE_CHECKING:
     from supervisor.core.config import CoreConfig
 
+VEHICLE_NS: Final = 100_000_000
+"""Each vehicle's deadlines are looked at this often."""
+
 LOOK_NS: Final = 500_000_000
 """All verdicts are looked at this often, and at once after a sample that is not good."""
 

@@ -19,7 +19,7 @@ from supervisor.core.events import (
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.freeze import MOVING_MPS
 from supervisor.core.sequences import Order
-from supervisor.core.supervised import LOOK_NS, SHOW_NS
+from supervisor.core.supervised import LOOK_NS, SHOW_NS, VEHICLE_NS
 from supervisor.core.watch import watch_vehicle
 
 UNKNOWN = Count("unknown_vehicle")
@@ -33,6 +33,7 @@ def on_configured(fleet: Fleet, event: VehicleConfigured, now_ns: int) -> list[A
         record = VehicleRecord(event.vehicle_id, event.kind, event.name, event.epoch, fleet.config)
         # Not all at once: the looks and reports of a fleet are spread over their period.
         spread = len(fleet.vehicles) % 10
+        record.tick_ns = now_ns + spread * VEHICLE_NS // 10
         record.supervised.look_ns = now_ns + spread * LOOK_NS // 10
         record.supervised.show_ns = now_ns + spread * SHOW_NS // 10
         fleet.vehicles[event.vehicle_id] = fleet.by_name[record.name_text] = record

@@ -32,6 +32,8 @@ from supervisor.core.windows import SlidingCounts
 PPM: Final = 1_000_000
 RISK: Final = 2
 """At risk from the 1/RISK part of the allowed samples on."""
+SETTLE_NS: Final = 1_000_000_000
+"""The two long windows are brought up to date this often; their slices are longer."""
 LARGEST_BURN: Final = 1e6
 """Burn rate where nothing at all is allowed."""
 
@@ -80,10 +82,12 @@ class ObjectiveTrack:
     """
 
     __slots__ = (
+        "_at_least",
         "_long",
         "_recover_ns",
         "_rising",
         "_rising_ns",
+        "_settle_ns",
         "_short",
         "_spare_ppm",
         "_stale_ns",
@@ -108,18 +112,26 @@ class ObjectiveTrack:
         self.value: float | None = None
         self.uncertainty: float | None = None
         self.measured_ns: int | None = None
+        self._at_least = objective.at_least
         self._spare_ppm = PPM - round(objective.share * PPM)
         self._stale_ns = int(objective.stale_s * 1e9)
         self._recover_ns = int(objective.recover_s * 1e9)
         self._window = SlidingCounts(int(objective.window_s * 1e9))
         self._short = SlidingCounts(int(burn_short_s * 1e9))
         self._long = SlidingCounts(int(burn_long_s * 1e9))
+        self._settle_ns = 0
         self._waiting = [0, 0, 0]  # good, bad, doubtful: not yet in the two long windows
         self._rising: Verdict | None = None
         self._rising_ns = 0
 
     def add(self, value: float, uncertainty: float, now_ns: int) -> bool:
         """Take one sample; return whether it is anything but good."""
+        limit = self.objective.limit
+        if not self._at_least and value + uncertainty <= limit and uncertainty >= 0.0:
+            self._window.add(1, 0, 0, now_ns)
+            self._waiting[0] += 1
+            self.value, self.uncertainty, self.measured_ns = value, uncertainty, now_ns
+            return False
         return self.add_all((value,), uncertainty, now_ns)
 
     def add_all(self, values: Iterable[float], uncertainty: float, now_ns: int) -> bool:
@@ -133,7 +145,7 @@ class ObjectiveTrack:
         value = None
         if not (uncertainty >= 0.0):
             uncertainty = math.inf
-        at_least = self.objective.at_least
+        at_least = self._at_least
         for value in values:
             count += 1
             if at_least:
@@ -184,7 +196,9 @@ class ObjectiveTrack:
 
     def judge(self, now_ns: int, missing: Why | None = None) -> bool:
         """Bring the verdict up to date; return whether it changed. Safe early, late, twice."""
-        self._settle(now_ns)
+        if now_ns >= self._settle_ns:
+            self._settle_ns = now_ns + SETTLE_NS
+            self._settle(now_ns)
         finding = self.find(now_ns, missing)
         before = self.verdict
         after = TABLE[before, *self._lasting(finding.verdict, now_ns)]
@@ -241,11 +255,11 @@ class ObjectiveTrack:
 
     def _settle(self, now_ns: int) -> None:
         """Bring the two long windows up to date; their slices are seconds wide."""
-        good, bad, doubtful = self._waiting
-        if good or bad or doubtful:
-            self._waiting = [0, 0, 0]
+        good, bad, doubtful = waiting = self._waiting
         self._short.add(good, bad, doubtful, now_ns)
         self._long.add(good, bad, doubtful, now_ns)
+        if good or bad or doubtful:
+            waiting[0] = waiting[1] = waiting[2] = 0
 
     def _burn(self, counts: SlidingCounts) -> float | None:
         samples = counts.samples

@@ -37,21 +37,33 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
     if stale is not record.stale:
         record.stale = stale
         effects.append(record.show)
+    record.gaps = frozen_cameras(fleet, record, now_ns)
     if link is LinkState.DEGRADED:
         alarms.hold(TELEMETRY_STALE, name)
         alarms.hold(VIDEO_FROZEN, name)
-        alarms.hold(CLOCK_UNTRUSTED, name)
     else:
         effects += alarms.set(TELEMETRY_STALE, name, stale, now_ns)
-        frozen = frozen_cameras(fleet, record, now_ns)
-        same = [n for n, s in record.streams.items() if s.repeats_one_picture and n not in frozen]
-        same += [
-            f.camera
-            for f in record.supervised.frozen
-            if f.cause is FreezeCause.CONTENT and f.camera not in (*same, *frozen)
-        ]
-        detail = ", ".join([*frozen, *(f"{camera} (one picture)" for camera in same)])
+        frozen = record.gaps
+        same = [f.camera for f in record.supervised.frozen if f.cause is FreezeCause.CONTENT]
+        detail = ""
+        if frozen or same:
+            detail = ", ".join([*frozen, *(f"{camera} (one picture)" for camera in same)])
         effects += alarms.set(VIDEO_FROZEN, name, bool(detail), now_ns, detail)
+    live_ns = int(fleet.config.stream_live_ms * 1e6)
+    live = tuple(n for n, stream in record.streams.items() if stream.is_live(now_ns, live_ns))
+    if live != record.live_shown:
+        record.live_shown = live
+        effects.append(record.show)
+    return effects
+
+
+def watch_quality(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
+    """Bring the alarms about how well it can be seen and reached up to date; twice a second."""
+    alarms, name, link = fleet.alarms, record.name_text, record.link.state
+    effects: list[AnyEffect] = []
+    if link is LinkState.DEGRADED:
+        alarms.hold(CLOCK_UNTRUSTED, name)
+    else:
         untrusted = link is LinkState.ONLINE and record.clock.offset(now_ns) is None
         effects += alarms.set(CLOCK_UNTRUSTED, name, untrusted, now_ns)
     slow = slow_link(fleet, record)
@@ -60,11 +72,6 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
     effects += alarms.set(VIDEO_POOR, name, bool(kept.poor), now_ns, ", ".join(kept.poor))
     late = late_picture(record)
     effects += alarms.set(VIDEO_LATE, name, bool(late), now_ns, late)
-    live_ns = int(fleet.config.stream_live_ms * 1e6)
-    live = tuple(n for n, stream in record.streams.items() if stream.is_live(now_ns, live_ns))
-    if live != record.live_shown:
-        record.live_shown = live
-        effects.append(record.show)
     return effects
 
 

@@ -33,12 +33,23 @@ class SlidingCounts:
         good, bad, doubtful: Totals as of the last call of `add` or `roll`.
     """
 
-    __slots__ = ("_finished", "_now", "_slice_ns", "bad", "doubtful", "good")
+    __slots__ = (
+        "_bad",
+        "_doubtful",
+        "_finished",
+        "_good",
+        "_number",
+        "_slice_ns",
+        "bad",
+        "doubtful",
+        "good",
+    )
 
     def __init__(self, window_ns: int) -> None:
         self._slice_ns = max(1, window_ns // SLICES)
         self._finished: deque[Slice] = deque()
-        self._now = Slice(-1, 0, 0, 0)
+        self._number = -1  # of the slice of now, and what it holds so far
+        self._good = self._bad = self._doubtful = 0
         self.good = 0
         self.bad = 0
         self.doubtful = 0
@@ -50,23 +61,28 @@ class SlidingCounts:
 
     def add(self, good: int, bad: int, doubtful: int, now_ns: int) -> None:
         """Count samples taken now; `now_ns` never falls."""
-        self.roll(now_ns)
-        number, old_good, old_bad, old_doubtful = self._now
-        self._now = Slice(number, old_good + good, old_bad + bad, old_doubtful + doubtful)
-        self.good += good
-        self.bad += bad
-        self.doubtful += doubtful
+        if now_ns // self._slice_ns > self._number:
+            self.roll(now_ns)
+        if good:
+            self._good += good
+            self.good += good
+        if bad:
+            self._bad += bad
+            self.bad += bad
+        if doubtful:
+            self._doubtful += doubtful
+            self.doubtful += doubtful
 
     def roll(self, now_ns: int) -> None:
         """Let what is too old leave."""
         number = now_ns // self._slice_ns
-        now = self._now
-        if number <= now.number:
+        if number <= self._number:
             return
-        if now.good or now.bad or now.doubtful:
-            self._finished.append(now)
-        self._now = Slice(number, 0, 0, 0)
         finished = self._finished
+        if self._good or self._bad or self._doubtful:
+            finished.append(Slice(self._number, self._good, self._bad, self._doubtful))
+            self._good = self._bad = self._doubtful = 0
+        self._number = number
         while finished and finished[0].number <= number - SLICES:
             gone = finished.popleft()
             self.good -= gone.good
