@@ -121,7 +121,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> HubConfig:
         ) from error
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     override(raw, os.environ if environment is None else environment)
     try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -213,11 +213,17 @@ def resolve(config_path: Path, relative: str) -> Path:
     """Return a path of the configuration, relative to its folder.
 
     `scenario:` stands for the folder of routes and fields that comes with the program.
+
+    Raises:
+        ConfigError: It begins with the home of somebody unknown.
     """
     prefix, colon, rest = relative.partition(":")
     if colon and prefix == "scenario":
         return SCENARIOS / rest
-    return config_path.parent / Path(relative).expanduser()
+    try:
+        return config_path.parent / Path(relative).expanduser()
+    except RuntimeError as error:  # ~somebody, who has no home here
+        raise ConfigError(f"{relative!r}: {error}") from error
 
 
 def parse_broker(url: str) -> Broker:
@@ -249,7 +255,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
     try:
         return tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
@@ -333,8 +339,7 @@ def _check(config: VehicleConfig, path: Path) -> None:
         _check_file(config.audio.source.removeprefix("file:"), "audio.source", path)
     _check_speaker(config.speaker.output, path)
     parse_broker(config.hub.broker)
-    url = urlsplit(config.hub.whip_url)
-    if config.hub.whip_url and (url.scheme not in ("http", "https") or not url.hostname):
+    if config.hub.whip_url and not _is_http(config.hub.whip_url):
         raise ConfigError(f"{path}: hub.whip_url: expected http://… or https://…, or empty")
     if config.hub.ca_file:
         _check_file(config.hub.ca_file, "hub.ca_file", path)
@@ -365,11 +370,27 @@ def _check_speaker(output: str, path: Path) -> None:
     if kind != "file" or not rest.endswith(".wav"):
         raise ConfigError(f"{path}: speaker.output: expected none, file:PATH.wav or alsa:DEVICE")
     folder = resolve(path, rest).parent
-    if not folder.is_dir():
+    if not _there(folder.is_dir):
         raise ConfigError(f"{path}: speaker.output: {folder}: no such folder")
 
 
 def _check_file(relative: str, key: str, path: Path) -> None:
     target = resolve(path, relative)
-    if not target.is_file():
+    if not _there(target.is_file):
         raise ConfigError(f"{path}: {key}: {target}: no such file")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # brackets that hold no address
+        return False
+
+
+def _there(look: Callable[[], bool]) -> bool:
+    """Tell what `look` finds; a name that cannot be one of a file is not there."""
+    try:
+        return look()
+    except (OSError, ValueError):
+        return False
