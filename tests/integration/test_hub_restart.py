@@ -12,6 +12,7 @@ import pytest
 
 from support.fleet import prepare_hub, running_hub, running_vehicle
 from support.fleet import write_vehicle_config as vehicle_config
+from support.processes import Running
 from support.waiting import until
 
 pytestmark = [pytest.mark.integration]
@@ -29,10 +30,13 @@ def running(pid: int) -> bool:
     return False
 
 
-async def video_bytes(metrics: str) -> float:
+async def video_bytes(hub: Running) -> float:
     """Return the bytes that came from vehicles since this hub knows of them."""
-    async with httpx.AsyncClient() as client:
-        text = (await client.get(f"{metrics}/metrics")).text
+    token = (hub.state_dir / "metrics.token").read_text().strip()
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+        answer = await client.get(hub.endpoints["metrics"])
+        answer.raise_for_status()
+        text = answer.text
     lines = [line for line in text.splitlines() if line.startswith("enkan_media_bytes_total{")]
     return sum(float(line.rpartition(" ")[2]) for line in lines if 'direction="in"' in line)
 
@@ -55,11 +59,10 @@ async def test_the_next_hub_goes_on_with_the_vehicles_session(tmp_path: Path) ->
             assert await second.wait_for_line("is live")
             assert running(worker)
             assert second.named("enkan-media-0") == [], "no worker of its own"
-            metrics = second.endpoints["metrics"]
-            before = await video_bytes(metrics)
+            before = await video_bytes(second)
 
             async def flows() -> bool:
-                return await video_bytes(metrics) > before + 10_000
+                return await video_bytes(second) > before + 10_000
 
             await until(flows, "video counted by the new hub")
         await until(lambda: not running(worker), "an orderly end ends it too")
