@@ -11,7 +11,7 @@ from typing import Final
 COUNTS: Final[dict[str, tuple[str, ...]]] = {
     "unknown_vehicle": ("",),
     "session": ("new", "old"),
-    "telemetry": ("gap", "duplicate", "late"),
+    "telemetry": ("gap", "duplicate", "late", "future"),
     "state": ("gap", "duplicate", "late", "retained_old_session"),
     "heartbeat": ("gap", "duplicate", "late", "after_offline"),
     "connection": ("old_session",),

@@ -143,6 +143,9 @@ def on_telemetry(fleet: Fleet, event: TelemetryReceived, now_ns: int) -> list[An
             return effects
     record.telemetry = message
     record.telemetry_at_ns = now_ns
+    offset = record.clock.offset(now_ns)
+    if offset is not None and message.sent_ns + offset.at_ns > now_ns + offset.uncertainty_ns:
+        effects.append(Count("telemetry", "future"))
     if abs(message.speed_mps) < MOVING_MPS:
         record.moving_since_ns = None
     elif record.moving_since_ns is None:

@@ -103,7 +103,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Starts of vehicle clients, and late news of old ones",
         label="kind",
     ),
-    _counter("telemetry_faults", "telemetry", "Telemetry missed, repeated or late", label="reason"),
+    _counter(
+        "telemetry_faults",
+        "telemetry",
+        "Telemetry missed, repeated, late or from the future",
+        label="reason",
+    ),
     _counter(
         "state_faults",
         "state",
