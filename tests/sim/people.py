@@ -100,7 +100,11 @@ class Person:
         elif dice < 0.40:
             self._ask(self._some_vehicle(), vehicle.Stop(), None)
         elif dice < 0.65:
-            self._ask(self._some_vehicle(), vehicle.Resume(), self._picture_age())
+            name = self._some_vehicle()
+            self._ask(name, vehicle.Resume(), self._picture_age())
+            if self._clockwork.happens(0.2):  # and thinks better of it
+                later = self._clockwork.some(50, 600)
+                self._clockwork.after(later, self._ask, name, vehicle.Stop(), None)
         elif dice < 0.85:
             self._acknowledge()
         elif dice < 0.90:
