@@ -77,7 +77,10 @@ def damaged(names: list[str], wanted: argparse.Namespace) -> list[fuzzing.Outcom
             results[result.target] = result
             terminal.print(
                 f"{result.target}: {result.inputs:,} inputs in {result.took_s:.0f} s, "
-                f"{len(result.findings)} findings"
+                f"slowest {result.slowest_s * 1000:.2f} ms, {len(result.findings)} findings "
+                f"{result.outcomes}",
+                markup=False,
+                soft_wrap=True,
             )
     return [results[name] for name in names]
 

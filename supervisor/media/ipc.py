@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from supervisor.core.events import StreamSample
 from supervisor.rtp.codec import Codec
 from supervisor.rtp.layers import Choice
 
@@ -254,40 +255,11 @@ class PeerClosed(_Message, frozen=True):
     reason: str
 
 
-class StreamReport(msgspec.Struct, frozen=True):
-    """See `supervisor.core.events.StreamSample`."""
-
-    camera: str
-    kind: str
-    codec: str
-    clock_rate: int
-    packets: int
-    lost: int
-    bytes: int
-    frames: int
-    keyframes: int
-    jitter_ms: float
-    last_frame_ns: int | None
-    sender_rtp: int | None
-    sender_ntp: int | None
-    lost_for_good: int = 0
-    repaired: int = 0
-    duplicates: int = 0
-    longest_gap_ms: float = 0.0
-    last_packet_ns: int | None = None
-    estimate_kbps: int | None = None
-    width: int | None = None
-    height: int | None = None
-    arrived_rtp: int | None = None
-    arrived_ns: int | None = None
-    forward_ms: float | None = None
-
-
 class PublisherSampled(_Message, frozen=True):
     """Ten times a second for each connected publisher."""
 
     session: str
-    streams: list[StreamReport]
+    streams: list[StreamSample]
 
 
 class TalkRefused(_Message, frozen=True):

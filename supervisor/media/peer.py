@@ -7,6 +7,7 @@ from collections import deque
 from typing import Final
 
 from protocols.codec import ProtocolError
+from supervisor.core.events import StreamSample
 from supervisor.media import ipc
 from supervisor.media.dtls import Channel, Dtls
 from supervisor.media.reports import LayeredReport
@@ -251,13 +252,13 @@ class Publisher(Peer):
         """Return the cameras (and sound) it sends."""
         return self.cameras
 
-    def report(self, forward_ms: float | None = None) -> list[ipc.StreamReport]:
+    def report(self, forward_ms: float | None = None) -> list[StreamSample]:
         """Return the state of every m-line that has sent something.
 
         Args:
             forward_ms: How long packets are in this worker at present.
         """
-        reports: list[ipc.StreamReport] = []
+        reports: list[StreamSample] = []
         for inbound in self.current:
             if inbound is None:
                 continue
@@ -267,7 +268,7 @@ class Publisher(Peer):
             width, height = inbound.size or (None, None)
             arrived_rtp, arrived_ns = inbound.arrived() or (None, None)
             reports.append(
-                ipc.StreamReport(
+                StreamSample(
                     camera=inbound.feed.camera,
                     kind=inbound.feed.kind,
                     codec=inbound.codec.name,
@@ -296,10 +297,10 @@ class Publisher(Peer):
             )
         return self._merged(reports) if self._several else reports
 
-    def _merged(self, reports: list[ipc.StreamReport]) -> list[ipc.StreamReport]:
+    def _merged(self, reports: list[StreamSample]) -> list[StreamSample]:
         """Make one report of each camera's layers."""
         current = [inbound for inbound in self.current if inbound is not None]
-        by_camera: dict[str, list[tuple[Feed, ipc.StreamReport]]] = {}
+        by_camera: dict[str, list[tuple[Feed, StreamSample]]] = {}
         for inbound, report in zip(current, reports, strict=True):
             by_camera.setdefault(report.camera, []).append((inbound.feed, report))
         return [

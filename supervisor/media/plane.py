@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
@@ -514,9 +513,8 @@ class MediaPlane:
         session = self.sessions.get(message.session)
         if session is None or not session.connected:
             return
-        streams = [StreamSample(**msgspec.structs.asdict(report)) for report in message.streams]
-        self._notice_silence(session, streams)
-        self._on_event(LinkSampled(session.vehicle_id, session.id, streams))
+        self._notice_silence(session, message.streams)
+        self._on_event(LinkSampled(session.vehicle_id, session.id, message.streams))
 
     def _notice_silence(self, session: Session, streams: list[StreamSample]) -> None:
         newest = [stream.last_packet_ns for stream in streams if stream.last_packet_ns is not None]

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from supervisor.media import ipc
+from supervisor.core.events import StreamSample
 from supervisor.rtp.feed import Feed
 from supervisor.rtp.layers import LayerSet
 
@@ -26,7 +26,7 @@ class LayeredReport:
         self._keyframes = 0
         self._seen: dict[int, tuple[int, int]] = {}
 
-    def merge(self, entries: list[tuple[Feed, ipc.StreamReport]], now_ns: int) -> ipc.StreamReport:
+    def merge(self, entries: list[tuple[Feed, StreamSample]], now_ns: int) -> StreamSample:
         """Return one report of the newest reports of all layers.
 
         Args:

@@ -225,7 +225,10 @@ def _datagrams() -> list[bytes]:
 def _ipc_seeds() -> list[bytes]:
     codecs = [Codec(96, "VP8", 90_000, rtx=97, nack=True, fmtp={"a": "b"})]
     transport = ipc.Transport("ufrag", _PASSWORD, [("sha-256", "AA")])
-    report = ipc.StreamReport("front", "video", "VP8", 90_000, 1, 0, 9, 1, 1, 0.5, 1, 2, 3)
+    numbers = dict.fromkeys(("packets", "lost", "bytes", "frames", "keyframes"), 1)
+    report = events.StreamSample(
+        camera="front", kind="video", codec="VP8", clock_rate=90_000, jitter_ms=0.5, **numbers
+    )
     messages = [
         ipc.Begin(0, {"ufrag": "password"}),
         ipc.OpenPublisher(
