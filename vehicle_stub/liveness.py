@@ -44,6 +44,7 @@ class Liveness:
     Args:
         now_ns: When the path was established; counts as an answer.
         hesitation_ns: From NOTICED to DIAL; take it at random between the two bounds.
+        round_trip_ns: About how long the first answer takes; none can come before.
 
     Attributes:
         silent: NOTICED was said and no answer came since.
@@ -51,10 +52,10 @@ class Liveness:
         answered_ns: When the last answer came.
     """
 
-    def __init__(self, now_ns: int, hesitation_ns: int) -> None:
+    def __init__(self, now_ns: int, hesitation_ns: int, round_trip_ns: int = 0) -> None:
         self.silent = False
         self.refused = False
-        self.answered_ns = now_ns
+        self.answered_ns = now_ns + round_trip_ns
         self._hesitation_ns = hesitation_ns
         self._check_ns = now_ns
         self._dial_ns: int | None = None

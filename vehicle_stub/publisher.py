@@ -37,7 +37,10 @@ CONNECT_S: Final = 8.0
 """For ICE and DTLS of one attempt; the hub ends what is half open after 10 s."""
 
 BESIDE_S: Final = 2.0
-"""An attempt that has not come to stand by then gets another one beside it."""
+"""An attempt that does not stand so long after the hub's answer gets another one beside
+it, but not before `BESIDE_POSTS` times what the answer took: a long way is no loss."""
+
+BESIDE_POSTS: Final = 4
 
 UNAUTHORIZED_RETRY_S: Final = 10.0
 LONGEST_RETRY_S: Final = 2.0
@@ -163,11 +166,11 @@ class MediaPublisher:
             AnswerError: Its answer cannot be used.
             _NoConnection: No attempt came to stand.
         """
-        attempts = [asyncio.create_task(self._connect(), name="media-connect")]
+        answered = asyncio.Event()
+        attempts = [asyncio.create_task(self._connect(answered), name="media-connect")]
         try:
-            done, _ = await asyncio.wait(attempts, timeout=BESIDE_S)
-            if not done:
-                attempts.append(asyncio.create_task(self._connect(), name="media-beside"))
+            if await self._is_slow(attempts[0], answered):
+                attempts.append(asyncio.create_task(self._connect(answered), name="media-beside"))
             for _ in range(len(attempts)):
                 pending = [attempt for attempt in attempts if not attempt.done()]
                 if pending and not any(map(_stands, attempts)):
@@ -179,13 +182,27 @@ class MediaPublisher:
                 attempt.cancel()
             await asyncio.gather(*attempts, return_exceptions=True)
 
-    async def _connect(self) -> None:
+    async def _is_slow(self, attempt: asyncio.Task[None], answered: asyncio.Event) -> bool:
+        """Wait until the attempt is done, or should be; tell whether it is not."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        waiting = asyncio.create_task(answered.wait(), name="media-answer")
+        try:
+            await asyncio.wait([attempt, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        patience_s = max(BESIDE_S, BESIDE_POSTS * (loop.time() - begun))
+        done, _ = await asyncio.wait([attempt], timeout=patience_s)
+        return not done
+
+    async def _connect(self, answered: asyncio.Event) -> None:
         sound = SoundTrack(self._make_sound()) if self._make_sound else None
         session = MediaSession(self._encodings, sound, self._random, self._speaker, self._frames)
         resource = ""
         try:
             answer, resource = await self._whip.publish(await session.offer())
             self._answered = True  # from here on the hub may prefer the new one
+            answered.set()
             await session.accept(answer)
             async with asyncio.timeout(CONNECT_S):
                 await session.connected.wait()

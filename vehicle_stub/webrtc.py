@@ -47,6 +47,11 @@ log = logging.getLogger("enkan.vehicle.media")
 
 _PEER: Final = "_RTCPeerConnection"
 
+HANDSHAKE_ROUND_TRIPS: Final = 4
+"""Of ICE (a check, a nomination) and DTLS (two flights each way)."""
+
+LONGEST_ROUND_TRIP_NS: Final = 1_500_000_000
+
 SOUND_KBPS: Final = 64
 """Left to the sound when an estimate is shared between the cameras."""
 
@@ -97,6 +102,7 @@ class MediaSession:
         self.liveness: Liveness | None = None
         self._random = source
         self._handshake: Handshake | None = None
+        self._accepted_ns = 0
         self._peer = RTCPeerConnection(
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
@@ -131,6 +137,7 @@ class MediaSession:
         try:
             answer = self._without_refused_channel(answer)
             if self._handshake is None:
+                self._accepted_ns = clock.monotonic_ns()
                 self._handshake = Handshake(self._peer.getSenders()[0].transport.transport)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except (
@@ -150,7 +157,8 @@ class MediaSession:
         """The connection stands: begin filming, and look after the path."""
         now_ns = clock.monotonic_ns()
         hesitation_ns = self._random.randint(SHORTEST_HESITATION_NS, LONGEST_HESITATION_NS)
-        self.liveness = Liveness(now_ns, hesitation_ns)
+        round_trip_ns = (now_ns - self._accepted_ns) // HANDSHAKE_ROUND_TRIPS
+        self.liveness = Liveness(now_ns, hesitation_ns, min(round_trip_ns, LONGEST_ROUND_TRIP_NS))
         connection = self._peer.getSenders()[0].transport.transport._connection
         self.path = IcePath(connection, self.liveness.on_answer, self.liveness.on_refused)
         for outlet in self.outlets:

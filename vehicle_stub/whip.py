@@ -86,7 +86,7 @@ class WhipClient:
             WhipError: Not reached. The hub notices the silence by itself.
         """
         try:
-            await self._http.delete(resource, timeout=1.0)
+            await self._http.delete(resource, timeout=CONNECT_S)
         except httpx.HTTPError as error:
             raise WhipError(f"hub not reached: {_reason(error)}") from error
 

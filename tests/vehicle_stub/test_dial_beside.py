@@ -25,8 +25,9 @@ def dialling(monkeypatch: pytest.MonkeyPatch) -> Any:
         """Each attempt in turn: an error, seconds until it stands, or None: never."""
         waiting = list(enumerate(outcomes))
 
-        async def connect() -> None:
+        async def connect(answered: asyncio.Event) -> None:
             number, outcome = waiting.pop(0)
+            answered.set()
             try:
                 if isinstance(outcome, Exception):
                     await asyncio.sleep(0.05)
@@ -49,6 +50,24 @@ async def test_a_slow_attempt_gets_another_beside_it_and_the_first_to_stand_is_u
     ended = script(None, 0.0)
     await asyncio.wait_for(ours._dial(), 20)
     assert ended == [0]
+
+
+async def test_a_long_way_is_no_reason_to_begin_another(
+    dialling: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = dialling
+    begun = []
+
+    async def connect(answered: asyncio.Event) -> None:
+        begun.append(1)
+        await asyncio.sleep(0.3)
+        answered.set()
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(publisher, "BESIDE_POSTS", 1_000)
+    monkeypatch.setattr(ours, "_connect", connect)
+    await asyncio.wait_for(ours._dial(), 20)
+    assert begun == [1]
 
 
 async def test_the_first_may_still_win_and_ends_the_second(dialling: Any) -> None:

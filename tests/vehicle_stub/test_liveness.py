@@ -36,6 +36,13 @@ def test_silence_is_noticed_within_500_ms_and_dialled_within_a_second_of_that() 
     assert life.silent
 
 
+def test_on_a_long_way_the_first_answer_is_waited_for() -> None:
+    life = Liveness(0, 400 * MS, 1_000 * MS)
+    assert run(life, 3_000, {1_020, *range(1_200, 3_000, 200)}) == []
+    life = Liveness(0, 400 * MS, 1_000 * MS)
+    assert run(life, 3_000) == [(1_450, Act.NOTICED), (1_850, Act.DIAL)]
+
+
 def test_a_short_outage_costs_one_keyframe_and_no_dialling() -> None:
     life = Liveness(0, 300 * MS)
     answers = {200, 690, *range(800, 3_000, 200)}
