@@ -1,7 +1,8 @@
 """The media plane: encoded video and sound forwarded, never decoded.
 
-In the hub's process: `plane` (sessions, placement, events), `http` (WHIP, WHEP), `sdp`
-and `answer` (offers to plain facts, and back), `link` (one worker seen from the hub).
+In the hub's process: `plane` (offers, rights, grants), `table` and `session` (what is
+open), `pool`, `link` and `spare` (the workers), `adoption` (those of a hub that died),
+`http` (WHIP, WHEP), `sdp` and `answer` (offers to plain facts, and back).
 
 In each worker's process: `worker` (handshakes, the conversation with the hub),
 `router` (who a datagram is from and where it goes), `peer` (one session), `ice`,

@@ -6,7 +6,6 @@ workers' clock is the hub's: CLOCK_MONOTONIC is one clock for all processes of a
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,8 +16,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from protocols.topics import VehicleId
-from supervisor import clock
-from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged, StreamSample
+from supervisor.core.events import AnyEvent
 from supervisor.counters import Counters
 from supervisor.media import ipc
 from supervisor.media.answer import (
@@ -41,6 +39,7 @@ from supervisor.media.pool import MediaConfig, WorkerPool, WorkerView
 from supervisor.media.preferences import Preference, Preferences, Wishes
 from supervisor.media.sdp import parse_offer
 from supervisor.media.session import Session, recall
+from supervisor.media.table import SessionTable
 from supervisor.rtp.layers import Choice
 
 log = logging.getLogger("enkan.media")
@@ -51,14 +50,8 @@ PER_SEAT: Final = (5.0, 50)
 """Requests a second and at once: of one address (a whole site may be behind it), of one
 vehicle, of one sign-in for one vehicle."""
 
-SILENT_NS: Final = 400_000_000
-"""Silence of a whole publisher that is told; seen at the next sample, 100 ms later at most."""
-
 RIGHT_MS: Final = 10_000
 """A session goes on for so long without this hub, see `supervisor.media.adoption`."""
-
-OPEN_S: Final = 5.0
-"""How long a worker may take to acknowledge a session."""
 
 
 class MediaPlane:
@@ -103,27 +96,23 @@ class MediaPlane:
         self.pace_of_address = Pace(*PER_ADDRESS)
         self.pace_of_vehicle = Pace(*PER_VEHICLE)
         self.pace_of_seat = Pace(*PER_SEAT)
-        self.sessions: dict[str, Session] = {}
+        self.table = SessionTable(counters, on_event)
+        self.sessions = self.table.by_id
+        self._publishers = self.table.publishers
         self.pool = WorkerPool(
             config,
             counters=counters,
             on_message=self._on_message,
-            on_gone=self._on_gone,
+            on_gone=self.table.drop,
             on_ready=self._on_ready,
             renew=self._renew,
             state_dir=state_dir,
         )
         self.ready = self.pool.ready
-        self._on_event = on_event
-        self._publishers: dict[VehicleId, Session] = {}
         self._grants: dict[VehicleId, ipc.SetGrant] = {}
         self._preferences = Preferences()
-        self._opening: dict[str, asyncio.Future[bool]] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
-            ipc.Opened: self._on_opened,
-            ipc.PeerConnected: self._on_connected,
-            ipc.PeerClosed: self._on_closed,
-            ipc.PublisherSampled: self._on_sampled,
+            **self.table.handlers,
             ipc.TalkRefused: self._on_unheard,
             ipc.GrantsDropped: self._on_grants_dropped,
         }
@@ -203,7 +192,7 @@ class MediaPlane:
                 memo=session.memo(),
             )
             try:
-                await self._open(session, message)
+                await self.table.open(session, message)
                 break
             except WorkerLostError:
                 if last_try:
@@ -244,7 +233,7 @@ class MediaPlane:
         )
         session.mid = offer.media[0].mid
         session.wishes = Wishes(tuple(s.camera for s in streams if s.kind == "video"), layer)
-        await self._open(
+        await self.table.open(
             session,
             ipc.OpenWatcher(
                 session.id,
@@ -313,20 +302,11 @@ class MediaPlane:
 
     def close(self, session: Session, reason: str = "closed") -> None:
         """End a session; a second call does nothing."""
-        if session.id in self.sessions:
-            session.link.send(ipc.ClosePeer(session.id))
-            self._forget(session, reason)
+        self.table.close(session, reason)
 
     def close_watchers_of(self, account: str) -> int:
         """End every session of an account whose right is revoked; return how many."""
-        mine = [
-            session
-            for session in self.sessions.values()
-            if not session.publisher and session.account == account
-        ]
-        for session in mine:
-            self.close(session, "revoked")
-        return len(mine)
+        return self.table.close_watchers_of(account)
 
     async def _place(self, vehicle_id: VehicleId) -> WorkerLink:
         for session in self.sessions.values():
@@ -394,38 +374,6 @@ class MediaPlane:
         self.counters.add("media_ice_restarts")
         return build_fragment(local.ufrag, local.password, session.mid, candidate_lines(local))
 
-    async def _open(self, session: Session, message: ipc.HubMessage) -> None:
-        self.sessions[session.id] = session
-        session.link.opened(clock.monotonic_ns())
-        opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._opening[session.id] = opened
-        try:
-            if not session.link.send(message):
-                raise UnavailableError("the media worker does not take sessions now")
-            if not await asyncio.wait_for(opened, OPEN_S):
-                raise WorkerLostError("the media worker is starting again")
-        except (UnavailableError, TimeoutError, asyncio.CancelledError) as error:
-            self.close(session)
-            if isinstance(error, TimeoutError):
-                raise UnavailableError("the media worker did not answer") from error
-            raise
-        finally:
-            del self._opening[session.id]
-
-    def _forget(self, session: Session, reason: str) -> None:
-        if self.sessions.pop(session.id, None) is None:
-            return
-        session.link.sessions -= 1
-        self.counters.add("media_sessions_ended", reason)
-        if not session.publisher:
-            return
-        if self._publishers.get(session.vehicle_id) is session:
-            del self._publishers[session.vehicle_id]
-        if session.connected:
-            session.connected = False
-            log.info("%s stopped publishing: %s", session.vehicle_id, reason)
-            self._on_event(PublisherChanged(session.vehicle_id, session.id, False))
-
     # -------------------------------------------------------------- messages
 
     def _on_message(self, link: WorkerLink, message: ipc.WorkerMessage) -> None:
@@ -452,7 +400,7 @@ class MediaPlane:
         for known in message.sessions:
             session = allowed.get(known.session)
             if session is not None and session.vehicle_id in seen:
-                self._keep(session)
+                self.table.keep(session)
             else:
                 link.send(ipc.ClosePeer(known.session), always=True)
                 self.counters.add("media_sessions_ended", "not_adopted")
@@ -465,77 +413,16 @@ class MediaPlane:
             return bool(session.right) and session.right == right
         return self._sign_in_valid(session.account)
 
-    def _keep(self, session: Session) -> None:
-        self.sessions[session.id] = session
-        session.link.opened(clock.monotonic_ns())
-        if session.publisher and session.connected and session.vehicle_id not in self._publishers:
-            self._publishers[session.vehicle_id] = session
-            log.info("%s goes on publishing", session.vehicle_id)
-            self._on_event(PublisherChanged(session.vehicle_id, session.id, True))
-
     def _on_grants_dropped(self, message: ipc.GrantsDropped) -> None:
         """The hub was too slow for its own grants: nothing is armed again by itself."""
         self.counters.add("media_grants_dropped")
         self._grants.clear()
-
-    def _on_opened(self, message: ipc.Opened) -> None:
-        opened = self._opening.get(message.session)
-        if opened is not None and not opened.done():
-            opened.set_result(True)
-
-    def _on_connected(self, message: ipc.PeerConnected) -> None:
-        session = self.sessions.get(message.session)
-        if session is None:
-            return
-        session.connected = True
-        self.counters.add("media_sessions", "publisher" if session.publisher else "watcher")
-        if not session.publisher:
-            return
-        earlier = self._publishers.get(session.vehicle_id)
-        if earlier is not None:
-            self.close(earlier, "replaced")
-        self._publishers[session.vehicle_id] = session
-        log.info("%s publishes", session.vehicle_id)
-        self._on_event(PublisherChanged(session.vehicle_id, session.id, True))
-
-    def _on_closed(self, message: ipc.PeerClosed) -> None:
-        session = self.sessions.get(message.session)
-        if session is not None:
-            self._forget(session, message.reason)
 
     def _on_unheard(self, message: ipc.TalkRefused) -> None:
         session = self.sessions.get(message.session)
         if session is not None:
             self.counters.add("media_talk_refused", message.reason)
             self._on_talk_refused(session.account, session.vehicle_id, message.reason)
-
-    def _on_sampled(self, message: ipc.PublisherSampled) -> None:
-        session = self.sessions.get(message.session)
-        if session is None or not session.connected:
-            return
-        self._notice_silence(session, message.streams)
-        self._on_event(LinkSampled(session.vehicle_id, session.id, message.streams))
-
-    def _notice_silence(self, session: Session, streams: list[StreamSample]) -> None:
-        newest = [stream.last_packet_ns for stream in streams if stream.last_packet_ns is not None]
-        if not newest:
-            return
-        silent = clock.monotonic_ns() - max(newest) > SILENT_NS
-        if silent == session.silent:
-            return
-        session.silent = silent
-        if silent:
-            self.counters.add("media_silences")
-        log.info("%s %s", session.vehicle_id, "sends no media" if silent else "sends media again")
-
-    def _on_gone(self, link: WorkerLink) -> None:
-        ended = [entry for entry in self.sessions.values() if entry.link is link]
-        link.ended = dict(session.ice for session in ended)
-        for session in ended:
-            opened = self._opening.get(session.id)
-            if opened is not None and not opened.done():
-                opened.set_result(False)
-            self._forget(session, "worker_died")
 
 
 def _distinct_numbers(count: int) -> list[int]:

@@ -9,8 +9,10 @@ import msgspec
 from protocols.topics import VehicleId
 from supervisor.counters import Counters
 from supervisor.media import ipc
-from supervisor.media.plane import MediaConfig, MediaPlane, Session
+from supervisor.media.plane import MediaPlane
+from supervisor.media.pool import MediaConfig
 from supervisor.media.preferences import Wishes
+from supervisor.media.session import Session
 
 BUS = VehicleId("maebashi", "bus-01")
 OTHER = VehicleId("maebashi", "bus-02")
