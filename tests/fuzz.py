@@ -49,7 +49,8 @@ def main() -> int:
     if unknown:
         parser.error(f"no such parser: {', '.join(unknown)}")
     results = damaged([name for name in names if name != LIVE], wanted)
-    Console(highlight=False).print(table(results))
+    if results:
+        Console(highlight=False).print(table(results))
     failed = [result for result in results if result.findings]
     for result in failed:
         for finding in result.findings:
