@@ -16,9 +16,10 @@ def test_every_figure_is_measured() -> None:
 
 
 async def test_lag_is_measured_while_a_fleet_is_decided() -> None:
-    late = await core_bench.loop_lag(3, 0.3)
-    assert late
-    assert min(late) >= 0
+    late, own = await core_bench.loop_lag(3, 0.3)
+    assert len(late) == len(own) > 0
+    assert all(0 <= mine <= all_of_it for mine, all_of_it in zip(own, late, strict=True))
+    assert await core_bench.idle_lag(0.05)
 
 
 def test_wrong_arguments_are_told(capsys: pytest.CaptureFixture[str]) -> None:
