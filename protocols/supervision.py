@@ -216,7 +216,8 @@ class DriveView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         available: Every condition holds.
         reasons: Why not: `objective:KEY`, `clock`, `link`, `closed_loop`, `ladder`,
-            `unsupported`; empty when available.
+            `unsupported`; `recovering`: nothing any more, for less than 3 s; empty when
+            available.
     """
 
     available: bool

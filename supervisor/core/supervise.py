@@ -33,6 +33,8 @@ from supervisor.core.watch import watch_quality
 LIMIT: Final = "limit_speed"
 MANOEUVRE: Final = "minimal_risk"
 NEVER: Final = float("inf")
+DRIVE_HOLD_NS: Final = 3_000_000_000
+"""Driving is offered when nothing has spoken against it for so long."""
 
 
 def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
@@ -184,6 +186,13 @@ def enforce(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyE
     if record.manoeuvre_order.body is not None:
         effects += record.manoeuvre_order.on_time(fleet, record, now_ns)
     reasons = drive_reasons(fleet, record, now_ns)
+    if reasons:
+        kept.drive_clear_ns = None
+    elif kept.drive_reasons:  # withdrawn at once, offered again after a hold
+        if kept.drive_clear_ns is None:
+            kept.drive_clear_ns = now_ns
+        if now_ns - kept.drive_clear_ns < DRIVE_HOLD_NS:
+            reasons = ("recovering",)
     if reasons != kept.drive_reasons:
         if bool(reasons) != bool(kept.drive_reasons):
             facts: Facts = {"reasons": ",".join(reasons), "at_ns": now_ns}

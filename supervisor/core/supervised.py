@@ -35,6 +35,7 @@ class Supervised:
         frozen: Pictures that stand still.
         poor: Cameras whose picture is too poor.
         drive_reasons: Why remote driving may not be offered; empty: it may.
+        drive_clear_ns: Since when nothing speaks against it; None: something does.
         limit_source, limit_why: Who limits the speed, and the objective's key.
         allowed_kmh: What the blind-distance rule allows.
         prefers: What was last said of sizes: focused camera, its size, the others'.
@@ -43,6 +44,7 @@ class Supervised:
     __slots__ = (
         "allowed_kmh",
         "by_indicator",
+        "drive_clear_ns",
         "drive_reasons",
         "frozen",
         "governor",
@@ -83,6 +85,7 @@ class Supervised:
         self.frozen: tuple[FrozenView, ...] = ()
         self.poor: tuple[str, ...] = ()
         self.drive_reasons: tuple[str, ...] = ("closed_loop",)
+        self.drive_clear_ns: int | None = None
         self.limit_source = LimitSource.VEHICLE
         self.limit_why = ""
         self.allowed_kmh: float | None = None

@@ -505,3 +505,25 @@ def test_the_governors_configuration_is_used() -> None:
     seat = Seat(CoreConfig(governor=GovernorConfig(distance_m=1.0, purposes=(Purpose.MONITOR,))))
     seat.drive(30)
     assert seat.limits()[-1] == 20.0, "1 m in (120 + 20 + 2 ± 10) ms is 23.7 km/h"
+
+
+def test_driving_is_withdrawn_at_once_and_offered_again_after_a_hold() -> None:
+    seat = Seat()
+    seat.drive(20)
+    assert seat.view().drive.available
+    seat.do(e.OperatorDisconnected(OPERATOR))
+    seat.who = None
+    effects = seat.drive(0.6)
+    assert [bool(w.reasons) for w in of(effects, WithdrawDrive)] == [True]
+    seat.do(e.OperatorConnected(OPERATOR))
+    seat.who = OPERATOR
+    effects = seat.drive(2)
+    while seat.view().drive.reasons != ["recovering"]:
+        effects += seat.drive(0.1)
+    begin = seat.now_ns
+    while not seat.view().drive.available:
+        effects += seat.drive(0.1)
+    assert 2.8 * SECOND <= seat.now_ns - begin <= 3.8 * SECOND
+    assert [w.reasons for w in of(effects, WithdrawDrive)] == [()]
+    kinds = [r.kind for r in of(seat.log, Record) if r.kind.startswith("drive.")]
+    assert kinds == ["drive.available", "drive.withdrawn", "drive.available"]

@@ -223,6 +223,7 @@ export const LABELS = {
   'drive.closed_loop': ['往復遅延 不明', 'closed loop unknown'],
   'drive.ladder': ['措置中', 'enforcement'],
   'drive.unsupported': ['車両が非対応', 'not supported by the vehicle'],
+  'drive.recovering': ['回復を確認中', 'settling'],
 
   'stop.button': ['停止', 'STOP'],
   'stop.focused': ['停止対象', 'STOP acts on'],
