@@ -41,11 +41,19 @@ def test_it_rises_by_one_step_after_the_hold_and_only_with_the_hysteresis() -> N
     governor.limit(21.0, 60.0, 0)
     assert governor.kmh == 20.0
     assert governor.limit(26.999, 60.0, 100 * SECOND) == 20.0
+    assert governor.limit(26.999, 60.0, 100 * SECOND + 3 * SECOND // 4) == 20.0
     for now_s, kmh in ((101, 20.0), (103.999, 20.0), (104, 25.0), (105, 25.0), (108, 30.0)):
         assert governor.limit(60.0, 60.0, int(now_s * SECOND)) == kmh, now_s
     governor.limit(31.0, 60.0, 109 * SECOND)  # not enough for the next step
     assert governor.limit(60.0, 60.0, 111 * SECOND) == 30.0, "the hold begins anew"
     assert governor.limit(60.0, 60.0, 114 * SECOND) == 35.0
+
+
+def test_exactly_the_next_step_and_the_hysteresis_is_enough() -> None:
+    governor = Governor(CONFIG)
+    governor.limit(20.0, 60.0, 0)
+    assert governor.limit(27.0, 60.0, SECOND) == 20.0
+    assert governor.limit(27.0, 60.0, 4 * SECOND) == 25.0
 
 
 def test_the_vehicles_own_maximum_is_the_last_step_and_is_followed_down() -> None:

@@ -163,3 +163,29 @@ def test_reports_that_come_too_often_or_from_too_many_are_refused() -> None:
     }
     assert {loop.on_tile(f"s{n}", tile(1.0), 1.0, NOW) for n in range(100)} == {"", "too_many"}
     assert len(loop.sessions()) == 64
+
+
+def test_the_order_in_which_cameras_are_named_does_not_matter() -> None:
+    loop = Loop()
+    loop.on_tile("s", tile(300.0, camera="left"), 0.0, NOW)
+    loop.on_tile("s", tile(100.0), 0.0, NOW)
+    assert loop.g2g(NOW)[0] == "left"
+    loop.on_tile("s", tile(300.0, camera="rear"), 0.0, NOW)
+    assert loop.g2g(NOW)[0] == "left", "of two as bad the first"
+
+
+@pytest.mark.parametrize("rtt_ms", [None, -0.1, math.nan, math.inf, 3_600_000.1])
+def test_a_way_to_the_hub_that_cannot_be_is_unknown_and_so_is_the_loop(rtt_ms) -> None:
+    loop = Loop()
+    loop.on_tile("s", tile(100.0), rtt_ms, NOW)
+    loop.on_applied(NOW, 0, ClockSync(1), NOW)
+    assert loop.view(NOW).missing == ["console"]
+    assert loop.closed(NOW) is None
+    loop.on_tile("s", tile(100.0), 0.0, NOW + SECOND)
+    assert loop.view(NOW + SECOND).missing == []
+
+
+def test_sixteen_cameras_fit_and_no_more() -> None:
+    loop = Loop()
+    faults = [loop.on_tile("s", tile(1.0, camera=f"c{n}"), 1.0, NOW) for n in range(17)]
+    assert faults == [""] * 16 + ["too_many"]
