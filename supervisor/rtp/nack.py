@@ -26,6 +26,7 @@ the wait becomes longer.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 MAX_GAP: Final = 256
@@ -44,8 +45,11 @@ ECHO_NS: Final = 10_000_000
 """Until the same asking is sent once more: longer than most holes of a radio link."""
 
 TRUST: Final = 16
-"""Gained by a repair, one each; `TWICE_COSTS` are lost by a packet that comes twice. Below
-half of it nothing is repeated."""
+"""Gained by a repair, one each; `TWICE_COSTS` are lost by a packet that comes twice though
+it was asked for but once and repeated. Below half of it nothing is repeated."""
+
+REMEMBERED: Final = 64
+"""Packets repaired so, of which a second copy would tell."""
 
 TWICE_COSTS: Final = 4
 
@@ -85,6 +89,7 @@ class LossTracker:
         "_keyframe",
         "_missing",
         "_received",
+        "_repeated",
         "_tail",
         "_tokens",
         "_trust",
@@ -103,6 +108,7 @@ class LossTracker:
         self._gap_ns: int | None = None
         self._tail = -1
         self._trust = TRUST
+        self._repeated: deque[int] = deque(maxlen=REMEMBERED)
         self.broken = False
         self.given_up = 0
         self.patience_ns = 0
@@ -152,14 +158,22 @@ class LossTracker:
         """A packet came that was sent again: True if it was missing, None if not."""
         entry = self._missing.pop(sequence, None)
         if entry is None:
-            self._trust = max(0, self._trust - TWICE_COSTS)
+            if sequence in self._repeated:
+                self._trust = max(0, self._trust - TWICE_COSTS)
             return None
         self._trust = min(TRUST, self._trust + 1)
         if sequence == self._tail:
             self.tail_ns = max(TAIL_NS, self.tail_ns - (self.tail_ns >> 3))
         took, known = now_ns - entry[1], self.round_trip_ns
         if entry[2] == 1:
-            self.round_trip_ns = took if known is None else (7 * known + took) >> 3
+            if entry[3]:
+                self._repeated.append(sequence)
+            if known is None:
+                self.round_trip_ns = took
+            else:  # what is longer is often the machine's doing
+                self.round_trip_ns = (
+                    (3 * known + took) >> 2 if took < known else (15 * known + took) >> 4
+                )
         elif entry[2] and known is not None and took < known - (known >> 3):
             # Too soon for the last asking: it answers the one before, the way is longer.
             self.round_trip_ns = (7 * known + took + self._retry_ns()) >> 3
