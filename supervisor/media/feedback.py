@@ -7,7 +7,7 @@ is told what arrived and when, or what its uplink carries.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from supervisor.counters import Counters
@@ -18,6 +18,9 @@ from supervisor.rtp.inbound import Inbound
 
 OUR_SSRC: Final = 1
 """Sender of our feedback; the number libwebrtc itself uses for a receiver."""
+
+STEERED_AT_ONCE: Final = 4
+"""Publishers; each takes 0.05 to 0.1 ms."""
 
 REPORT_NS: Final = 1_000_000_000
 CALM_NS: Final = 500_000_000
@@ -132,11 +135,22 @@ class Feedback:
                 del self.lossy[key]
 
     def on_repair_time(self, now_ns: int) -> None:
-        """Ask again for what is still missing, steer the publishers' rates; every 20 ms."""
+        """Do all `repair_turns` at once."""
+        for _ in self.repair_turns(now_ns):
+            pass
+
+    def repair_turns(self, now_ns: int) -> Iterator[None]:
+        """Ask again for what is still missing, steer the publishers' rates; every 20 ms.
+
+        Pauses after every few publishers: media that came meanwhile may go first.
+        """
         if self.lossy:
             self.ask_again(now_ns)
-        for publisher in self._publishers.values():
-            self._steer(publisher, now_ns)
+        for number, publisher in enumerate(list(self._publishers.values()), 1):
+            if id(publisher) in self._publishers:
+                self._steer(publisher, now_ns)
+            if number % STEERED_AT_ONCE == 0:
+                yield
 
     def _steer(self, peer: Publisher, now_ns: int) -> None:
         """Tell a publisher what arrived and when, and what its uplink carries."""

@@ -12,7 +12,7 @@ race to the handshake nor make us decrypt. Nothing here is logged per packet:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from protocols.codec import ProtocolError
@@ -350,8 +350,12 @@ class Router:
         self._feedback.ask_again(now_ns)
 
     def on_repair_time(self, now_ns: int) -> None:
-        """Ask again for what is still missing, steer the publishers' rates; every 20 ms."""
+        """Do all `repair_turns` at once."""
         self._feedback.on_repair_time(now_ns)
+
+    def repair_turns(self, now_ns: int) -> Iterator[None]:
+        """Ask again for what is missing, steer the publishers' rates; see `Feedback`."""
+        return self._feedback.repair_turns(now_ns)
 
     def on_time(self, now_ns: int) -> list[tuple[Peer, str]]:
         """Do what is due every 100 ms; return the sessions that have to end, and why."""

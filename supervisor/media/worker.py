@@ -32,6 +32,9 @@ from supervisor.media.worker_process import WORKER_NAME, name_process, outlive_p
 log = logging.getLogger("enkan.media")
 
 SAMPLE_S: Final = 0.1
+TOLD_AT_ONCE: Final = 8
+"""Peers looked at for samples before media that came meanwhile may go first."""
+
 REPAIR_S: Final = 0.02
 LOSSY_TURNS: Final = 4
 """Parts of `REPAIR_S` after each of which a lossy link is looked at: a picture waits."""
@@ -273,7 +276,8 @@ class Worker:
                 await asyncio.sleep(REPAIR_S / LOSSY_TURNS)
             else:
                 await asyncio.sleep(REPAIR_S)
-            self._router.on_repair_time(clock.monotonic_ns())
+            for _ in self._router.repair_turns(clock.monotonic_ns()):
+                await asyncio.sleep(0)
 
     async def _every_sample(self) -> None:
         turn = 0
@@ -290,8 +294,11 @@ class Worker:
             self._tell(ipc.Alive())
             held_ms = self._router.take_held_ms()
             self._tell_unheard()
-            for peer in self._router.peers.values():
-                if isinstance(peer, Publisher) and peer.connected:
+            for number, peer in enumerate(list(self._router.peers.values()), 1):
+                if number % TOLD_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                here = self._router.peers.get(peer.session) is peer
+                if here and isinstance(peer, Publisher) and peer.connected:
                     self._tell(ipc.PublisherSampled(peer.session, peer.report(held_ms)))
             turn += 1
             if turn % 10 == 0:

@@ -12,6 +12,7 @@ from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ice, ipc
 from supervisor.media.ended import MAX_ENDED, Ended
+from supervisor.media.feedback import STEERED_AT_ONCE
 from supervisor.media.peer import (
     EXTRA_SSRCS,
     HALF_OPEN_NS,
@@ -570,3 +571,18 @@ def test_a_publisher_that_only_answers_for_its_address_is_ended(router, port, ve
     came = vehicle.inbound[1].stats.last_packet_ns
     vehicle.heard_ns = came + NO_MEDIA_NS
     assert vehicle.expired(came + NO_MEDIA_NS) is None
+
+
+def test_steering_many_publishers_leaves_room_for_media_in_between(router, port):
+    peers = []
+    for number in range(2 * STEERED_AT_ONCE + 1):
+        streams = [ipc.InboundSpec("front", "video", "0", [VP8], [1])]
+        spec = ipc.OpenPublisher(f"p{number}", f"v{number}", transport(f"u{number}"), streams, 9)
+        peer = Publisher(spec, [router.vehicle(f"v{number}").camera("front", "video")], port, 0)
+        router.add(peer)
+        connect(router, peer)
+        peers.append(peer)
+    turns = router.repair_turns(1)
+    next(turns)
+    router.remove(peers[-1])
+    assert len(list(turns)) == 1, "and one that has gone meanwhile is left out"
