@@ -42,7 +42,8 @@ terminal = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 app = typer.Typer(
     name="enkan bench",
-    help="Measure a hub of your own on this machine: real peers, real packets, loopback only.",
+    help="Measure a hub of your own on this machine: real peers, real packets, loopback only. "
+    "Also, inside the hub: `enkan bench core` and `enkan bench journal`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

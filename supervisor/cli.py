@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvloop
@@ -75,10 +75,17 @@ CredentialsOption = Annotated[
 ]
 
 
+INSIDE_BENCHES: Final = {
+    "core": "supervisor.core_bench",
+    "journal": "supervisor.evidence.journal_bench",
+}
+"""Those that look inside the hub; the others are black boxes (`loadtests`)."""
+
+
 def main() -> None:
     """Run the command line; a refusal ends in one clear line and an exit code."""
     try:
-        app()
+        app(prog_name="enkan")
     except REFUSALS as error:
         terminal.print(f"enkan: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(EXIT_CANNOT_START) from error
@@ -242,8 +249,9 @@ def vehicle_command(context: typer.Context) -> None:
 @app.command("bench", context_settings=PASS_ON)
 def bench_command(context: typer.Context) -> None:
     """Measure; prints figures beside their targets (see `enkan bench --help`)."""
-    if context.args[:1] == ["core"]:  # the only one that looks inside the hub
-        _become("supervisor.core_bench", context.args[1:])
+    inside = INSIDE_BENCHES.get(next(iter(context.args), ""))
+    if inside is not None:
+        _become(inside, context.args[1:])
     _become("loadtests", context.args)
 
 

@@ -1,4 +1,4 @@
-"""What the journal costs: `python -m supervisor.evidence.journal_bench`.
+"""What the journal costs: `./enkan bench journal`.
 
 Feeds a fleet with telemetry, heartbeats and ticks at their real mixture, and prints for
 one event: the loop's part (a step's `put`), the thread's part (encode, compress, write,

@@ -36,7 +36,7 @@ MAX_BLOCK: Final = 64 << 20
 """Bytes of one payload, compressed; a larger length is damage."""
 MAX_UNPACKED: Final = 256 << 20
 LEVEL: Final = 3
-"""zlib's; `python -m supervisor.evidence.journal_bench` prints what it costs."""
+"""zlib's; `./enkan bench journal` prints what it costs."""
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
