@@ -9,6 +9,9 @@
     janus_process  Janus's video room as a forwarder under test, if it is installed
     peer_process   generator and sinks as child processes; `peer_main` is the child
     curve, plot    cost and delay against the number of streams, as a table and as SVG
+    fleet_bench    `enkan bench fleet`: hub, vehicles, consoles; `fleet_report` its table;
+                   `fleet_vehicles`, `fleet_consoles` are the children, `fleet_control` the
+                   messages between them
     faults         what a bad network does to pictures: `enkan bench faults`
     emulator       the bad network: namespaces and a userspace link
     origin         date and commit of a figure
@@ -16,6 +19,7 @@
     control        messages between the bench and its peer processes
     publisher      paced video senders         watcher   receivers that account every packet
     peer           ICE + DTLS + SRTP of one peer; `dtls` holds the hooks into aiortc
+    mqtt           a minimal MQTT client; `metrics_page` reads /metrics
     wire, sdp, udp, video, statistics, procfs   formats, sockets, pictures, figures
 
 Peers are real WebRTC peers that do nothing but move packets: the point is that the

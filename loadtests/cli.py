@@ -20,9 +20,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtests import curve as load_curve
-from loadtests import demo_bench, origin, procfs, profiling, report
+from loadtests import demo_bench, fleet_bench, fleet_report, origin, procfs, profiling, report
 from loadtests.errors import BenchError
 from loadtests.faults import runner, verdict
+from loadtests.fleet_consoles import MAX_CONSOLES
 from loadtests.glass import bench as glass
 from loadtests.hub_process import HubProcess
 from loadtests.janus_process import INSTALL, JanusProcess
@@ -147,6 +148,59 @@ def g2g(
         table.add_row(f"  {stage}", f"{ms:.0f} ms", "")
     terminal.print(table)
     raise SystemExit(0 if result.within >= GLASS_SHARE else EXIT_FAILED)
+
+
+@app.command()
+def fleet(
+    vehicles: Annotated[
+        int, typer.Option(min=1, max=1000, help="Vehicles, each with its own MQTT connection.")
+    ] = 200,
+    consoles: Annotated[
+        int, typer.Option(min=1, max=MAX_CONSOLES, help="Consoles, each with its own WebSocket.")
+    ] = 20,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to measure.")] = 20.0,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as JSON.")
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Profile the hub into this file, as JSON (costs 1 %).")
+    ] = None,
+) -> None:
+    """A fleet's telemetry through broker and hub to many consoles: loss, order, delay.
+
+    Starts a hub with that many vehicles, which say over MQTT what vehicles say (telemetry
+    at 10 Hz, heartbeats at 2 Hz), and lets consoles follow over their WebSockets. Ends with
+    code 1 if anything was lost, out of order or too late.
+    """
+    load = fleet_bench.FleetLoad(vehicles, consoles, seconds)
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with (
+        tempfile.TemporaryDirectory(prefix="enkan-bench-") as name,
+        Progress(*columns, console=errors, transient=True) as bar,
+    ):
+        task = bar.add_task("", total=1.0)
+        extra = {} if profile is None else profiling.environment(Path(name), profile, "hub")
+        result = asyncio.run(
+            fleet_bench.measure(
+                load,
+                Path(name),
+                lambda what, share: bar.update(task, description=what, completed=share),
+                extra,
+            )
+        )
+    measured = fleet_report.Report(
+        command=_command(),
+        date_utc=origin.date_utc(),
+        commit=origin.commit(),
+        machine=procfs.machine(),
+        result=result,
+    )
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
+    fleet_report.show(measured, terminal)
+    if profile is not None:
+        terminal.print(profiling.most_expensive(profile), markup=False, soft_wrap=True)
+    raise SystemExit(EXIT_FAILED if measured.missed() else 0)
 
 
 @app.command("faults")

@@ -139,6 +139,11 @@ class HubProcess:
             raise BenchError("the hub has no media worker; see its log")
         return found
 
+    def root_pid(self) -> int:
+        """Return the hub itself, which decides and serves consoles."""
+        assert self._process is not None
+        return self._process.pid
+
     async def stop(self) -> None:
         """End the hub, which ends its children."""
         if self._client is not None:

@@ -1,4 +1,4 @@
-"""Profiles the hub's media worker from outside, by the interpreter's own start-up hook.
+"""Profiles the hub or its media worker from outside, by the interpreter's start-up hook.
 
 A folder with a `sitecustomize` module is put on the path of the hub's processes. The
 one that moves packets is looked at `EVERY_S` of its own processor time (setitimer(2),
@@ -21,7 +21,7 @@ EVERY_S: Final = 0.001
 
 _HOOK: Final = """
 import sys
-if any(word.startswith("supervisor.media.worker") for word in sys.orig_argv):
+if any(word.startswith(%(word)r) for word in sys.orig_argv):
     import atexit, json, os, signal
 
     own, within, lines = {}, {}, {}
@@ -67,16 +67,19 @@ class Profile(msgspec.Struct, frozen=True):
     lines: dict[str, int]
 
 
-def environment(folder: Path, output: Path) -> dict[str, str]:
+def environment(
+    folder: Path, output: Path, word: str = "supervisor.media.worker"
+) -> dict[str, str]:
     """Return what to add to a hub's environment.
 
     Args:
         folder: Where the hook may be written.
-        output: Where the worker writes its profile, as JSON.
+        output: Where the process writes its profile, as JSON.
+        word: How a word of its command line begins.
     """
     hook = folder / "hook"
     hook.mkdir()
-    words = {"output": str(output.resolve()), "every": EVERY_S}
+    words = {"output": str(output.resolve()), "every": EVERY_S, "word": word}
     (hook / "sitecustomize.py").write_text(_HOOK % words, encoding="utf-8")
     before = os.environ.get("PYTHONPATH", "")
     return {"PYTHONPATH": os.pathsep.join(part for part in (str(hook), before) if part)}
@@ -91,14 +94,14 @@ def read(output: Path) -> Profile:
     try:
         return msgspec.json.decode(output.read_bytes(), type=Profile)
     except (OSError, msgspec.DecodeError) as error:
-        raise BenchError(f"the media worker wrote no profile to {output}") from error
+        raise BenchError(f"the process wrote no profile to {output}") from error
 
 
 def most_expensive(output: Path, rows: int = 25) -> str:
     """Return the functions with the most time of their own, as a table."""
     profile = read(output)
     whole = sum(profile.own.values())
-    text = [f"{whole} looks at the media worker", "own     with callees  function"]
+    text = [f"{whole} looks at the process", "own     with callees  function"]
     ranked = sorted(profile.own.items(), key=lambda item: -item[1])[:rows]
     text.extend(
         f"{count / whole:6.1%}  {profile.within[name] / whole:12.1%}  {name}"
