@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -122,7 +123,11 @@ def hub(
     loaded = load(config, environment)
     logs.configure(loaded.hub.log_format, level=logging.INFO)
     part_ready = lambda part, text: typer.echo(f"{part:<8} {text}")  # noqa: E731
-    raise SystemExit(uvloop.run(_run_hub(Hub(loaded, config.resolve(), announce=part_ready))))
+    built = Hub(loaded, config.resolve(), announce=part_ready)
+    # What was loaded stays: looking through all of it again and again held the loop.
+    gc.collect()
+    gc.freeze()
+    raise SystemExit(uvloop.run(_run_hub(built)))
 
 
 async def _run_hub(built: Hub) -> int:

@@ -259,6 +259,8 @@ class Console:
             self._urgent.clear()
             now_ns = clock.monotonic_ns()
             changes, self._changes = self._changes, Changes()
+            # One that opens while vehicles are read has a newer snapshot than this tick.
+            sockets = list(self._sockets.values())
             if now_ns >= due_ns:
                 due_ns = now_ns + int(TICK_S * 1e9)
                 self._access.sweep()
@@ -268,7 +270,7 @@ class Console:
             if changes or now_ns - last_ns >= QUIET_NS:
                 last_ns = now_ns
                 tick = Tick(changes, now_ns)
-                for socket in self._sockets.values():
+                for socket in sockets:
                     socket.offer(tick)
 
     async def _look_at_vehicles(self, changes: Changes, now_ns: int) -> None:

@@ -17,6 +17,7 @@ from supervisor.media.pool import WorkerView
 from supervisor.observability.exporter import Exporter
 
 PRIORITIES = (1, 2, 3)
+SAME_SCRAPE_NS = 200_000_000
 
 Values = dict[tuple[str, ...], float]
 
@@ -77,15 +78,24 @@ def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]
 
 def add_objective_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
     """Have verdicts, budgets, limits and the ladder read at every scrape."""
+    newest: tuple[int, list[SupervisionView]] | None = None
+
+    def supervisions() -> list[SupervisionView]:
+        """Return the views, made once for all gauges of one scrape: they hold the loop."""
+        nonlocal newest
+        now = now_ns()
+        if newest is None or not 0 < now - newest[0] < SAME_SCRAPE_NS:
+            newest = now, views.all_supervisions(fleet, now)
+        return newest[1]
 
     def of_vehicles(read: Callable[[SupervisionView], float | None]) -> Values:
-        found = ((view.vehicle, read(view)) for view in views.all_supervisions(fleet, now_ns()))
+        found = ((view.vehicle, read(view)) for view in supervisions())
         return {(name,): value for name, value in found if value is not None}
 
     def of_objectives(read: Callable[[ObjectiveView], float | None]) -> Values:
         found = {
             (view.vehicle, objective.key): read(objective)
-            for view in views.all_supervisions(fleet, now_ns())
+            for view in supervisions()
             for objective in view.objectives
         }
         return {labels: value for labels, value in found.items() if value is not None}

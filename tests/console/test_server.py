@@ -19,7 +19,7 @@ from protocols.operator import Role
 from protocols.topics import VehicleId
 from protocols.vehicle import Stop
 from supervisor.console.access import ROUTES, Operation, Rule, allowed
-from supervisor.core import events
+from supervisor.core import effects, events
 
 pytestmark = pytest.mark.integration
 
@@ -347,6 +347,44 @@ async def test_a_stop_for_nobody_is_refused(hub: Any, path: str, body: bytes, st
 
 
 # --------------------------------------------------------------------------- pages
+
+
+class Listening:
+    """Stands for an open console; remembers what it was offered."""
+
+    sign_in = ""
+
+    def __init__(self) -> None:
+        self.vehicles = 0
+        self.shown = asyncio.Event()
+
+    def offer(self, tick: Any) -> None:
+        if tick.changes.vehicles:
+            self.vehicles += 1
+            self.shown.set()
+
+
+async def test_one_that_opens_while_vehicles_are_read_is_not_sent_older_views(
+    hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, early, late = hub.console, Listening(), Listening()
+    read = hub.fleet.vehicle
+
+    def read_while_another_opens(vehicle_id: VehicleId, now_ns: int) -> Any:
+        console._sockets.setdefault("late", late)  # its snapshot is newer than this view
+        return read(vehicle_id, now_ns)
+
+    monkeypatch.setattr(hub.fleet, "vehicle", read_while_another_opens)
+    console._sockets["early"] = early
+    try:
+        for expected in (0, 1):
+            early.shown.clear()
+            console.show(effects.ShowVehicle(BUS))
+            async with asyncio.timeout(10):
+                await early.shown.wait()
+            assert late.vehicles == expected
+    finally:
+        console._sockets.clear()
 
 
 async def test_the_console_loads_before_anyone_signed_in(hub: Any) -> None:
