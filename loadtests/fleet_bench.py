@@ -122,6 +122,7 @@ class _Look(NamedTuple):
     cpu_s: list[float]
     page: metrics_page.Samples
     scrape_s: float
+    waited_s: float | None
 
 
 async def measure(load: FleetLoad, folder: Path, say: Say, profile: dict[str, str]) -> FleetResult:
@@ -177,6 +178,7 @@ async def measure(load: FleetLoad, folder: Path, say: Say, profile: dict[str, st
                         [procfs.cpu_s(pid) for pid in pids],
                         page,
                         scrape_s,
+                        procfs.waited_s(pids[0]),
                     )
 
                 first = await look()
@@ -273,10 +275,15 @@ def _result(
         generator_late_p99_ms=sent.late_p99_ns / 1e6,
         console_bytes_per_s=(last.consoles.octets - first.consoles.octets) / consoles_s,
         console_messages_per_s=(last.consoles.messages - first.consoles.messages) / consoles_s,
+        hub_waited=_share(first.waited_s, last.waited_s, seconds),
         hub_memory_mb=memory / 1e6,
         load_before=load_before,
         load_after=procfs.load_average(),
     )
+
+
+def _share(before: float | None, after: float | None, seconds: float) -> float | None:
+    return None if before is None or after is None else (after - before) / seconds
 
 
 def _ms(value_ns: int | None) -> float | None:

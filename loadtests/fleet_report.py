@@ -35,6 +35,8 @@ class FleetResult(msgspec.Struct, frozen=True):
         scrape_ms: How long the hub took for `/metrics`; it counts in the loop lag.
         lost: Connections that broke, one line each.
         *_cpu: Share of one core.
+        hub_waited: Share of the time for which the hub was ready to run and other work had
+            the processors; None where the kernel does not count it.
     """
 
     vehicles: int
@@ -65,6 +67,7 @@ class FleetResult(msgspec.Struct, frozen=True):
     generator_late_p99_ms: float
     console_bytes_per_s: float
     console_messages_per_s: float
+    hub_waited: float | None
     hub_memory_mb: float
     load_before: float
     load_after: float
@@ -144,6 +147,10 @@ def rows(result: FleetResult) -> list[Row]:
         ),
         Row(f"  looks above {LAG_P99_MS:.0f} ms", f"{result.lag_above} of {result.lag_samples}"),
         Row("hub CPU", _share(result.hub_cpu)),
+        Row(
+            "  waiting for a processor",
+            "unknown" if result.hub_waited is None else f"{result.hub_waited:.0%} of the time",
+        ),
         Row("broker CPU", _share(result.broker_cpu)),
         Row(
             "generator CPU: vehicles, consoles",

@@ -56,6 +56,18 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+def waited_s(pid: int) -> float | None:
+    """Return how long the main thread was ready to run and other work had the processors.
+
+    None where the kernel does not count it.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/schedstat").read_text(encoding="utf-8").split()
+    except OSError:
+        return None
+    return int(fields[1]) / 1e9
+
+
 def memory_bytes(pid: int) -> int:
     """Return the resident memory of a process.
 
