@@ -4,6 +4,9 @@
     ./enkan test --static     style, types, contracts only (also: ./enkan check)
     ./enkan test -k words     further arguments go to pytest
 
+The full run simulates 1,000 seeds for at most a minute, says how many it was, and then
+runs the tests in two processes, one file in one of them.
+
 Browser and broker tests need Debian packages. As root they are installed; otherwise
 one line says what is missing, and the tests that need it are left out and counted
 as such. With CI=true anything missing is a failure.
@@ -26,6 +29,7 @@ PACKAGES = {
     "mosquitto_sub": "mosquitto-clients",
     "ip": "iproute2",
 }
+SIMULATION = [str(ROOT / "tests" / "sim" / "run.py"), "--seeds", "1000", "--within", "60"]
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Japanese glyphs for the screenshots."""
 
@@ -61,6 +65,13 @@ def main() -> int:
     if missing and os.environ.get("CI") == "true":
         print(f"-- missing: {', '.join(missing)}. Install: apt-get install {' '.join(missing)}")
         return 1
+    if not arguments:
+        print("-- simulation", flush=True)
+        result = subprocess.run([sys.executable, *SIMULATION], cwd=ROOT, check=False)
+        if result.returncode != 0:
+            print("-- simulation failed", flush=True)
+            return 1
+        arguments = ["-n", str(min(2, os.cpu_count() or 1)), "--dist", "loadfile"]
     print("-- tests", flush=True)
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False
