@@ -174,11 +174,13 @@ class UplinkEstimator:
         elapsed_ns = 0 if self._last_ns is None else now_ns - self._last_ns
         self._last_ns = now_ns
         self._note(now_ns, received)
-        self._samples.append(queue_ns)
-        self.queue_ns = min(self._samples)
-        if len(self._samples) < SAMPLES:
+        samples = self._samples
+        samples.append(queue_ns)
+        self.queue_ns = min(samples)
+        at_ease = queue_ns <= CALM_NS and self.bps == self.max_bps and self._cutting_ns is None
+        if len(samples) < SAMPLES or (at_ease and now_ns - self._loss_ns < LOSS_NS):
             return self.bps
-        newest_ns = min(self._samples[-1], self._samples[-2])
+        newest_ns = min(samples[-1], samples[-2])
         collapsed = newest_ns > CALM_NS and self._collapsed()
         if collapsed or self.queue_ns > OVER_NS:
             if collapsed:

@@ -8,7 +8,7 @@ newest packet of each stream is looked at, so this costs nothing per packet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from supervisor.rtp.estimator import PathDelay, UplinkEstimator
@@ -54,25 +54,22 @@ class Uplink:
         for delay in self._delays.values():
             delay.restart()
 
-    def on_time(self, streams: Iterable[Inbound | None], now_ns: int) -> int | None:
+    def on_time(self, streams: Sequence[Inbound | None], now_ns: int) -> int | None:
         """Take in the streams' totals; return the rate to tell now, if any. Every 20 ms."""
         queue_ns: int | None = None
-        received = packets = lost = 0
+        newest = self._newest
         for stream in streams:
-            if stream is None:
+            if stream is None or stream.is_audio or newest.get(stream.ssrc) is stream.newest:
                 continue
-            stats = stream.stats
-            received += stats.bytes
-            packets += stats.packets
-            lost += stats.lost
-            if not stream.is_audio and self._newest.get(stream.ssrc) is not stream.newest:
-                found = self._queue_ns(stream)
-                queue_ns = found if queue_ns is None else min(queue_ns, found)
+            found = self._queue_ns(stream)
+            if queue_ns is None or found < queue_ns:
+                queue_ns = found
         estimator = self._estimator
-        bps = estimator.on_time(now_ns, queue_ns, received, packets, lost)
-        if estimator.moved:
-            estimator.moved = False
-            self.restart()
+        if queue_ns is not None:
+            self._take(streams, queue_ns, now_ns)
+        bps = estimator.bps
+        if bps == self._told_bps:
+            return None
         since_ns = now_ns - self._told_ns
         down = bps < DOWN_BELOW * self._told_bps and since_ns >= DOWN_NS
         up = (bps > UP_ABOVE * self._told_bps or bps == estimator.max_bps != self._told_bps) and (
@@ -83,6 +80,20 @@ class Uplink:
         self._told_bps = bps
         self._told_ns = now_ns
         return bps
+
+    def _take(self, streams: Sequence[Inbound | None], queue_ns: int, now_ns: int) -> None:
+        received = packets = lost = 0
+        for stream in streams:
+            if stream is not None:
+                stats = stream.stats
+                received += stats.bytes
+                packets += stats.packets
+                lost += stats.lost
+        estimator = self._estimator
+        estimator.on_time(now_ns, queue_ns, received, packets, lost)
+        if estimator.moved:
+            estimator.moved = False
+            self.restart()
 
     def _queue_ns(self, stream: Inbound) -> int:
         data = self._newest[stream.ssrc] = stream.newest
