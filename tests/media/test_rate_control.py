@@ -46,6 +46,9 @@ class BusyCamera:
     def set_rate(self, rate):
         self.kbps = rate.kbps
 
+    def on_sent(self, taken_ms):
+        self.sent_ms = taken_ms
+
     async def _film(self, deliver):
         loop = asyncio.get_running_loop()
         begun, number = loop.time(), 0
