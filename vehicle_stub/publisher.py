@@ -273,6 +273,9 @@ class MediaPublisher:
                     self._want_another()
                 case Act.RESUMED:
                     self._resume(session, now_ns)
+                case Act.RESTART:
+                    log.info("media: the pictures begin again")
+                    session.restart_pictures()
         if now_ns - self._since_ns > HEALTHY_NS:
             self._backoff.reset()
         if not liveness.silent and (
@@ -284,7 +287,6 @@ class MediaPublisher:
         log.info("media: the path answers again")
         # RTCP could not come while it was silent.
         session.last_rtcp_ns = max(session.last_rtcp_ns, now_ns)
-        session.restart_pictures()
         if self._wanted.is_set() and not self._answered:
             self._wanted.clear()
             if self._attempt is not None:

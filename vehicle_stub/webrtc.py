@@ -223,8 +223,11 @@ class MediaSession:
         channel.on("message", self._on_frame)
 
     def _on_frame(self, data: bytes | str) -> None:
+        now_ns = clock.monotonic_ns()
+        if self.liveness is not None:
+            self.liveness.on_heard(now_ns)
         if self._frames is not None:
-            self._frames.on_frame(data, clock.monotonic_ns())
+            self._frames.on_frame(data, now_ns)
 
     def _without_refused_channel(self, answer: str) -> str:
         """Return the answer without a refused data channel section.
@@ -252,6 +255,8 @@ class MediaSession:
 
     def _heard(self) -> None:
         self.last_rtcp_ns = clock.monotonic_ns()
+        if self.liveness is not None:
+            self.liveness.on_heard(self.last_rtcp_ns)
 
     def _round_trip_ns(self) -> int | None:
         return None if self.path is None else self.path.round_trip_ns

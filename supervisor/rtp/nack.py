@@ -10,6 +10,8 @@ link that is too small, every packet sent again displaces another one.
 
 The repetition costs some 20 bytes and saves a round trip where the asking itself was
 lost: at 5 % loss each way, 1 repair in 20 is late by a round trip instead of 1 in 10.
+What the first asking did not bring is repeated every 10 ms: the way to the publisher
+carries little, so a hole of a few packets there would outlast what a picture can wait.
 A publisher does not send a packet twice within a round trip (ours does not, libwebrtc's
 does not); one that does is noticed by what comes twice, and hears no repetitions.
 
@@ -47,6 +49,10 @@ ECHO_NS: Final = 10_000_000
 TRUST: Final = 16
 """Gained by a repair, one each; `TWICE_COSTS` are lost by a packet that comes twice though
 it was asked for but once and repeated. Below half of it nothing is repeated."""
+
+MAX_ECHOES: Final = 8
+"""Of one asking but the first, which has one; and only in the first two thirds of the time
+until the next one: later the publisher takes it for that."""
 
 REMEMBERED: Final = 64
 """Packets repaired so, of which a second copy would tell."""
@@ -226,15 +232,25 @@ class LossTracker:
                 dead.append(sequence)
                 continue
             ready = now_ns - asked_ns >= retry_ns if tries else age >= self.patience_ns
-            if self._tokens <= 0:
-                continue
             if ready:
+                if self._tokens <= 0:
+                    continue
                 entry[1:] = (now_ns, tries + 1, 0)
-            elif echoing and tries and not echoed and now_ns - asked_ns >= ECHO_NS:
-                entry[3] = 1
+                self._tokens -= 1
+            elif (
+                echoing
+                and tries > 0
+                and echoed < (1 if tries == 1 else MAX_ECHOES)
+                and now_ns - asked_ns >= ECHO_NS * (echoed + 1)
+                and (echoed == 0 or now_ns - asked_ns < retry_ns * 2 // 3)
+            ):
+                if tries == 1:
+                    if self._tokens <= 0:
+                        continue
+                    self._tokens -= 1  # a later one makes the publisher send nothing more
+                entry[3] = echoed + 1
             else:
                 continue
-            self._tokens -= 1
             ask.append(sequence & 0xFFFF)
         for sequence in dead:
             del self._missing[sequence]
