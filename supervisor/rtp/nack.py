@@ -51,8 +51,9 @@ TRUST: Final = 16
 it was asked for but once and repeated. Below half of it nothing is repeated."""
 
 MAX_ECHOES: Final = 8
-"""Of one asking but the first, which has one; and only in the first two thirds of the time
-until the next one: later the publisher takes it for that."""
+"""Of one asking; the first has one, and so has each while the round trip is unknown. Only
+in the first two thirds of the time until the next asking: later the publisher takes it
+for that."""
 
 REMEMBERED: Final = 64
 """Packets repaired so, of which a second copy would tell."""
@@ -232,6 +233,7 @@ class LossTracker:
                 dead.append(sequence)
                 continue
             ready = now_ns - asked_ns >= retry_ns if tries else age >= self.patience_ns
+            first = tries == 1
             if ready:
                 if self._tokens <= 0:
                     continue
@@ -239,15 +241,15 @@ class LossTracker:
                 self._tokens -= 1
             elif (
                 echoing
-                and tries > 0
-                and echoed < (1 if tries == 1 else MAX_ECHOES)
+                and tries
+                and echoed < (1 if first or self.round_trip_ns is None else MAX_ECHOES)
                 and now_ns - asked_ns >= ECHO_NS * (echoed + 1)
                 and (echoed == 0 or now_ns - asked_ns < retry_ns * 2 // 3)
             ):
-                if tries == 1:
+                if not echoed:  # a later one makes the publisher send nothing more
                     if self._tokens <= 0:
                         continue
-                    self._tokens -= 1  # a later one makes the publisher send nothing more
+                    self._tokens -= 1
                 entry[3] = echoed + 1
             else:
                 continue

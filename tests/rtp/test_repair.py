@@ -141,6 +141,17 @@ def test_a_packet_is_asked_again_after_the_round_trip_that_was_measured():
     assert asked[2] * MS == 80 * MS + 5 * MS + RETRY_SLACK_NS
 
 
+def test_later_repetitions_take_nothing_from_what_may_be_asked():
+    losses = LossTracker()
+    losses.on_gap(1, 1, 0)
+    losses.due(0)
+    losses.on_repair(1, 80 * MS)
+    losses.on_gap(2, 41, 1_000 * MS)
+    asked = sum(len(losses.due(1_000 * MS + at * MS)) for at in range(160))
+    # 127 are left: 40 twice, 40 a second time, 7 of them repeated; the 7 four times more.
+    assert asked == 127 + 7 * 4
+
+
 def test_a_round_trip_that_has_become_longer_is_learned_from_answers_that_come_too_soon():
     losses = LossTracker()
     trip = 40 * MS
