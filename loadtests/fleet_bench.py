@@ -22,9 +22,8 @@ from loadtests import metrics_page, procfs
 from loadtests.children import spawn, stop
 from loadtests.errors import BenchError
 from loadtests.fleet_report import LAG_P99_MS, FleetResult
-from loadtests.hub_process import ACCOUNT, LOOPBACK, SITE, HubProcess, vehicle_name
+from loadtests.hub_process import ACCOUNT, SITE, HubProcess, vehicle_name
 
-SETTINGS: Final = LOOPBACK + "[telemetry]\nmqtt_port = 0\n[media]\nworkers = 1\n"
 TELEMETRY_HZ: Final = 10
 REPLY_WITHIN_S: Final = 90.0
 WARM_UP_S: Final = 5.0
@@ -141,7 +140,7 @@ async def measure(load: FleetLoad, folder: Path, say: Say, profile: dict[str, st
     say("starting a hub", 0.0)
     home = folder / "hub"
     home.mkdir(mode=0o700)
-    hub = HubProcess(home, profile, settings=SETTINGS)
+    hub = HubProcess(home, profile)
     try:
         endpoints = await hub.launch(load.vehicles)
         async with (

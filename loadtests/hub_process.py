@@ -28,8 +28,10 @@ COMMAND_WITHIN_S: Final = 60.0
 RETRIES: Final = 20
 """Tries of an offer that is answered "not yet" (503, or 404 before the first packet)."""
 
-LOOPBACK: Final = "[console]\nport = 0\n[metrics]\nport = 0\n"
-"""Free ports on loopback."""
+LOOPBACK: Final = (
+    "[console]\nport = 0\n[metrics]\nport = 0\n[telemetry]\nmqtt_port = 0\n[media]\nworkers = 1\n"
+)
+"""Free ports on loopback, and one media worker: what is measured is what one can do."""
 
 _WORKER: Final = "enkan-media-"
 

@@ -244,6 +244,12 @@ async def test_a_camera_that_repeats_one_picture_while_the_vehicle_drives_is_cal
             words = page.get_by_test_id("frozen-maebashi-bus-01")
             await expect(words).to_contain_text("同じ映像の繰り返し", timeout=90_000)
             await expect(shown).to_have_attribute("data-state", "frozen")
+            # What this page sees is the evidence, so it has to stay until the hub is sure.
+            await page.wait_for_function(
+                "() => Object.values(globalThis.enkan.state.peek().alarms)"
+                ".some(alarm => alarm.key === 'video.frozen')",
+                timeout=30_000,
+            )
             await page.get_by_test_id("nav-alarms").click()
             row = page.locator('[data-testid="alarm-row"][data-id^="video.frozen@"]')
             await expect(row).to_be_visible(timeout=20_000)

@@ -57,6 +57,8 @@ class Car:
         wall_ns: Wall clock minus monotonic clock, stepped by faults.
         limit: The last limit it obeyed, m/s, and until when on its own clock.
         speed_bound: What its speed may be now at most, as the referee sees it.
+        newest_packet_ns, newest_frame_ns: As `last_packet_ns` and `last_frame_ns`, over all
+            media sessions: what was seen before a new dial stays evidence until it is old.
         quiet: Numbers or beats it does not send, by a fault: "", "numbers", "beats".
     """
 
@@ -91,6 +93,8 @@ class Car:
         self._packets = self._frames = 0
         self._last_packet_ns: int | None = None
         self._last_frame_ns: int | None = None
+        self.newest_packet_ns: int | None = None
+        self.newest_frame_ns: int | None = None
         self._sender: tuple[int, int, int] | None = None
         self.media_session = ""
         self._media_starts = 0
@@ -333,10 +337,10 @@ class Car:
         captured_ns = self.now_ns() - 40 * MS
         if self.alive and not self.way.cut:
             self._packets += 60
-            self._last_packet_ns = hub_now_ns - GRID_NS
+            self._last_packet_ns = self.newest_packet_ns = hub_now_ns - GRID_NS
             if not self.picture_frozen:
                 self._frames += 6
-                self._last_frame_ns = hub_now_ns - 2 * GRID_NS
+                self._last_frame_ns = self.newest_frame_ns = hub_now_ns - 2 * GRID_NS
                 if self._frames % 18 == 0:
                     wall_ns = self.wall_ns + captured_ns
                     ntp = ((wall_ns + NTP_EPOCH_S * SECOND) << 32) // SECOND

@@ -421,9 +421,9 @@ class Referee:
                 case Indicator.HEARTBEAT_GAP | Indicator.CLOCK_UNCERTAINTY:
                     evidence_ns = heard.beat_ns
                 case Indicator.FRAME_GAP:
-                    evidence_ns = car.last_frame_ns
+                    evidence_ns = car.newest_frame_ns
                 case Indicator.PICTURE_HEIGHT | Indicator.BITRATE:
-                    evidence_ns = car.last_packet_ns
+                    evidence_ns = car.newest_packet_ns
             wait_ns = int(objective.stale_s * SECOND) + VERDICT_SLACK_NS
             if objective.indicator in (Indicator.CLOSED_LOOP, Indicator.COMMAND_DELAY):
                 wait_ns += COMMAND_FRESH_NS
