@@ -184,6 +184,7 @@ def test_a_check_with_our_password_binds_and_is_answered(router, port, vehicle):
         (rtp(), "unbound"),
         (b"\xff" * 20, "unbound"),
     ],
+    ids=["wrong key", "unknown user", "cut short", "two bytes", "DTLS", "RTP", "noise"],
 )
 def test_a_stranger_gets_silence_and_reaches_nothing(router, port, vehicle, data, reason):
     deliver(router, port, (data, AWAY))
