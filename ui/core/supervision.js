@@ -11,9 +11,22 @@ import { ageWithBar, seconds } from './format.js';
 /** Worst first. What is unknown is worse than what is merely close to its limit. */
 const ORDER = ['violated', 'unknown', 'at_risk', 'met'];
 
-/** Objectives that are judged now. @param {SupervisionView | null} view @returns {ObjectiveView[]} */
+/** Objectives of a purpose count for those after it too. */
+const PURPOSES = ['monitor', 'assist', 'drive'];
+
+/**
+ * Objectives that matter for what the vehicle is used for now: that nobody could drive it
+ * is no fault while it is only watched (`DriveView` says it).
+ *
+ * @param {SupervisionView | null} view
+ * @returns {ObjectiveView[]}
+ */
 export function inUse(view) {
-  return (view?.objectives ?? []).filter((/** @type {ObjectiveView} */ one) => one.reason !== 'not_in_use');
+  const now = PURPOSES.indexOf(view?.purpose);
+  return (view?.objectives ?? []).filter(
+    (/** @type {ObjectiveView} */ one) =>
+      one.reason !== 'not_in_use' && (now < 0 || PURPOSES.indexOf(one.purpose) <= now),
+  );
 }
 
 /** The one to name first: the worst, of equals the first configured. @param {SupervisionView | null} view @returns {ObjectiveView | null} */

@@ -17,6 +17,13 @@ test('an objective that is not in use says nothing', () => {
   assert.equal(worst({ objectives: [objective('a', 'unknown', 'not_in_use'), objective('b', 'met')] }).key, 'b');
 });
 
+test('what only driving needs is no fault while the vehicle is watched', () => {
+  const drive = { ...objective('loop', 'violated'), purpose: 'drive' };
+  const view = { purpose: 'monitor', objectives: [objective('a', 'met'), drive] };
+  assert.equal(worst(view).key, 'a');
+  assert.equal(worst({ ...view, purpose: 'drive' }).key, 'loop');
+});
+
 test('nothing judged, nothing heard or nothing recent is unknown, never fine', () => {
   const fine = { objectives: [objective('a', 'met')] };
   assert.equal(standing(fine, 900), 'met');
