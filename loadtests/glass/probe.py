@@ -31,7 +31,7 @@ _INSTALL: Final = """async ([vehicle, cells, share]) => {
     const look = (now, frame) => {
         if (!probe.on) return;
         video.requestVideoFrameCallback(look);
-        const displayed = frame.expectedDisplayTime || now;
+        const displayed = Math.max(frame.expectedDisplayTime || now, frame.presentationTime);
         const wall = Date.now() - performance.now();
         const height = Math.max(8, Math.round(video.videoHeight * share / 2) * 2);
         context.drawImage(video, 0, 0, video.videoWidth, height, 0, 0, canvas.width, 4);

@@ -221,7 +221,8 @@ export class VehicleMedia {
     if (rtp === null && this.#unstamped <= UNSTAMPED_FRAMES) return;
     this.#count += 1;
     this.#noticed_ms = performance.now();
-    this.#displayed_ms = frame.expectedDisplayTime || now_ms;
+    // Some compositors expect a frame on the glass before they were handed it: never younger.
+    this.#displayed_ms = Math.max(frame.expectedDisplayTime || now_ms, frame.presentationTime);
     this.#rtp = rtp;
     if (this.#frames.length >= MAX_FRAMES) this.#frames.shift();
     this.#frames.push({
