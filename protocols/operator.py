@@ -24,6 +24,7 @@ from protocols.vehicle import (
     MrmState,
     Odd,
     OperationMode,
+    PathOption,
     Radio,
     Token,
 )
@@ -201,6 +202,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     """A vehicle asks for a person: one card of the attention queue.
 
     Attributes:
+        options: Ways on that the vehicle offers.
         id: Event id, unique together with `vehicle`.
         deadline_ns: The vehicle acts by itself after this; None without limit.
         command_id: The command that answered it.
@@ -215,6 +217,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     state: RequestState
     answered_by: str = ""
     command_id: str = ""
+    options: list[PathOption] = []
 
 
 class CommandState(enum.StrEnum):

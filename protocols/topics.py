@@ -30,6 +30,7 @@ class Stream(enum.StrEnum):
     EVENT_ACK = "event/ack"
     CMD = "cmd"
     CMD_RESULT = "cmd/result"
+    DRIVE = "drive"
 
 
 class Rule(NamedTuple):
@@ -51,6 +52,7 @@ RULES: Final[dict[Stream, Rule]] = {
     Stream.EVENT_ACK: Rule(False, 1, False),
     Stream.CMD: Rule(False, 1, False),
     Stream.CMD_RESULT: Rule(True, 1, False),
+    Stream.DRIVE: Rule(False, 0, False),
 }
 
 

@@ -1,4 +1,5 @@
-"""Messages between a vehicle and the hub, JSON over MQTT.
+"""Messages between a vehicle and the hub, JSON over MQTT. Commands and their results are
+in `protocols.commands`, and are named here too; direct driving is in `protocols.drive`.
 
 `V→H` and `H→V` are the directions. Every `*_ns` field names its clock:
 *vehicle monotonic* and *hub monotonic* are different clocks and are compared
@@ -9,21 +10,41 @@ messages from vehicles (a newer vehicle may say more) and refused on commands.
 from __future__ import annotations
 
 import enum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from protocols.codec import ProtocolError, finite
+from protocols.commands import AlternatePath as AlternatePath
+from protocols.commands import Announce as Announce
+from protocols.commands import Body as Body
+from protocols.commands import Command as Command
+from protocols.commands import CommandResult as CommandResult
+from protocols.commands import Doors as Doors
+from protocols.commands import EmergencyStop as EmergencyStop
+from protocols.commands import FollowPath as FollowPath
+from protocols.commands import Implement as Implement
+from protocols.commands import LimitSpeed as LimitSpeed
+from protocols.commands import MinimalRisk as MinimalRisk
+from protocols.commands import PullOver as PullOver
+from protocols.commands import RefusalReason as RefusalReason
+from protocols.commands import ReleaseControl as ReleaseControl
+from protocols.commands import ResultState as ResultState
+from protocols.commands import Resume as Resume
+from protocols.commands import Stop as Stop
+from protocols.commands import TakeControl as TakeControl
+from protocols.commands import Wait as Wait
+from protocols.drive import DriveEcho
+from protocols.fields import Counter as Counter
+from protocols.fields import Nanoseconds as Nanoseconds
+from protocols.fields import Position, Text
+from protocols.fields import Token as Token
 from protocols.ids import check_name
+from protocols.supervision import Purpose
 
 PROTOCOL_VERSION: Final = 1
 MAX_CAMERAS: Final = 16
-
-Token = Annotated[str, Meta(min_length=1, max_length=64)]
-Text = Annotated[str, Meta(max_length=500)]
-Nanoseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class ConnectionState(enum.StrEnum):
@@ -130,6 +151,13 @@ class Factsheet(msgspec.Struct, frozen=True):
             finite(latitude, -90.0, 90.0, "latitude")
 
 
+class ImplementState(msgspec.Struct, frozen=True):
+    """A tractor's implement and power take-off."""
+
+    lowered: bool
+    pto: bool
+
+
 class State(msgspec.Struct, frozen=True):
     """V→H, retained, on change and every 5 s: what the vehicle is doing.
 
@@ -137,6 +165,10 @@ class State(msgspec.Struct, frozen=True):
         seq: Rises by one each message of a session; gaps are counted.
         reason: Why it stands or asks, in the vehicle's words; may be empty.
         fallback: What it will do by itself if the link is lost.
+        holder: Who has control of it, by its own knowledge; empty: nobody.
+        purpose: What for; `monitor` while nobody has control.
+        control_epoch: The epoch of that control; 0: none.
+        doors_open, implement: Where it has them.
     """
 
     session_id: Token
@@ -147,6 +179,11 @@ class State(msgspec.Struct, frozen=True):
     odd: Odd
     fallback: MrmBehaviour
     reason: Text = ""
+    holder: Annotated[str, Meta(max_length=64)] = ""
+    purpose: Purpose = Purpose.MONITOR
+    control_epoch: Counter = 0
+    doors_open: bool | None = None
+    implement: ImplementState | None = None
 
 
 class Radio(msgspec.Struct, frozen=True):
@@ -238,6 +275,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
         encode_ms: By camera: capture to the last packet on the wire, median of the last
             second's frames.
             Optional; without it capture, encoding and uplink are one stage.
+        drive: While control is held for driving: how far frames have come.
     """
 
     session_id: Token
@@ -246,6 +284,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     utc_ns: Nanoseconds
     echo: Echo | None = None
     encode_ms: Annotated[dict[Token, float], Meta(max_length=MAX_CAMERAS)] = {}
+    drive: DriveEcho | None = None
 
     def check(self) -> None:
         """Raise ProtocolError for numbers no vehicle can mean."""
@@ -261,6 +300,7 @@ class HubHeartbeat(msgspec.Struct, frozen=True):
         epoch: The fencing token of this hub's commands to this vehicle; 0: not said. One
             that has risen tells of a new start of the hub, or of another hub: commands of
             older epochs are refused from then on, and what was asked is asked again.
+        leased: Control of this epoch is held, and goes on.
     """
 
     hub_id: Token
@@ -268,6 +308,7 @@ class HubHeartbeat(msgspec.Struct, frozen=True):
     sent_ns: Nanoseconds
     echo: Echo | None = None
     epoch: Counter = 0
+    leased: bool = False
 
 
 class EventKind(enum.StrEnum):
@@ -276,6 +317,19 @@ class EventKind(enum.StrEnum):
     TAKEOVER_REQUESTED = "takeover.requested"
     TAKEOVER_CLEARED = "takeover.cleared"
     ALARM = "alarm"
+
+
+class PathOption(msgspec.Struct, frozen=True):
+    """A way on that the vehicle offers with its request; `commands.AlternatePath` takes it.
+
+    Attributes:
+        text: In words, as the vehicle says it.
+        points: For the map.
+    """
+
+    option_id: Token
+    text: Annotated[str, Meta(max_length=200)]
+    points: Annotated[list[Position], Meta(max_length=200)] = []
 
 
 class VehicleEvent(msgspec.Struct, frozen=True):
@@ -287,6 +341,10 @@ class VehicleEvent(msgspec.Struct, frozen=True):
         respond_within_s: After this the vehicle acts by itself (0: no limit).
         reason: Machine-readable ("obstacle", "blocked", "sensor", ...).
         text: In words, as the vehicle says it.
+        alarm: For `alarm`: the row of the hub's catalogue ("passenger.stop_button"); one
+            that the hub does not know is counted and logged.
+        active: For `alarm`: the condition is there, or is gone.
+        options: For `takeover.requested`: ways on that the vehicle offers.
     """
 
     session_id: Token
@@ -297,151 +355,20 @@ class VehicleEvent(msgspec.Struct, frozen=True):
     text: Text = ""
     respond_within_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     subject_id: Annotated[str, Meta(max_length=64)] = ""
+    alarm: Annotated[str, Meta(max_length=64)] = ""
+    active: bool = True
+    options: Annotated[list[PathOption], Meta(max_length=4)] = []
 
     def check(self) -> None:
         """Raise ProtocolError for values that a type cannot exclude."""
         finite(self.respond_within_s, 0.0, 3600.0, "respond_within_s")
+        for option in self.options:
+            for longitude, latitude in option.points:
+                finite(longitude, -180.0, 180.0, "longitude")
+                finite(latitude, -90.0, 90.0, "latitude")
 
 
 class EventAck(msgspec.Struct, frozen=True):
     """H→V: the event is recorded; stop repeating it."""
 
     event_id: Token
-
-
-class Stop(msgspec.Struct, frozen=True, tag="stop", forbid_unknown_fields=True):
-    """Stop now. Needs no lease and no fresh epoch: it is the safe direction."""
-
-    never_waits: ClassVar[bool] = True
-
-
-class Resume(msgspec.Struct, frozen=True, tag="resume", forbid_unknown_fields=True):
-    """Go on autonomously, decided by a person who was shown the picture.
-
-    Attributes:
-        request_id: Event id of the take-over request this answers; may be empty.
-    """
-
-    never_waits: ClassVar[bool] = False
-
-    request_id: Annotated[str, Meta(max_length=64)] = ""
-
-
-class LimitSpeed(msgspec.Struct, frozen=True, tag="limit_speed", forbid_unknown_fields=True):
-    """Drive no faster than this until `issued_ns` + `hold_ms` on the vehicle's clock; the
-    newest one holds. Without a limit that still holds the vehicle drives by its own lower
-    default: silence never means *no limit*.
-
-    Attributes:
-        max_speed_mps: At most this fast, m/s; the vehicle's own limits stay.
-        hold_ms: For how long from `issued_ns`, without being renewed.
-        source: Who limits, for the vehicle's log (`operator.LimitSource`).
-    """
-
-    never_waits: ClassVar[bool] = False
-
-    max_speed_mps: Annotated[float, Meta(ge=0, le=100)]
-    hold_ms: Annotated[int, Meta(ge=1, le=60_000)]
-    source: Annotated[str, Meta(max_length=32)] = ""
-
-
-class MinimalRisk(msgspec.Struct, frozen=True, tag="minimal_risk", forbid_unknown_fields=True):
-    """Perform your own minimal-risk manoeuvre now; only a `resume` ends it.
-
-    Attributes:
-        reason: Machine-readable, for the vehicle's log.
-    """
-
-    never_waits: ClassVar[bool] = False
-
-    reason: Annotated[str, Meta(max_length=64)] = ""
-
-
-Body = Stop | Resume | LimitSpeed | MinimalRisk
-
-
-class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """H→V, QoS 1, never retained: one order to one vehicle.
-
-    Attributes:
-        command_id: Unique; a repetition is the same command and has one effect.
-        session_id: The vehicle session it is meant for. Empty only for `stop`
-            sent before the hub has heard a heartbeat.
-        epoch: Fencing token, strictly rising over hub restarts and lease changes.
-        seq: Strictly rising within the epoch.
-        issued_ns: *Vehicle* monotonic clock at issue, as the hub estimates it from
-            the last heartbeat (`sent_ns` + time since its arrival; early by the
-            uplink delay, so a command expires rather too soon than too late).
-            0 only for `stop` sent before the hub has heard a heartbeat.
-        ttl_ms: The vehicle refuses it once its clock passes `issued_ns` + ttl.
-        operator: Who gave it, for the vehicle's own log.
-        tag: See `protocols.tags`.
-    """
-
-    command_id: Token
-    session_id: Annotated[str, Meta(max_length=64)]
-    epoch: Counter
-    seq: Counter
-    issued_ns: Nanoseconds
-    ttl_ms: Annotated[int, Meta(ge=1, le=60_000)]
-    body: Body
-    operator: Annotated[str, Meta(max_length=64)] = ""
-    tag: Annotated[str, Meta(max_length=64)] = ""
-
-    def with_tag(self, tag: str) -> Command:
-        """Return the same command with another tag."""
-        return Command(
-            self.command_id,
-            self.session_id,
-            self.epoch,
-            self.seq,
-            self.issued_ns,
-            self.ttl_ms,
-            self.body,
-            self.operator,
-            tag,
-        )
-
-
-class ResultState(enum.StrEnum):
-    """How far a command has come at the vehicle."""
-
-    RECEIVED = "received"
-    APPLIED = "applied"
-    REFUSED = "refused"
-
-
-class RefusalReason(enum.StrEnum):
-    """Why a vehicle refuses a command."""
-
-    NONE = ""
-    BAD_TAG = "bad_tag"
-    WRONG_SESSION = "wrong_session"
-    OLD_EPOCH = "old_epoch"
-    OLD_SEQ = "old_seq"
-    EXPIRED = "expired"
-    FROM_THE_FUTURE = "from_the_future"
-    UNKNOWN_TYPE = "unknown_type"
-    MALFORMED = "malformed"
-    RETAINED = "retained"
-    OUTSIDE_ENVELOPE = "outside_envelope"
-    NOT_POSSIBLE_NOW = "not_possible_now"
-
-
-class CommandResult(msgspec.Struct, frozen=True):
-    """V→H, QoS 1: one step of one command.
-
-    `applied` means that the effect is reached as far as the vehicle decides it:
-    for `stop`, that braking is commanded and the drive is off; the speed that
-    follows is in the telemetry.
-
-    Attributes:
-        at_ns: Vehicle monotonic clock.
-    """
-
-    session_id: Token
-    command_id: Token
-    state: ResultState
-    at_ns: Nanoseconds
-    reason: RefusalReason = RefusalReason.NONE
-    text: Text = ""

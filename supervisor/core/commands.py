@@ -72,6 +72,8 @@ def on_asked(
             return _resume(fleet, record, asked, asked.body, now_ns)
         case LimitSpeed() | MinimalRisk():
             return _refuse(fleet, asked, "not_supported", "only the hub itself gives this command")
+        case _:
+            return _refuse(fleet, asked, "not_supported", "this hub does not give this command")
 
 
 def on_recorded(

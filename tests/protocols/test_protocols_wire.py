@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from protocols import operator, strip, tags, vehicle
+from protocols import authority, drive, operator, strip, tags, vehicle
 from protocols.codec import MAX_MQTT_PAYLOAD, ProtocolError, decode, encode, finite
 from protocols.ids import check_name
 from protocols.topics import (
@@ -53,16 +53,37 @@ EXAMPLES = [
     vehicle.CommandResult("run-1", "c", vehicle.ResultState.APPLIED, 1),
     vehicle.HubHeartbeat("hub", 1, 2),
     vehicle.EventAck("e"),
-    vehicle.Command("c", "run-1", 1, 2, 3, 4, vehicle.Resume("e1"), "hanako", "tag"),
+    drive.DriveFrame("run-1", 1, 2, 3, True, 1.5, -0.1, 0.0),
+    drive.StopFrame("c", "hanako"),
+    authority.AskControl("maebashi/bus-01", authority.Purpose.DRIVE, "e1", "no answer"),
+    authority.SeatReport(True, True, True, True),
+    *(
+        vehicle.Command("c", "run-1", 1, 2, 3, 4, body, "hanako", "tag")
+        for body in (
+            vehicle.Stop(), vehicle.EmergencyStop(), vehicle.Wait("e1", 30.0),
+            vehicle.AlternatePath("e1", "left"), vehicle.PullOver("e1"),
+            vehicle.FollowPath([(139.0, 36.0), (139.1, 36.0)], 2.0),
+            vehicle.LimitSpeed(2.5, 1_000), vehicle.MinimalRisk("x"),
+            vehicle.TakeControl("hanako", authority.Purpose.ASSIST),
+            vehicle.ReleaseControl("handed_back"), vehicle.Doors(True),
+            vehicle.Announce("発車します"), vehicle.Implement(True, None),
+            vehicle.Resume("e1"),
+        )
+    ),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("message", EXAMPLES, ids=lambda m: type(m).__name__)
+def named(message: msgspec.Struct) -> str:
+    body = getattr(message, "body", None)
+    return type(message).__name__ + ("" if body is None else f"-{type(body).__name__}")
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=named)
 def test_every_message_survives_its_journey(message: msgspec.Struct) -> None:
     assert decode(encode(message), type(message)) == message
 
 
-@pytest.mark.parametrize("message", EXAMPLES[:7], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("message", EXAMPLES[:7], ids=named)
 def test_a_newer_vehicle_may_say_more(message: msgspec.Struct) -> None:
     longer = encode(message)[:-1] + b',"new_in_version_2":[1,2]}'
     assert decode(longer, type(message)) == message
@@ -80,7 +101,7 @@ def test_a_command_with_an_unknown_field_or_type_is_refused() -> None:
             decode(changed, vehicle.Command)
 
 
-@pytest.mark.parametrize("message", EXAMPLES, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("message", EXAMPLES, ids=named)
 def test_a_message_cut_anywhere_is_malformed(message: msgspec.Struct) -> None:
     whole = encode(message)
     for end in range(len(whole)):
@@ -253,3 +274,41 @@ def test_console_messages_are_tagged_and_closed() -> None:
         assert kind.__struct_config__.forbid_unknown_fields
     ask = operator.AskStop("c1", "maebashi/bus-01")
     assert decode(encode(ask), operator.FromConsole) == ask
+
+
+def test_a_sealed_frame_is_bound_to_every_byte_and_to_its_key() -> None:
+    key = drive.drive_key(KEY, BUS, 7, "hanako")
+    frame = drive.DriveFrame("run-1", 7, 1, 5, True, 1.0)
+    data = drive.seal(frame, key)
+    assert drive.read(data) == frame
+    assert drive.sealed_by(data, key)
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        assert not drive.sealed_by(bytes(changed), key)
+    others = [
+        drive.drive_key(KEY, BUS, 8, "hanako"),
+        drive.drive_key(KEY, BUS, 7, "taro"),
+        drive.drive_key(KEY, VehicleId("maebashi", "bus-02"), 7, "hanako"),
+        drive.drive_key(bytes(32), BUS, 7, "hanako"),
+        drive.stop_key(KEY, BUS, "hanako"),
+    ]
+    assert not any(drive.sealed_by(data, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "malformed"),
+        (bytes(32), "malformed"),
+        (bytes(32) + b"{}", "malformed"),
+        (bytes(2_000), "oversize"),
+        (bytes(32) + b'{"type":"drive","session_id":"s","epoch":1,"seq":1,"issued_ns":1,'
+         b'"deadman":true,"speed_mps":99}', "malformed"),
+    ],
+    ids=["empty", "tag-only", "no-type", "long", "too-fast"],
+)  # fmt: skip
+def test_a_frame_that_is_none_is_refused_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        drive.read(data)
+    assert caught.value.reason == reason
