@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { LABELS, label } from './labels.js';
+import { LABELS, TOPICS, label } from './labels.js';
 
 const HERE = new URL('..', import.meta.url);
-const SOURCES = ['panels', 'shell', 'core'].flatMap((room) =>
+const SOURCES = ['.', 'panels', 'shell', 'core'].flatMap((room) =>
   readdirSync(new URL(`${room}/`, HERE))
     .filter((name) => name.endsWith('.js'))
     .map((name) => readFileSync(new URL(`${room}/${name}`, HERE), 'utf8')),
@@ -16,6 +16,12 @@ test('every label has both languages and the same values in them', () => {
     const names = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([name]) => name).sort().join();
     assert.equal(names(ja), names(en), key);
   }
+});
+
+test('no label is in two files, and every file is in the catalogue', () => {
+  const keys = TOPICS.flatMap((topic) => Object.keys(topic));
+  assert.deepEqual(keys.filter((key, at) => keys.indexOf(key) !== at), []);
+  assert.equal(TOPICS.length, readdirSync(new URL('labels/', import.meta.url)).length);
 });
 
 test('every label that the sources name exists', () => {
