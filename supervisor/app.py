@@ -70,6 +70,9 @@ TALK_REFUSALS: Final = {
 }
 """Why an operator's voice does not reach a vehicle, by the media plane's reason."""
 
+AUDIT_FILE: Final = "audit.sqlite"
+"""In the state folder."""
+
 REPLACEABLE: Final = (
     events.TelemetryReceived,
     events.LinkSampled,
@@ -166,7 +169,7 @@ class Hub:
         known = set(configured)
         self._access = Access(credentials, counters=self.counters)
         self._audit = AuditWriter(
-            AuditStore.open(self._state_dir / "audit.sqlite"),
+            AuditStore.open(self._state_dir / AUDIT_FILE),
             counters=self.counters,
             on_written=self.submit,
         )

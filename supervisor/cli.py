@@ -6,12 +6,14 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 import uvloop
 from rich.console import Console as Terminal
@@ -21,11 +23,11 @@ from protocols.codec import ProtocolError
 from protocols.operator import Role
 from protocols.topics import VehicleId
 from supervisor import __version__, demo
-from supervisor.app import Hub
+from supervisor.app import AUDIT_FILE, Hub
 from supervisor.config import ROOT, ConfigError, load
 from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
 from supervisor.console.listening import ListenError
-from supervisor.evidence import replay_report
+from supervisor.evidence import audit, replay_report
 from supervisor.evidence.audit import AuditError
 from supervisor.evidence.replay import Replay, Wanted, find_segments
 from supervisor.evidence.segments import JournalError
@@ -38,6 +40,7 @@ log = logging.getLogger("enkan.cli")
 EXIT_DIFFERENT = 1
 EXIT_USAGE = 2
 EXIT_CANNOT_START = 4
+HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 REFUSALS = (
     AuditError,
@@ -198,6 +201,40 @@ def replay_command(
     for line in replay_report.summary_lines(summary):
         typer.echo(line)
     raise SystemExit(EXIT_DIFFERENT if summary.difference is not None else 0)
+
+
+@app.command("verify")
+def verify_command(
+    store: Annotated[
+        Path, typer.Argument(help="The audit store, or the hub's state folder that holds it.")
+    ],
+    head: Annotated[
+        str, typer.Option(help="A head noted down earlier, NUMBER:HASH: is it still in there?")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Check an audit store's chain of hashes, offline; changes nothing.
+
+    Prints the head of the chain: keep a copy of it elsewhere, since nothing inside a
+    file can show that its end was cut off. Ends with code 1 if a record is missing,
+    altered or unreadable, and names the first such record.
+    """
+    known: tuple[int, str] | None = None
+    if head:
+        number, colon, digest = head.partition(":")
+        if not colon or not number.isdecimal() or not HASH.fullmatch(digest):
+            raise typer.BadParameter("expected NUMBER:HASH, as this command prints it")
+        known = int(number), digest.lower()
+    file = store / AUDIT_FILE if store.is_dir() else store
+    result = audit.verify(file, known)
+    if as_json:
+        typer.echo(msgspec.json.encode(result._asdict()).decode())
+    elif result.ok:
+        typer.echo(f"intact: {result.records} records, head {result.records}:{result.head}")
+    else:
+        typer.echo(f"BROKEN at record {result.first_broken}: {result.reason}")
+        typer.echo(f"the {result.records} records before it are intact")
+    raise SystemExit(0 if result.ok else EXIT_DIFFERENT)
 
 
 # ------------------------------------------------------------------ credentials

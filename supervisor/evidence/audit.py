@@ -346,8 +346,15 @@ class AuditWriter:
             self._on_written(AuditWritten(entry.record.record_id, ok=self._healthy))
 
 
-def verify(path: Path) -> VerifyResult:
+def verify(path: Path, known: tuple[int, str] | None = None) -> VerifyResult:
     """Check every record of a store against the chain; changes nothing.
+
+    A chain cannot tell that its own end was cut off, or that all of it was written anew:
+    only a head noted down elsewhere can.
+
+    Args:
+        path: The file.
+        known: Number and hash (hexadecimal) of a record, noted down earlier.
 
     Raises:
         AuditError: There is no such file.
@@ -367,12 +374,18 @@ def verify(path: Path) -> VerifyResult:
                     False, last, seq, f"record {seq} or its hash was altered", head.hex()
                 )
             last, head = seq, digest
+            if known is not None and known[0] == seq and known[1] != digest.hex():
+                why = f"record {seq} is not the one that was noted down: the chain was rewritten"
+                return VerifyResult(False, last - 1, seq, why, head.hex())
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
         return VerifyResult(
             False, last, last + 1, f"record {last + 1} cannot be read: {error}", head.hex()
         )
     finally:
         connection.close()
+    if known is not None and known[0] > last:
+        why = f"record {last + 1} is missing: the chain goes up to {known[0]} at least"
+        return VerifyResult(False, last, last + 1, why, head.hex())
     return VerifyResult(True, last, None, "", head.hex())
 
 

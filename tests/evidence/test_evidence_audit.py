@@ -97,6 +97,30 @@ def test_a_truncated_file_is_found_and_what_is_readable_before_is_counted(tmp_pa
     assert result.first_broken == result.records + 1
 
 
+def test_a_cut_off_end_and_a_rewritten_chain_are_found_against_a_head_noted_down(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.sqlite"
+    store = AuditStore.open(path)
+    store.append([Entry(n, record(n)) for n in range(10)])
+    noted = store.head
+    store.append([Entry(n, record(n)) for n in range(10, 20)])
+    store.close()
+    assert verify(path, noted).ok
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM audit WHERE seq > 8")
+    assert verify(path).ok, "nothing inside shows it"
+    assert verify(path, noted)[:3] == (False, 8, 9)
+    path.unlink()
+    path.with_name(path.name + "-wal").unlink(missing_ok=True)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    again = AuditStore.open(path)
+    again.append([Entry(n, record(n, "forged")) for n in range(12)])
+    again.close()
+    assert verify(path).ok
+    assert verify(path, noted)[:3] == (False, 9, 10)
+
+
 def test_a_damaged_last_record_and_a_foreign_file_stop_the_start_with_advice(tmp_path: Path):
     path = tmp_path / "audit.sqlite"
     filled(path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from supervisor.core.fleet import Fleet
 from supervisor.core.snapshot import capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
+from supervisor.evidence.audit import AuditStore, Entry
 from supervisor.evidence.journal import About, Journal, JournalConfig
 from supervisor.evidence.segments import core_fingerprint
 from support.fleet import prepare_hub
@@ -133,3 +136,23 @@ def test_a_replay_says_identical_different_or_why_it_cannot(tmp_path: Path) -> N
     assert "first difference: step 3" in different.stdout
     assert 'expected: Count {"type":"Count","name":"session","reason":"new"}' in different.stdout
     assert "got:      nothing" in different.stdout
+
+
+def test_an_audit_store_is_intact_or_the_first_broken_record_is_named(tmp_path: Path) -> None:
+    assert_refused(enkan("verify", str(tmp_path / "no.sqlite")), "does not exist")
+    path = tmp_path / "audit.sqlite"
+    store = AuditStore.open(path)
+    store.append([Entry(n, effects.Record(f"r{n}", "k", "a", "s", {"n": n})) for n in range(5)])
+    number, digest = store.head
+    store.close()
+    intact = enkan("verify", str(tmp_path))
+    assert intact.returncode == 0, intact.stderr
+    assert f"intact: 5 records, head {number}:{digest}" in intact.stdout
+    assert enkan("verify", str(tmp_path), "--head", f"{number}:{digest}").returncode == 0
+    assert enkan("verify", str(tmp_path), "--head", "5:beef").returncode == 2
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit SET actor = 'somebody else' WHERE seq = 3")
+    broken = enkan("verify", str(path), "--json")
+    assert broken.returncode == 1
+    said = json.loads(broken.stdout)
+    assert (said["ok"], said["records"], said["first_broken"]) == (False, 2, 3)
