@@ -30,7 +30,7 @@ from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from supervisor import __version__, clock
 from supervisor.config import ROOT, ConfigError, HubConfig
-from supervisor.console.access import Access, talk_rank
+from supervisor.console.access import Access, may_stop, talk_rank
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
 from supervisor.core import effects, events, views
@@ -198,6 +198,7 @@ class Hub:
             ),
             authorise_watcher=self._authorise_watcher,
             talk_rank=lambda sign_in: talk_rank(self._access.who(sign_in)),
+            may_stop=lambda sign_in: may_stop(self._access.who(sign_in)),
             on_talk_refused=self._talk_refused,
             state_dir=self._state_dir,
             publisher_right=lambda vehicle_id: (

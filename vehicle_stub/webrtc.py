@@ -50,6 +50,9 @@ _PEER: Final = "_RTCPeerConnection"
 HANDSHAKE_ROUND_TRIPS: Final = 4
 """Of ICE (a check, a nomination) and DTLS (two flights each way)."""
 
+STOP_LABEL: Final = "stop"
+"""Emergency stops come here, so that no command can hold one up; else like the other."""
+
 LONGEST_ROUND_TRIP_NS: Final = 1_500_000_000
 
 SOUND_KBPS: Final = 64
@@ -118,9 +121,8 @@ class MediaSession:
         if speaker is not None:
             self._peer.on("track", self._on_track)
         if frames is not None:
-            # We open one, and take one the hub opens: both ends may be the first.
-            self.channel = self._peer.createDataChannel(LABEL, ordered=False, maxRetransmits=0)
-            self._on_channel(self.channel)
+            # We open them, and take those the hub opens: both ends may be the first.
+            self.channel, _ = (self._open_channel(label) for label in (LABEL, STOP_LABEL))
             self._peer.on("datachannel", self._on_channel)
 
     async def offer(self) -> str:
@@ -215,9 +217,15 @@ class MediaSession:
         if track.kind == "audio" and self._speaker is not None:
             self._speaker.listen(track)
 
+    def _open_channel(self, label: str) -> RTCDataChannel:
+        channel = self._peer.createDataChannel(label, ordered=False, maxRetransmits=0)
+        self._on_channel(channel)
+        return channel
+
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label != LABEL or channel.ordered or channel.maxRetransmits != 0:
-            log.warning("media: a data channel other than %r is refused", LABEL)
+        known = channel.label in (LABEL, STOP_LABEL)
+        if not known or channel.ordered or channel.maxRetransmits != 0:
+            log.warning("media: a data channel other than %r and %r is refused", LABEL, STOP_LABEL)
             channel.close()
             return
         channel.on("message", self._on_frame)

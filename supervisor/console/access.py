@@ -116,6 +116,11 @@ def talk_rank(operator: Operator | None) -> int:
     return SUPERVISOR_TALK_RANK if operator.role is Role.SUPERVISOR else OPERATOR_TALK_RANK
 
 
+def may_stop(operator: Operator | None) -> bool:
+    """Return whether somebody may stop vehicles."""
+    return operator is not None and allowed(operator.role, Operation.STOP)
+
+
 class SignedIn(msgspec.Struct, frozen=True):
     """A successful sign-in: the cookie's value, and who it stands for."""
 

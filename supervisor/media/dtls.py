@@ -41,10 +41,16 @@ _PROFILES: Final = sorted(SRTP_PROFILES, key=lambda profile: profile is not SRTP
 
 
 CHANNEL_LABEL: Final = "command"
+STOP_LABEL: Final = "stop"
+"""Emergency stops, which need no grant (`supervisor.media.commands`)."""
+
+CHANNEL_LABELS: Final = frozenset({CHANNEL_LABEL, STOP_LABEL})
 MAX_FRAME: Final = 1_200
 """Bytes of one frame: about one SCTP packet."""
 
 MAX_FRAMES_WAITING: Final = 8
+"""Of one channel."""
+
 SCTP_PORT: Final = 5_000
 SCTP_WINDOW: Final = 65_536
 """Bytes of unfinished messages a peer may leave with us."""
@@ -130,11 +136,12 @@ Frame = bytes | str
 
 
 class Channel:
-    """The one data channel of a peer: unordered, never retransmitted, bounded.
+    """The data channels of a peer: unordered, never retransmitted, bounded.
 
-    It is an SCTP association (RFC 8831) over a peer's DTLS. The peer opens the channel;
-    another label, or one that would be ordered or repeated, is refused. An association
-    that breaks the protocol or a bound ends, the media go on.
+    It is an SCTP association (RFC 8831) over a peer's DTLS. The peer opens the channels
+    "command" and "stop", once each; another label, or one that would be ordered or
+    repeated, is refused. An association that breaks the protocol or a bound ends, the
+    media go on.
     """
 
     _role = "server"
@@ -142,16 +149,16 @@ class Channel:
     def __init__(
         self,
         port: int,
-        on_frame: Callable[[Frame], None],
-        on_open: Callable[[bool], None],
+        on_frame: Callable[[str, Frame], None],
+        on_open: Callable[[str, bool], None],
         count: Callable[[str], None],
     ) -> None:
         """Prepare a channel.
 
         Args:
             port: The peer's SCTP port.
-            on_frame: Takes each message.
-            on_open: Told True when the channel opens, False when it is gone.
+            on_frame: Takes each message, with the label of its channel.
+            on_open: Told a label and True when that channel opens, False when it is gone.
             count: Told why something was dropped.
         """
         self._port = port
@@ -160,14 +167,9 @@ class Channel:
         self._count = count
         self._dtls: RTCDtlsTransport | None = None
         self._sctp: RTCSctpTransport | None = None
-        self._channel: RTCDataChannel | None = None
+        self._channels: dict[str, RTCDataChannel] = {}
         self._left = SCTP_PER_S
         self._second = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether frames can be sent."""
-        return self._channel is not None and self._channel.readyState == "open"
 
     # What RTCSctpTransport takes for its DTLS transport
 
@@ -207,27 +209,28 @@ class Channel:
         sctp, self._sctp = self._sctp, None
         if sctp is not None:
             await sctp.stop()
-        self._gone()
+        for label in list(self._channels):
+            self._gone(label)
 
-    def _gone(self) -> None:
-        if self._channel is not None:
-            self._channel = None
-            self._on_open(False)
+    def _gone(self, label: str) -> None:
+        if self._channels.pop(label, None) is not None:
+            self._on_open(label, False)
 
     def _opened(self, channel: RTCDataChannel) -> None:
+        label = channel.label
         if (
-            channel.label != CHANNEL_LABEL
+            label not in CHANNEL_LABELS
             or channel.ordered
             or channel.maxRetransmits != 0
-            or self._channel is not None
+            or label in self._channels
         ):
             self._count("channel_refused")
             channel.close()
             return
-        self._channel = channel
-        channel.on("message", self._on_frame)
-        channel.on("close", self._gone)
-        self._on_open(True)
+        self._channels[label] = channel
+        channel.on("message", lambda frame: self._on_frame(label, frame))
+        channel.on("close", lambda: self._gone(label))
+        self._on_open(label, True)
 
     async def _handle_data(self, data: bytes) -> None:
         sctp = self._sctp
@@ -264,23 +267,22 @@ class Channel:
             return "too many gaps"
         return ""
 
-    def send(self, frame: Frame) -> bool:
-        """Send one frame; False if the channel is not open.
+    def send(self, frame: Frame, label: str = CHANNEL_LABEL) -> bool:
+        """Send one frame; False if that channel is not open.
 
-        Of frames that wait because the path is slower than they come, the oldest are
-        dropped: an old command is of no use.
+        Of a channel's frames that wait because the path is slower than they come, the
+        oldest are dropped: an old command is of no use. Stops wait on their own channel,
+        so that no command drops one.
         """
-        sctp, channel = self._sctp, self._channel
+        sctp, channel = self._sctp, self._channels.get(label)
         if sctp is None or channel is None or channel.readyState != "open":
             return False
         waiting = sctp._data_channel_queue
-        if len(waiting) >= MAX_FRAMES_WAITING:
-            for index, (owner, kind, data) in enumerate(waiting):
-                if owner is channel and kind != WEBRTC_DCEP:
-                    del waiting[index]
-                    channel._addBufferedAmount(-len(data))
-                    self._count("path_busy")
-                    break
+        mine = [entry for entry in waiting if entry[0] is channel and entry[1] != WEBRTC_DCEP]
+        if len(mine) >= MAX_FRAMES_WAITING:
+            waiting.remove(mine[0])
+            channel._addBufferedAmount(-len(mine[0][2]))
+            self._count("path_busy")
         channel.send(frame)
         return True
 

@@ -151,6 +151,7 @@ class OpenWatcher(_Message, frozen=True):
         sctp_port: Of his data channel; 0: none.
         talk: Codecs in which he may talk to the vehicle; empty: he may not.
         talk_rank: See `supervisor.media.talk`.
+        may_stop: His frames on the channel "stop" reach the vehicle.
     """
 
     session: str
@@ -162,6 +163,7 @@ class OpenWatcher(_Message, frozen=True):
     sctp_port: int = 0
     talk: list[Codec] = []
     talk_rank: int = 1
+    may_stop: bool = False
     memo: bytes = b""
 
 

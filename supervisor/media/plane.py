@@ -62,6 +62,7 @@ class MediaPlane:
         authorise_publisher: May this bearer token publish this vehicle?
         authorise_watcher: Returns the sign-in that asks, None if nobody is signed in.
         talk_rank: Returns how far a sign-in may talk to vehicles, see `media.talk`.
+        may_stop: Returns whether a sign-in may stop vehicles, whoever has control.
         on_talk_refused: Takes a sign-in, the vehicle he talks to, and why he is not
             heard: `busy`, `preempted`, `unheard`.
         state_dir: Where workers listen for the next hub; None: they end with this one.
@@ -80,6 +81,7 @@ class MediaPlane:
         authorise_publisher: Callable[[VehicleId, str], bool],
         authorise_watcher: Callable[[Request], Awaitable[str | None]],
         talk_rank: Callable[[str], int] = lambda sign_in: 1,
+        may_stop: Callable[[str], bool] = lambda sign_in: False,
         on_talk_refused: Callable[[str, VehicleId, str], None] = lambda who, vehicle, why: None,
         state_dir: Path | None = None,
         publisher_right: Callable[[VehicleId], str | None] = lambda vehicle_id: None,
@@ -90,6 +92,7 @@ class MediaPlane:
         self.authorise_publisher = authorise_publisher
         self.authorise_watcher = authorise_watcher
         self._talk_rank = talk_rank
+        self._may_stop = may_stop
         self._on_talk_refused = on_talk_refused
         self._publisher_right = publisher_right
         self._sign_in_valid = sign_in_valid
@@ -245,6 +248,7 @@ class MediaPlane:
                 data_port(served),
                 talk_codecs(served),
                 rank,
+                self._may_stop(account),
                 session.memo(),
             ),
         )

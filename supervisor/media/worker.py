@@ -217,8 +217,12 @@ class Worker:
         commands = self._commands
         return Channel(
             port,
-            on_frame=lambda frame: commands.on_frame(peer, frame, clock.monotonic_ns()),
-            on_open=lambda is_open: commands.on_open(peer, is_open, clock.monotonic_ns()),
+            on_frame=lambda label, frame: commands.on_frame(
+                peer, label, frame, clock.monotonic_ns()
+            ),
+            on_open=lambda label, is_open: commands.on_open(
+                peer, label, is_open, clock.monotonic_ns()
+            ),
             count=lambda reason: self._counters.add("media_channel_dropped", reason),
         )
 
@@ -259,8 +263,7 @@ class Worker:
         if peer.session not in self._router.peers:
             return
         self._router.remove(peer)
-        if peer.channel is not None:
-            self._commands.on_open(peer, False, clock.monotonic_ns())
+        self._commands.forget(peer)
         if peer.task is not None and peer.task is not asyncio.current_task():
             peer.task.cancel()
         self._tell(ipc.PeerClosed(peer.session, reason))

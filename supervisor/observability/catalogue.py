@@ -403,14 +403,14 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter(
         "media_command_frames",
         "media_command_frames",
-        "Frames passed on by the data channel",
+        "Frames passed on by the data channels, by where to; `stop`: emergency stops",
         label="direction",
         unit="frames",
     ),
     _counter(
         "media_command_frames_refused",
         "media_command_refused",
-        "Frames of the data channel not passed on, by cause",
+        "Frames of the data channels not passed on, by cause",
         label="reason",
         unit="frames",
     ),

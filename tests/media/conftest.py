@@ -195,7 +195,7 @@ def make_plane(
         on_event=events.append,
         authorise_publisher=lambda vehicle, token: publishers.get(token) == vehicle,
         authorise_watcher=_account,
-        **more,
+        **{"may_stop": lambda sign_in: sign_in == "operator", **more},
     )
 
 

@@ -93,6 +93,25 @@ async def passes(media, source, target, frame):
     assert frame in target.got
 
 
+async def test_a_stop_passes_without_a_grant_from_whom_the_role_lets_stop(hub, peer, media):
+    bus, vehicle = await dialled(hub, peer, media, WHIP)
+    stops = Line(bus.pc, label="stop")
+    _, holder = await dialled(hub, peer, media, WHEP, token=media.OTHER, label="stop")
+    seat, line = await dialled(hub, peer, media, WHEP)
+    emergency = Line(seat.pc, label="stop")
+    await opened(media, vehicle, stops, holder, line, emergency)
+    hub.plane.set_grant(media.BUS, "other", 3)
+    await passes(media, emergency, stops, b"stop")
+    holder.channel.send(b"his role may not")
+    await media.until(lambda: refused(hub).get("stop_role"), "refused for its role")
+    stops.channel.send(b"from the vehicle")
+    await media.until(lambda: refused(hub).get("stop_from_vehicle"), "the wrong way")
+    assert set(stops.got) == {b"stop"}
+    assert vehicle.got == []
+    stops.channel.close()
+    await passes(media, emergency, vehicle, b"on the other channel")
+
+
 async def test_too_large_and_too_many_frames_are_counted_and_dropped(hub, peer, media):
     _, vehicle = await dialled(hub, peer, media, WHIP)
     _, holder = await dialled(hub, peer, media, WHEP)
@@ -116,6 +135,7 @@ async def test_too_large_and_too_many_frames_are_counted_and_dropped(hub, peer, 
     "options",
     [
         {"label": "chat"},
+        {"label": "stop", "ordered": True},
         {"ordered": True},
         {"maxRetransmits": None},
         {"maxRetransmits": 3},
