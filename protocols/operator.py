@@ -15,6 +15,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from protocols.alarms import AlarmSpecView as AlarmSpecView
+from protocols.alarms import AlarmState as AlarmState
+from protocols.alarms import AlarmText as AlarmText
+from protocols.alarms import AlarmView as AlarmView
 from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
@@ -157,38 +161,6 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     route: list[tuple[float, float]]
 
 
-class AlarmState(enum.StrEnum):
-    """ISA-18.2 states."""
-
-    NORMAL = "normal"
-    UNACKNOWLEDGED = "unacknowledged"
-    ACKNOWLEDGED = "acknowledged"
-    RETURNED_UNACKNOWLEDGED = "returned_unacknowledged"
-    SHELVED = "shelved"
-    SUPPRESSED_BY_DESIGN = "suppressed_by_design"
-    OUT_OF_SERVICE = "out_of_service"
-
-
-class AlarmView(msgspec.Struct, frozen=True, kw_only=True):
-    """One alarm instance. `normal` means: remove it from the list.
-
-    Attributes:
-        id: `key` + `@` + vehicle id; one instance per key and vehicle.
-        key: Row of the alarm catalogue; texts and runbook come from there.
-        priority: 1 urgent, 2 high, 3 low.
-    """
-
-    id: str
-    key: str
-    vehicle: str
-    priority: int
-    state: AlarmState
-    raised_ns: int
-    changed_ns: int
-    acknowledged_by: str = ""
-    detail: str = ""
-
-
 class RequestState(enum.StrEnum):
     """Where a take-over request stands."""
 
@@ -249,26 +221,6 @@ class CommandView(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: int | None = None
     applied_ns: int | None = None
     reason: str = ""
-
-
-class AlarmText(msgspec.Struct, frozen=True):
-    """Words of one alarm in one language."""
-
-    title: str
-    cause: str
-    consequence: str
-    action: str
-
-
-class AlarmSpecView(msgspec.Struct, frozen=True):
-    """One catalogue row as the console needs it."""
-
-    key: str
-    priority: int
-    respond_within_s: float
-    runbook: str
-    ja: AlarmText
-    en: AlarmText
 
 
 # ---------------------------------------------------------------- hub → console

@@ -22,7 +22,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from protocols.operator import AlarmState, AlarmView
+from protocols.alarms import AlarmState, AlarmView
 from supervisor.core.catalogue import AlarmSpec
 from supervisor.core.effects import AnyEffect, Count, ShowAlarm
 from supervisor.core.ledger import Ledger

@@ -141,7 +141,7 @@ def core_fingerprint() -> str:
     """Return a hash over the sources that decide: `supervisor.core` and `protocols`."""
     digest = hashlib.sha256()
     for folder in ("supervisor/core", "protocols"):
-        for path in sorted((ROOT / folder).glob("*.py")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,156 @@
+"""Sites without a vehicle: gates, traps, people with wearables. None of their rooms is
+there yet: each row names the one that it waits for, and nobody can raise it until then.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocols.alarms import AlarmText
+from supervisor.core.catalogue.keys import (
+    BROKER_DOWN,
+    GATE_LEVEL_HIGH,
+    GATE_LEVEL_RISING,
+    TRAP_TRIGGERED,
+    WEARER_SILENT,
+    WEARER_VITAL_ABNORMAL,
+)
+from supervisor.core.catalogue.spec import AlarmSpec, Escalation, Priority, Source
+
+ROWS: Final[tuple[AlarmSpec, ...]] = (
+    AlarmSpec(
+        key=GATE_LEVEL_HIGH,
+        priority=Priority.LOW,
+        safety=True,
+        respond_within_s=300.0,
+        on_delay_ms=0,
+        off_delay_ms=60_000,
+        latching=True,
+        shelvable=True,
+        suppressed_by=(),
+        source=Source.HUB,
+        kinds=(),
+        escalation=Escalation.SUPERVISOR,
+        waits_for="gate sensors (field case 9, drainage channel and gates)",
+        ja=AlarmText(
+            "水位超過",
+            "水門または水路の水位が警戒値を超えました。",
+            "周辺の圃場や道路が浸水します。",
+            "カメラで水面を確かめ、決められた順に水門の担当へ連絡してください。",
+        ),
+        en=AlarmText(
+            "Water level high",
+            "The level at a gate or channel is above its warning value.",
+            "Fields and roads around it will be flooded.",
+            "Confirm by the camera, then call the gate's keepers in the agreed order.",
+        ),
+    ),
+    AlarmSpec(
+        key=GATE_LEVEL_RISING,
+        priority=Priority.LOW,
+        safety=False,
+        respond_within_s=600.0,
+        on_delay_ms=0,
+        off_delay_ms=300_000,
+        latching=False,
+        shelvable=True,
+        suppressed_by=(GATE_LEVEL_HIGH,),
+        source=Source.HUB,
+        kinds=(),
+        escalation=Escalation.NONE,
+        waits_for="gate sensors (field case 9, drainage channel and gates)",
+        ja=AlarmText(
+            "水位の急上昇",
+            "水位が警戒値に向けて急に上がっています。",
+            "まもなく警戒値を超え、現場に人を送る時間がなくなります。",
+            "上流の雨とカメラを確かめ、水門の担当に準備を依頼してください。",
+        ),
+        en=AlarmText(
+            "Water level rising",
+            "The level rises fast towards its warning value.",
+            "It will be passed soon, and nobody will be there in time.",
+            "Look at the rain upstream and the camera; ask the gate's keepers to get ready.",
+        ),
+    ),
+    AlarmSpec(
+        key=TRAP_TRIGGERED,
+        priority=Priority.LOW,
+        safety=False,
+        respond_within_s=3600.0,
+        on_delay_ms=0,
+        off_delay_ms=0,
+        latching=True,
+        shelvable=True,
+        suppressed_by=(),
+        source=Source.HUB,
+        kinds=(),
+        escalation=Escalation.NONE,
+        waits_for="traps over HaLow (field case 16)",
+        ja=AlarmText(
+            "わな作動",
+            "鳥獣のわなが作動しました。",
+            "捕獲した動物が弱り、近づく人に危険があります。",
+            "静止画で中を確かめ、捕獲の担当者に場所と種類を知らせてください。",
+        ),
+        en=AlarmText(
+            "Trap triggered",
+            "A wildlife trap has closed.",
+            "The animal suffers, and people who come near are in danger.",
+            "See by the still what is inside; tell the trapper where and what.",
+        ),
+    ),
+    AlarmSpec(
+        key=WEARER_VITAL_ABNORMAL,
+        priority=Priority.HIGH,
+        safety=True,
+        respond_within_s=30.0,
+        on_delay_ms=10_000,
+        off_delay_ms=30_000,
+        latching=True,
+        shelvable=False,
+        suppressed_by=(),
+        source=Source.HUB,
+        kinds=(),
+        escalation=Escalation.SUPERVISOR,
+        waits_for="wearables (field case 10)",
+        ja=AlarmText(
+            "装着者の異常",
+            "作業者の心拍・体温・転倒の値が異常です。",
+            "熱中症や転倒で、助けを呼べない状態かもしれません。",
+            "本人に電話で声をかけ、応答がなければ位置を伝えて救護を向かわせてください。",
+        ),
+        en=AlarmText(
+            "Wearer in trouble",
+            "Heart rate, temperature or a fall of a worker is abnormal.",
+            "The worker may be unable to call for help.",
+            "Call the worker; without an answer send help to the position shown.",
+        ),
+    ),
+    AlarmSpec(
+        key=WEARER_SILENT,
+        priority=Priority.LOW,
+        safety=True,
+        respond_within_s=300.0,
+        on_delay_ms=60_000,
+        off_delay_ms=10_000,
+        latching=True,
+        shelvable=True,
+        suppressed_by=(BROKER_DOWN,),
+        source=Source.HUB,
+        kinds=(),
+        escalation=Escalation.SUPERVISOR,
+        waits_for="wearables (field case 10)",
+        ja=AlarmText(
+            "装着者の応答なし",
+            "作業者の装着端末から、値が届いていません。",
+            "異常が起きても分かりません。",
+            "最後の位置を確かめ、本人か近くの人に電話で無事を確かめてください。",
+        ),
+        en=AlarmText(
+            "Wearer silent",
+            "Nothing arrives from a worker's device.",
+            "Trouble would go unnoticed.",
+            "Look at the last position; call the worker, or somebody near.",
+        ),
+    ),
+)
