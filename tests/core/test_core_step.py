@@ -12,6 +12,7 @@ from protocols.codec import decode, encode
 from protocols.topics import VehicleId
 from supervisor.core import events as e
 from supervisor.core import views
+from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.counts import COUNTS, OBSERVATIONS
 from supervisor.core.effects import Count, Observe, SendCommand
 from supervisor.core.fleet import Fleet
@@ -144,7 +145,7 @@ def test_views_become_messages_of_the_console() -> None:
         commands=views.commands(world.fleet),
     )
     assert decode(encode(snapshot), operator.Snapshot) == snapshot
-    assert len(views.catalogue_view()) == 10
+    assert len(views.catalogue_view()) == len(CATALOGUE)
 
 
 def test_nonsense_from_a_console_is_counted_and_never_an_observation() -> None:
