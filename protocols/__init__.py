@@ -7,6 +7,7 @@ package alone.
     ids        names of sites, vehicles, cameras; what they may contain
     topics     the MQTT topic grammar `enkan/v1/{site}/{vehicle}/{stream}`
     vehicle    messages between a vehicle and the hub (MQTT, JSON)
+    link       clock exchanges between a vehicle and the hub (data channel, JSON)
     operator   messages between a console and the hub (WebSocket, JSON)
     codec      bytes <-> messages, with size limits and one error type
     tags       the HMAC that makes a command independent of the broker's honesty

@@ -10,7 +10,7 @@ with each Snapshot or Delta: a console that sees a gap reconnects. Every `*_ns` 
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -122,6 +122,8 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
         id: `site/vehicle`.
         state_at_ns: When mode, mrm, odd were last confirmed by the vehicle.
         link_at_ns: When the last heartbeat arrived.
+        link_why: Why the link is degraded: heartbeats are missing (`silent`), or the vehicle
+            is heard and hears nothing of the hub (`one_way`). Empty while it is not.
         clock_offset_ns: hub = vehicle + offset; None while untrusted.
         telemetry_gaps: Messages missed since the hub started.
         media: A publisher is connected.
@@ -147,6 +149,7 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ns: int | None
     clock_uncertainty_ns: int | None
     telemetry_gaps: int
+    link_why: Literal["", "silent", "one_way"] = ""
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,7 @@ AUDIT_FILE: Final = "audit.sqlite"
 REPLACEABLE: Final = (
     events.TelemetryReceived,
     events.LinkSampled,
+    events.ClockExchanged,
     events.PresentationReported,
     events.Tick,
 )

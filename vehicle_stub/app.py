@@ -28,6 +28,7 @@ from vehicle_stub.course import Course, CourseError, field_course, route_course
 from vehicle_stub.credentials import Credentials, load_credentials
 from vehicle_stub.drive import Drive
 from vehicle_stub.epochs import EpochError, EpochStore
+from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.publisher import MediaPublisher
 from vehicle_stub.sound import EngineSound, FileSound, Sound
 from vehicle_stub.sources import FileSource, LiveSource, Source
@@ -140,6 +141,7 @@ class VehicleApp:
                         self._random,
                         speaker,
                         self.command_frames,
+                        LinkFrames(session_id),
                     )
                     running.append(tasks.create_task(publisher.run(), name="media"))
                 await asked.wait()

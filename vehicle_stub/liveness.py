@@ -134,6 +134,10 @@ class Liveness:
             acts.append(Act.DIAL)
         return acts
 
+    def is_unheard(self, now_ns: int) -> bool:
+        """Return whether nothing came for so long that the way from there must be cut."""
+        return not self.refused and now_ns - self.heard_ns >= SILENT_NS
+
     def next_deadline_ns(self) -> int:
         """Return when to call `on_time` next."""
         deadlines = [self._check_ns]

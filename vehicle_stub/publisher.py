@@ -22,6 +22,7 @@ from vehicle_stub.backoff import Backoff
 from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.complaints import Complaints
+from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.liveness import Act, Liveness
 from vehicle_stub.sound import Sound, SoundTrack
 from vehicle_stub.speaker import Speaker
@@ -77,6 +78,7 @@ class MediaPublisher:
         source: random.Random,
         speaker: Speaker | None = None,
         frames: CommandFrames | None = None,
+        link_frames: LinkFrames | None = None,
     ) -> None:
         self.sessions = 0
         self.noticed = 0
@@ -87,6 +89,7 @@ class MediaPublisher:
         self._random = source
         self._speaker = speaker
         self._frames = frames
+        self._link_frames = link_frames
         self._resource = ""
         self._since_ns = 0
         self._wanted = asyncio.Event()
@@ -197,7 +200,9 @@ class MediaPublisher:
 
     async def _connect(self, answered: asyncio.Event) -> None:
         sound = SoundTrack(self._make_sound()) if self._make_sound else None
-        session = MediaSession(self._encodings, sound, self._random, self._speaker, self._frames)
+        session = MediaSession(
+            self._encodings, sound, self._random, self._speaker, self._frames, self._link_frames
+        )
         resource = ""
         try:
             answer, resource = await self._whip.publish(await session.offer())
@@ -276,6 +281,8 @@ class MediaPublisher:
                 case Act.RESTART:
                     log.info("media: the pictures begin again")
                     session.restart_pictures()
+        if liveness.is_unheard(now_ns):
+            session.say_unheard(now_ns)
         if now_ns - self._since_ns > HEALTHY_NS:
             self._backoff.reset()
         if not liveness.silent and (

@@ -27,11 +27,13 @@ from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationEr
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtpsender import RTCEncodedFrame
 
+from protocols.link import LINK_LABEL
 from vehicle_stub import clock
 from vehicle_stub.command_frames import LABEL, CommandFrames
 from vehicle_stub.encoding import Encoding
 from vehicle_stub.handshake import Handshake
 from vehicle_stub.ice_path import IcePath
+from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.liveness import (
     LONGEST_HESITATION_NS,
     SHORTEST_HESITATION_NS,
@@ -88,6 +90,7 @@ class MediaSession:
         outlets: One for each encoding.
         path, liveness: From `open` on.
         channel: The command channel we opened, if any.
+        link: The channel for clocks that we opened, if any.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class MediaSession:
         source: random.Random,
         speaker: Speaker | None = None,
         frames: CommandFrames | None = None,
+        link_frames: LinkFrames | None = None,
     ) -> None:
         self.ended = asyncio.Event()
         self.connected = asyncio.Event()
@@ -114,6 +118,8 @@ class MediaSession:
         self.channel: RTCDataChannel | None = None
         self._speaker = speaker
         self._frames = frames
+        self.link: RTCDataChannel | None = None
+        self._link_frames = link_frames
         if sound is not None:
             self._add_sound(sound)
         elif speaker is not None:
@@ -124,6 +130,9 @@ class MediaSession:
             # We open them, and take those the hub opens: both ends may be the first.
             self.channel, _ = (self._open_channel(label) for label in (LABEL, STOP_LABEL))
             self._peer.on("datachannel", self._on_channel)
+        if link_frames is not None:
+            self.link = self._peer.createDataChannel(LINK_LABEL, ordered=False, maxRetransmits=0)
+            self.link.on("message", self._on_link_frame)
 
     async def offer(self) -> str:
         """Return the offer, with all candidates."""
@@ -170,6 +179,11 @@ class MediaSession:
         """The path lives again: begin with keyframes."""
         for outlet in self.outlets:
             outlet.restart()
+
+    def say_unheard(self, now_ns: int) -> None:
+        """Tell the hub, as long as it is so, that nothing of it comes any more."""
+        if self._link_frames is not None:
+            self._say(self._link_frames.unheard(now_ns))
 
     def stop_filming(self) -> None:
         """Take no more pictures; another session does."""
@@ -236,6 +250,17 @@ class MediaSession:
             self.liveness.on_heard(now_ns)
         if self._frames is not None:
             self._frames.on_frame(data, now_ns)
+
+    def _on_link_frame(self, data: bytes | str) -> None:
+        now_ns = clock.monotonic_ns()
+        if self.liveness is not None:
+            self.liveness.on_heard(now_ns)
+        if self._link_frames is not None:
+            self._say(self._link_frames.on_frame(data, now_ns))
+
+    def _say(self, frame: bytes | None) -> None:
+        if frame is not None and self.link is not None and self.link.readyState == "open":
+            self.link.send(frame)
 
     def _without_refused_channel(self, answer: str) -> str:
         """Return the answer without a refused data channel section.

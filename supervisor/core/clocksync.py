@@ -14,6 +14,9 @@ gives ± 20 ms: the old one is kept. After 100 s its bound is ± 20 ms: the new 
 Which exchange is best does not change with time, because all bounds widen alike: the
 best is kept beside the others, and looked for again only when it leaves.
 
+Exchanges come by heartbeat and over the vehicle's data channel; the narrower bound
+wins, whichever path it took. What a path adds to one way only is inside the bound.
+
 Two exchanges whose bounds do not touch contradict each other: a clock was stepped, runs
 at an impossible rate, or the vehicle lies. Then everything before is forgotten and trust
 is earned again: after a single contradiction by `EXCHANGES_TO_TRUST` exchanges that
@@ -36,7 +39,8 @@ from typing import Final, NamedTuple
 DRIFT_PPM: Final = 50
 """Crystals keep within ±20 to ±50 ppm; monotonic clocks are slewed by little more."""
 
-KEPT_EXCHANGES: Final = 32
+KEPT_EXCHANGES: Final = 48
+"""Some 16 s of two heartbeats and one exchange by data channel a second."""
 EXCHANGES_TO_TRUST: Final = 3
 SUSPICION_NS: Final = 60_000_000_000
 RECENT_TRIPS: Final = 5
@@ -97,8 +101,12 @@ class ClockSync:
         self._wall_spread = 0
         self._wall_from_utc_ns = self._wall_to_utc_ns = 0
 
-    def on_exchange(self, t1_ns: int, t2_ns: int, t3_ns: int, t4_ns: int) -> str:
-        """Take in one exchange; return "" or the reason to count.
+    def on_exchange(
+        self, t1_ns: int, t2_ns: int, t3_ns: int, t4_ns: int, *, beat: bool = True
+    ) -> str:
+        """Take in one exchange, of any path; return "" or the reason to count.
+
+        Only those of heartbeats (`beat`) tell the round trip of the command link.
 
         `exchange_implausible`: times that no honest exchange has; dropped.
         `step`: it contradicts what was known; the old is dropped.
@@ -107,7 +115,8 @@ class ClockSync:
         if not (0 <= t4_ns - t1_ns <= LONGEST_EXCHANGE_NS) or t3_ns < t2_ns or rtt < 0:
             return "exchange_implausible"
         new = Exchange(t4_ns, ((t1_ns - t2_ns) + (t4_ns - t3_ns)) // 2, (rtt + 1) // 2)
-        self._trips.append(rtt)
+        if beat:
+            self._trips.append(rtt)
         best = self._best_one
         # The oldest too: the longest look at how fast the two clocks drift apart.
         stepped = best is not None and (
@@ -134,7 +143,7 @@ class ClockSync:
         self._best_one = best
 
     def round_trip_ns(self) -> int | None:
-        """Return the least of the newest round trips; None before the first exchange."""
+        """Return the least of the newest round trips of heartbeats; None before the first."""
         return min(self._trips, default=None)
 
     def on_wall_clock(self, utc_ns: int, sent_ns: int) -> bool:

@@ -24,8 +24,8 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a value counts as old, and how long a decision may take.
 
     Attributes:
-        link_degraded_s: Heartbeat silence after which the link is *degraded*. At 2 Hz
-            two beats in a row are missing.
+        link_degraded_s: Heartbeat silence, in either direction, after which the link is
+            *degraded*. At 2 Hz two beats in a row are missing.
         link_slow_ms: Round trip of the heartbeats above which the link is called degraded.
         link_lost_s: Heartbeat silence after which the link is *lost*.
         telemetry_stale_s: Age above which telemetry is *stale*.

@@ -15,7 +15,8 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
     "state": ("gap", "duplicate", "late", "retained_old_session"),
     "heartbeat": ("gap", "duplicate", "late", "after_offline"),
     "connection": ("old_session",),
-    "clock": ("exchange_implausible", "step", "wall_step", "report_implausible"),
+    "clock": ("exchange_implausible", "step", "wall_step", "report_implausible", "other_session"),
+    "link": ("unheard", "other_session"),
     "vehicle_event": ("new", "repeated", "unknown_subject"),
     "command": ("asked", "duplicate", "sent", "applied", "refused", "unconfirmed"),
     "command_refused": (

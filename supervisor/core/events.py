@@ -138,6 +138,38 @@ class PublisherChanged(Event, frozen=True):
     connected: bool
 
 
+class ClockExchanged(Event, frozen=True):
+    """The media worker asked a vehicle for its clock over the data channel "link".
+
+    Attributes:
+        session: The publisher's media session.
+        vehicle_session: The vehicle session whose clock it is, by the vehicle's word.
+        asked_ns, answered_ns: t1 and t4, hub monotonic.
+        received_ns, sent_ns: t2 and t3, vehicle monotonic.
+    """
+
+    vehicle_id: VehicleId
+    session: str
+    vehicle_session: str
+    asked_ns: int
+    received_ns: int
+    sent_ns: int
+    answered_ns: int
+
+
+class HubUnheard(Event, frozen=True):
+    """A vehicle said over that channel that nothing of the hub reaches it any more.
+
+    Attributes:
+        at_ns: When that came, hub monotonic.
+    """
+
+    vehicle_id: VehicleId
+    session: str
+    vehicle_session: str
+    at_ns: int
+
+
 # ------------------------------------------------------------------ operators
 
 
@@ -232,6 +264,8 @@ AnyEvent = (
     | CommandResultReceived
     | LinkSampled
     | PublisherChanged
+    | ClockExchanged
+    | HubUnheard
     | OperatorConnected
     | OperatorDisconnected
     | CommandAsked

@@ -126,7 +126,8 @@ class Order:
             if self._retry_ns is not None and now_ns >= self._retry_ns:
                 effects.append(self._ask(fleet, record, now_ns))
             return effects
-        if now_ns < self._next_ns or not record.link.is_fresh(now_ns) or record.beat_at_ns is None:
+        # Also when nothing seems to reach it: that may be true of one path alone.
+        if now_ns < self._next_ns or not record.link.is_heard(now_ns) or record.beat_at_ns is None:
             return effects
         if len(pending) >= MAX_PENDING:
             return effects

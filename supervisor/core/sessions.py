@@ -29,7 +29,7 @@ def enter(
     record.telemetry_order.restart()
     record.state_order.restart()
     record.beat_sent_ns = record.beat_at_ns = None
-    record.link.on_announced()
+    record.link.restart()
     record.moving_since_ns = None
     record.encode_ms = {}
     record.loop.forget_commands()

@@ -1,7 +1,7 @@
 """The whole interface of the core: `step(fleet, event, now_ns) -> effects`.
 
 Dispatch by a dict of event types (a lookup costs about 50 ns; a `match` over
-nineteen classes several times that). A handler module holds one mechanism.
+twenty classes several times that). A handler module holds one mechanism.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.VehicleConfigured: vehicles.on_configured,
     e.LinkSampled: media.on_sampled,
     e.PublisherChanged: media.on_publisher,
+    e.ClockExchanged: media.on_clock,
+    e.HubUnheard: media.on_unheard,
     e.OperatorConnected: operators.on_connected,
     e.OperatorDisconnected: operators.on_disconnected,
     e.CommandAsked: operators.on_command_asked,

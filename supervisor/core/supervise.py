@@ -95,6 +95,11 @@ def on_command_delay(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[A
     return _after_samples(fleet, record, tracks, now_ns, [])
 
 
+def on_link(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
+    """The state of its link changed: what depends on it does not wait for the next look."""
+    return _after_samples(fleet, record, (), now_ns, [])
+
+
 def on_moved(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
     """New telemetry: is it on another road segment? Only for sites that have some."""
     kept, message = record.supervised, record.telemetry
@@ -150,7 +155,7 @@ def drive_reasons(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[str
     kept = record.supervised
     found = []
     if record.link.state is not LinkState.ONLINE:
-        found.append("link")
+        found.append("one_way" if record.link.why == "one_way" else "link")
     if record.clock.offset(now_ns) is None:
         found.append("clock")
     if not _knows(record, LIMIT):

@@ -107,17 +107,20 @@ def on_heartbeat(fleet: Fleet, event: HeartbeatReceived, now_ns: int) -> list[An
             stream.distrust_report()
     if beat.encode_ms:
         record.encode_ms = beat.encode_ms
+    unheard_ns = None
     if beat.echo is not None:
+        unheard_ns = beat.sent_ns - beat.echo.received_ns
         problem = record.clock.on_exchange(
             beat.echo.sent_ns, beat.echo.received_ns, beat.sent_ns, now_ns
         )
         if problem:
             effects.append(Count("clock", problem))
     was_up = record.link.state in (LinkState.ONLINE, LinkState.DEGRADED)
-    if record.link.on_heartbeat(now_ns):
+    if record.link.on_heartbeat(now_ns, unheard_ns):
         if not was_up:
             record.telemetry_expected_ns = now_ns
         effects += watch_vehicle(fleet, record, now_ns)
+        effects += supervise.on_link(fleet, record, now_ns)
     effects.append(record.show)
     return effects
 

@@ -83,6 +83,7 @@ def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:
         commands=[] if factsheet is None else factsheet.commands,
         link=record.link.state,
         link_at_ns=record.link.last_beat_ns,
+        link_why=record.link.why,
         mode=None if state is None else state.mode,
         mrm=None if state is None else state.mrm,
         behaviour=None if state is None else state.behaviour,

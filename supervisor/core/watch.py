@@ -1,6 +1,6 @@
 """What silence means: looks at one vehicle and says which alarm conditions hold.
 
-While a link is *degraded* nobody can tell yet whether the vehicle or the link is
+While a link is *silent* nobody can tell yet whether the vehicle or the link is
 silent: alarms about its data do not start then, and none that stands goes away. One
 tick later the link is either back, and they count, or lost, and they are its
 consequence.
@@ -38,7 +38,7 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
         record.stale = stale
         effects.append(record.show)
     record.gaps = frozen_cameras(fleet, record, now_ns)
-    if link is LinkState.DEGRADED:
+    if link is LinkState.DEGRADED and record.link.is_silent:
         alarms.hold(TELEMETRY_STALE, name)
         alarms.hold(VIDEO_FROZEN, name)
     else:
@@ -78,7 +78,8 @@ def watch_quality(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
 def slow_link(fleet: Fleet, record: VehicleRecord) -> str:
     """Return why a link that is there is not good, or an empty text."""
     if record.link.state is LinkState.DEGRADED:
-        return "heartbeats are missing"
+        silent = record.link.is_silent
+        return "heartbeats are missing" if silent else "the vehicle does not hear the hub"
     trip_ns = record.clock.round_trip_ns()
     if record.link.state is not LinkState.ONLINE or trip_ns is None:
         return ""

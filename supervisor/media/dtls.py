@@ -12,8 +12,8 @@ the keys is in `supervisor.media.srtp`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from aiortc.rtcdatachannel import RTCDataChannel
 from aiortc.rtcdtlstransport import (
@@ -41,10 +41,11 @@ _PROFILES: Final = sorted(SRTP_PROFILES, key=lambda profile: profile is not SRTP
 
 
 CHANNEL_LABEL: Final = "command"
+"""The label of operators' frames; `protocols.link` names another."""
+
 STOP_LABEL: Final = "stop"
 """Emergency stops, which need no grant (`supervisor.media.commands`)."""
 
-CHANNEL_LABELS: Final = frozenset({CHANNEL_LABEL, STOP_LABEL})
 MAX_FRAME: Final = 1_200
 """Bytes of one frame: about one SCTP packet."""
 
@@ -135,13 +136,24 @@ Frame = bytes | str
 """One message of a data channel, kept in the kind it came in."""
 
 
-class Channel:
-    """The data channels of a peer: unordered, never retransmitted, bounded.
+class Lane(NamedTuple):
+    """What is done with one data channel.
 
-    It is an SCTP association (RFC 8831) over a peer's DTLS. The peer opens the channels
-    "command" and "stop", once each; another label, or one that would be ordered or
-    repeated, is refused. An association that breaks the protocol or a bound ends, the
-    media go on.
+    Attributes:
+        on_frame: Takes each message.
+        on_open: Told True when the channel opens, False when it is gone.
+    """
+
+    on_frame: Callable[[Frame], None]
+    on_open: Callable[[bool], None]
+
+
+class Channel:
+    """The data channels of a peer: unordered, never retransmitted, bounded, one a label.
+
+    It is an SCTP association (RFC 8831) over a peer's DTLS. The peer opens the channels;
+    another label, a second one of a label, or one that would be ordered or repeated, is
+    refused. An association that breaks the protocol or a bound ends, the media go on.
     """
 
     _role = "server"
@@ -149,21 +161,18 @@ class Channel:
     def __init__(
         self,
         port: int,
-        on_frame: Callable[[str, Frame], None],
-        on_open: Callable[[str, bool], None],
+        lanes: Mapping[str, Lane],
         count: Callable[[str], None],
     ) -> None:
-        """Prepare a channel.
+        """Prepare the channels.
 
         Args:
             port: The peer's SCTP port.
-            on_frame: Takes each message, with the label of its channel.
-            on_open: Told a label and True when that channel opens, False when it is gone.
+            lanes: By label, those that the peer may open.
             count: Told why something was dropped.
         """
         self._port = port
-        self._on_frame = on_frame
-        self._on_open = on_open
+        self._lanes = lanes
         self._count = count
         self._dtls: RTCDtlsTransport | None = None
         self._sctp: RTCSctpTransport | None = None
@@ -214,12 +223,13 @@ class Channel:
 
     def _gone(self, label: str) -> None:
         if self._channels.pop(label, None) is not None:
-            self._on_open(label, False)
+            self._lanes[label].on_open(False)
 
     def _opened(self, channel: RTCDataChannel) -> None:
         label = channel.label
+        lane = self._lanes.get(label)
         if (
-            label not in CHANNEL_LABELS
+            lane is None
             or channel.ordered
             or channel.maxRetransmits != 0
             or label in self._channels
@@ -228,9 +238,9 @@ class Channel:
             channel.close()
             return
         self._channels[label] = channel
-        channel.on("message", lambda frame: self._on_frame(label, frame))
+        channel.on("message", lane.on_frame)
         channel.on("close", lambda: self._gone(label))
-        self._on_open(label, True)
+        lane.on_open(True)
 
     async def _handle_data(self, data: bytes) -> None:
         sctp = self._sctp

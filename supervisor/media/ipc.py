@@ -264,6 +264,31 @@ class PublisherSampled(_Message, frozen=True):
     streams: list[StreamSample]
 
 
+class ClockExchanged(_Message, frozen=True):
+    """A vehicle answered an ask on its data channel "link".
+
+    Attributes:
+        vehicle_session: The run of the vehicle's client whose clock it is.
+        asked_ns, answered_ns: t1 and t4, this machine's CLOCK_MONOTONIC.
+        received_ns, sent_ns: t2 and t3, the vehicle's monotonic clock.
+    """
+
+    session: str
+    vehicle_session: str
+    asked_ns: int
+    received_ns: int
+    sent_ns: int
+    answered_ns: int
+
+
+class Unheard(_Message, frozen=True):
+    """A vehicle says on that channel that it hears nothing of the hub; `at_ns`: when."""
+
+    session: str
+    vehicle_session: str
+    at_ns: int
+
+
 class TalkRefused(_Message, frozen=True):
     """A watcher speaks and is not heard. `reason`: busy, preempted, unheard."""
 
@@ -298,6 +323,8 @@ WorkerMessage = (
     | PeerConnected
     | PeerClosed
     | TalkRefused
+    | ClockExchanged
+    | Unheard
     | PublisherSampled
     | Stats
 )

@@ -10,6 +10,7 @@ from protocols.codec import ProtocolError
 from supervisor.core.events import StreamSample
 from supervisor.media import ipc
 from supervisor.media.dtls import Channel, Dtls
+from supervisor.media.exchanges import Exchanges
 from supervisor.media.reports import LayeredReport
 from supervisor.media.srtp import SrtpError, SrtpSession
 from supervisor.media.udp import Address, UdpPort
@@ -132,6 +133,7 @@ class Publisher(Peer):
         inbound: All SSRCs taken so far, without those of retransmissions.
         arrivals: For the feedback of a publisher that estimates its uplink itself.
         uplink: Our estimate; for such a publisher a cap.
+        exchanges: Of clocks, while its channel for them is open.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class Publisher(Peer):
         self.arrivals = Arrivals(spec.transport_cc) if spec.transport_cc else None
         max_bps = spec.max_kbps * 1000
         self.uplink = Uplink(max_bps, spec.send_time)
+        self.exchanges: Exchanges | None = None
         self._by_ssrc = {
             ssrc: index for index, stream in enumerate(spec.streams) for ssrc in stream.ssrcs
         }

@@ -58,7 +58,7 @@ class MediaPlane:
     """Media sessions of this node.
 
     Args:
-        on_event: Takes `LinkSampled` and `PublisherChanged`.
+        on_event: Takes the events of `core.events` about media.
         authorise_publisher: May this bearer token publish this vehicle?
         authorise_watcher: Returns the sign-in that asks, None if nobody is signed in.
         talk_rank: Returns how far a sign-in may talk to vehicles, see `media.talk`.

@@ -7,9 +7,18 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from protocols.topics import VehicleId
 from supervisor import clock
-from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged, StreamSample
+from supervisor.core.events import (
+    AnyEvent,
+    ClockExchanged,
+    HubUnheard,
+    LinkSampled,
+    PublisherChanged,
+    StreamSample,
+)
 from supervisor.counters import Counters
 from supervisor.media import ipc
 from supervisor.media.errors import UnavailableError, WorkerLostError
@@ -29,7 +38,7 @@ class SessionTable:
     """All sessions of this hub.
 
     Args:
-        on_event: Takes `LinkSampled` and `PublisherChanged`.
+        on_event: Takes the events of `core.events` about media.
 
     Attributes:
         by_id: Half-open ones too.
@@ -45,6 +54,8 @@ class SessionTable:
             ipc.PeerConnected: self._on_connected,
             ipc.PeerClosed: self._on_closed,
             ipc.PublisherSampled: self._on_sampled,
+            ipc.ClockExchanged: self._on_clock,
+            ipc.Unheard: self._on_unheard,
         }
         self.counters = counters
         self._on_event = on_event
@@ -156,6 +167,18 @@ class SessionTable:
             return
         self._notice_silence(session, message.streams)
         self._on_event(LinkSampled(session.vehicle_id, session.id, message.streams))
+
+    def _on_clock(self, message: ipc.ClockExchanged) -> None:
+        session = self.by_id.get(message.session)
+        if session is not None:
+            facts = msgspec.structs.astuple(message)
+            self._on_event(ClockExchanged(session.vehicle_id, *facts))
+
+    def _on_unheard(self, message: ipc.Unheard) -> None:
+        session = self.by_id.get(message.session)
+        if session is not None:
+            facts = msgspec.structs.astuple(message)
+            self._on_event(HubUnheard(session.vehicle_id, *facts))
 
     def _notice_silence(self, session: Session, streams: list[StreamSample]) -> None:
         newest = [stream.last_packet_ns for stream in streams if stream.last_packet_ns is not None]

@@ -18,12 +18,23 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+from protocols.link import LINK_LABEL
 from supervisor import clock
 from supervisor.counters import Counters
 from supervisor.media import ipc
 from supervisor.media.adoption import Door
 from supervisor.media.commands import Commands
-from supervisor.media.dtls import Channel, Dtls, DtlsError, generate_certificate, sha256_fingerprint
+from supervisor.media.dtls import (
+    CHANNEL_LABEL,
+    STOP_LABEL,
+    Channel,
+    Dtls,
+    DtlsError,
+    Lane,
+    generate_certificate,
+    sha256_fingerprint,
+)
+from supervisor.media.link_lane import LinkLane
 from supervisor.media.peer import Peer, Publisher, Watcher
 from supervisor.media.router import Router
 from supervisor.media.udp import UdpPort
@@ -56,6 +67,7 @@ class Worker:
         self._port = UdpPort(udp, self._counters)
         self._router = Router(self._port, self._counters)
         self._commands = Commands(self._counters)
+        self._link_lane = LinkLane(self._counters, self._tell_unless_busy)
         self._router.granted = self._commands.holder
         self._certificate = generate_certificate()
         self._writer: asyncio.StreamWriter | None = writer
@@ -164,6 +176,18 @@ class Worker:
         if self._writer is not None:
             self._writer.write(ipc.frame(message))
 
+    def _tell_unless_busy(self, message: ipc.WorkerMessage) -> None:
+        if not self._hub_is_busy():
+            self._tell(message)
+
+    def _hub_is_busy(self) -> bool:
+        busy = (
+            self._writer is not None and self._writer.transport.get_write_buffer_size() > MAX_UNSENT
+        )
+        if busy:
+            self._counters.add("media_dropped", "hub_busy")
+        return busy
+
     def _begin(self, message: ipc.Begin) -> None:
         name_process(f"{WORKER_NAME}{message.index}")
         self._router.ended.update(message.ended)
@@ -215,15 +239,18 @@ class Worker:
 
     def _channel(self, peer: Peer, port: int) -> Channel:
         commands = self._commands
+
+        def lane(label: str) -> Lane:
+            return Lane(
+                lambda frame: commands.on_frame(peer, label, frame, clock.monotonic_ns()),
+                lambda is_open: commands.on_open(peer, label, is_open, clock.monotonic_ns()),
+            )
+
+        lanes = {label: lane(label) for label in (CHANNEL_LABEL, STOP_LABEL)}
+        if isinstance(peer, Publisher):
+            lanes[LINK_LABEL] = self._link_lane.of(peer)
         return Channel(
-            port,
-            on_frame=lambda label, frame: commands.on_frame(
-                peer, label, frame, clock.monotonic_ns()
-            ),
-            on_open=lambda label, is_open: commands.on_open(
-                peer, label, is_open, clock.monotonic_ns()
-            ),
-            count=lambda reason: self._counters.add("media_channel_dropped", reason),
+            port, lanes, lambda reason: self._counters.add("media_channel_dropped", reason)
         )
 
     def _set_grant(self, message: ipc.SetGrant) -> None:
@@ -289,10 +316,7 @@ class Worker:
             for peer, reason in self._router.on_time(clock.monotonic_ns()):
                 self._end(peer, reason)
             self._fence(clock.monotonic_ns())
-            if self._writer is None:
-                continue
-            if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
-                self._counters.add("media_dropped", "hub_busy")
+            if self._writer is None or self._hub_is_busy():
                 continue
             self._tell(ipc.Alive())
             held_ms = self._router.take_held_ms()
@@ -302,6 +326,7 @@ class Worker:
                     await asyncio.sleep(0)
                 here = self._router.peers.get(peer.session) is peer
                 if here and isinstance(peer, Publisher) and peer.connected:
+                    self._link_lane.ask(peer, clock.monotonic_ns())
                     self._tell(ipc.PublisherSampled(peer.session, peer.report(held_ms)))
             turn += 1
             if turn % 10 == 0:

@@ -125,6 +125,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "connection_faults", "connection", "Connection messages of an old session", label="reason"
     ),
     _counter(
+        "link_one_way",
+        "link",
+        "Reports of vehicles that they do not hear the hub, and those of other sessions",
+        label="kind",
+    ),
+    _counter(
         "clock_faults",
         "clock",
         "Clock exchanges that were not believed, and clock steps",
@@ -419,6 +425,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "media_channel_dropped",
         "SCTP packets, frames and channels dropped before any grant was asked, by cause",
         label="reason",
+    ),
+    _counter(
+        "media_link_frames_refused",
+        "media_link_refused",
+        'Frames of the data channel "link" that were not believed, by cause',
+        label="reason",
+        unit="frames",
     ),
     _counter("media_sessions", "media_sessions", "Media sessions opened", label="side"),
     _counter(

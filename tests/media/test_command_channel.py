@@ -136,6 +136,7 @@ async def test_too_large_and_too_many_frames_are_counted_and_dropped(hub, peer, 
     [
         {"label": "chat"},
         {"label": "stop", "ordered": True},
+        {"label": "link"},  # a vehicle's alone
         {"ordered": True},
         {"maxRetransmits": None},
         {"maxRetransmits": 3},

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 STEP_NS: Final = 100 * MS
 NUMBERS_EVERY: Final = 2
 BEAT_EVERY: Final = 5
+DEAF_STEPS: Final = 5
+"""Steps without a sign of the hub on the media path until it says so."""
+
 LINK_LOSS_S: Final = 2.0
 MAX_RESULTS_WAITING: Final = 128
 COURSE: Final = Course(Line([Point(0, 0), Point(0, 1_000)]), LocalFrame(139.0, 36.0), 5.5)
@@ -59,7 +62,8 @@ class Car:
         speed_bound: What its speed may be now at most, as the referee sees it.
         newest_packet_ns, newest_frame_ns: As `last_packet_ns` and `last_frame_ns`, over all
             media sessions: what was seen before a new dial stays evidence until it is old.
-        quiet: Numbers or beats it does not send, by a fault: "", "numbers", "beats".
+        quiet: Numbers or beats it does not send, or "ears" that hear nothing of the hub, by a
+            fault; "": all is well.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class Car:
         )  # fmt: skip
         self._waiting.clear()
         self._beat_heard_ns = None
+        self._deaf_steps = 0
         self.limit = SILENT_MPS, 0
         self.speed_bound = SILENT_MPS
         self.heard_epoch = 0
@@ -216,6 +221,9 @@ class Car:
         self._referee.on_vehicle_time(self, None if heard is None else now_ns - heard)
         self._referee.on_vehicle_speed(self, vehicle.drive.speed, now_ns)
         self.pump()
+        self._deaf_steps = self._deaf_steps + 1 if self.quiet == "ears" else 0
+        if self._deaf_steps >= DEAF_STEPS and self._deaf_steps % 2 == 0:
+            self._say_unheard()
         if not self.way.connected:
             return
         if count % NUMBERS_EVERY == 0 and self.quiet != "numbers":
@@ -298,7 +306,7 @@ class Car:
 
     def hear_beat(self, beat: v.HubHeartbeat) -> None:
         """The hub is there."""
-        if self.alive:
+        if self.alive and self.quiet != "ears":
             self._beat_heard_ns = self.now_ns()
             self.heard_epoch = max(self.heard_epoch, beat.epoch)
             self.vehicle.on_hub_heartbeat(beat, self._beat_heard_ns)
@@ -323,6 +331,38 @@ class Car:
         """The worker died, or the vehicle dials again."""
         self.end_media()
         self._clockwork.after(self._clockwork.some(200, 2_000), self._publish_media, self.starts)
+
+    def ask_clock(self) -> None:
+        """The media worker asks for this vehicle's clock, over the media path."""
+        asked_ns = self._broker.hub.now_ns()
+        self._clockwork.after(
+            self._clockwork.some(5, 60), self._answer_clock, self.media_session, asked_ns
+        )
+
+    def _answer_clock(self, media_session: str, asked_ns: int) -> None:
+        if self.hears_media and media_session == self.media_session:
+            there_ns = self.now_ns()
+            late = self._clockwork.happens(0.2)
+            self._clockwork.after(
+                self._clockwork.some(500, 1_500) if late else self._clockwork.some(5, 60),
+                self._answered,
+                (media_session, self.session, asked_ns, there_ns, there_ns),
+            )
+
+    def _answered(self, facts: tuple[str, str, int, int, int]) -> None:
+        hub = self._broker.hub
+        if hub.alive and not self.way.cut:
+            hub.feed(e.ClockExchanged(self.name, *facts, hub.now_ns()))
+
+    @property
+    def hears_media(self) -> bool:
+        """What is sent to it over the media path comes."""
+        return self.alive and not self.way.cut and self.quiet != "ears"
+
+    def _say_unheard(self) -> None:
+        if self.media_session and not self.way.cut and self._broker.hub.alive:
+            hub = self._broker.hub
+            hub.feed(e.HubUnheard(self.name, self.media_session, self.session, hub.now_ns()))
 
     def end_media(self) -> None:
         """The publisher session is gone."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TICK_NS: Final = 100 * MS
 SAMPLE_EVERY: Final = 2
 BEAT_EVERY: Final = 5
+ASK_EVERY: Final = 10
 ACK_TTL_NS: Final = 5 * SECOND
 
 _msgpack = msgspec.msgpack.Encoder()
@@ -240,6 +241,10 @@ class SimHub:
                 sample = car.sample(self.now_ns())
                 if sample is not None:
                     self.feed(sample)
+        if count % ASK_EVERY == 0:
+            for car in self.cars.values():
+                if car.media_session:
+                    car.ask_clock()
         if count % BEAT_EVERY == 0 and self.broker_connected:
             self._beats += 1
             for name, car in self.cars.items():

@@ -136,6 +136,15 @@ MUTANTS: Final = (
         "if False:",
     ),
     _one(
+        "deaf-by-beats-unseen", "beats that echo nothing newer are as good as others",
+        "supervisor.core.links",
+        "unheard_ns is not None and unheard_ns >= self._degraded_ns", "False",
+    ),
+    _one(
+        "deaf-by-channel-forgotten", "an answer from before ends what the vehicle said after it",
+        "supervisor.core.links", "or asked_ns < self._deaf_ns:", "or False:",
+    ),
+    _one(
         "stop-needs-a-link", "a stop is refused while the link is not fresh",
         COMMANDS,
         "            return _stop(fleet, record, asked, now_ns)\n",

@@ -63,6 +63,8 @@ class _Heard:
         self.watched_ns: int | None = None
         self.result_ns: int | None = None
         self.picture_due = False
+        self.deaf = False
+        self.unheard_ns: int | None = None
         self.since: dict[str, int] = {}
 
 
@@ -118,6 +120,9 @@ class Referee:
         elif kind is e.PublisherChanged:
             if event.connected:
                 self._heard.setdefault(event.vehicle_id, _Heard()).picture_due = True
+            self._heard.setdefault(event.vehicle_id, _Heard()).unheard_ns = None
+        elif kind is e.HubUnheard or kind is e.ClockExchanged:
+            self._on_link_channel(hub, event)
         elif kind is e.BrokerChanged:
             self._broker_gone_ns = None if event.connected else self._broker_gone_ns or now_ns
         elif kind is e.PresentationReported:
@@ -239,14 +244,29 @@ class Referee:
             return
         if run > heard.run:
             heard.run, heard.beat_seq = run, -1
+            heard.deaf, heard.unheard_ns = False, None
         if type(event) is e.TelemetryReceived:
             heard.numbers_ns = now_ns
         elif event.message.seq > heard.beat_seq and run != heard.gone_run:
             heard.beat_seq, heard.beat_ns = event.message.seq, now_ns
+            echo = event.message.echo
+            unheard_ns = 0 if echo is None else event.message.sent_ns - echo.received_ns
+            heard.deaf = unheard_ns >= DEGRADED_NS
+
+    def _on_link_channel(self, hub: SimHub, event: e.HubUnheard | e.ClockExchanged) -> None:
+        heard = self._heard.setdefault(event.vehicle_id, _Heard())
+        record = hub.fleet.vehicles[event.vehicle_id]
+        mine = (event.session, event.vehicle_session) == (record.media_session, record.session_id)
+        if mine and type(event) is e.HubUnheard:
+            heard.unheard_ns = event.at_ns
+        elif mine and heard.unheard_ns is not None and event.asked_ns >= heard.unheard_ns:
+            heard.unheard_ns = None
 
     def _on_connection(self, event: e.ConnectionReceived) -> None:
         heard = self._heard.setdefault(event.vehicle_id, _Heard())
         run = int(event.message.session_id.rpartition("-")[2])
+        if run > heard.run:
+            heard.deaf, heard.unheard_ns = False, None
         if event.message.state is v.ConnectionState.OFFLINE and run >= heard.run:
             heard.beat_ns = None
             heard.gone_run = run
@@ -373,6 +393,8 @@ class Referee:
         silence = None if beat_ns is None else now_ns - beat_ns
         if state is LinkState.ONLINE and (silence is None or silence >= DEGRADED_NS):
             self.fail(f"{name} is shown online {_seconds(silence)} after its last beat")
+        if state is LinkState.ONLINE and heard is not None and (heard.deaf or heard.unheard_ns):
+            self.fail(f"{name} is shown online and does not hear the hub")
         if state is LinkState.DEGRADED and (silence is None or silence >= LOST_NS):
             self.fail(f"{name} is not lost {_seconds(silence)} after its last beat")
         if silence is not None and silence >= LOST_NS:

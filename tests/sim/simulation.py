@@ -96,8 +96,8 @@ class Simulation:
             self._hub.wall_s += chance.choice((-3_600, 3_600))
             clockwork.note("the hub's wall clock is stepped")
         elif dice < 0.82:
-            car.quiet = chance.choice(("numbers", "beats"))
-            clockwork.note(str(car.name), "sends no", car.quiet)
+            car.quiet = chance.choice(("numbers", "beats", "ears"))
+            clockwork.note(str(car.name), "has no", car.quiet)
             clockwork.after(clockwork.some(1_000, 8_000), self._unquiet, car)
         elif dice < 0.87:
             car.picture_frozen = True

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aioice import stun
 from argon2 import PasswordHasher
 
-from protocols import vehicle
+from protocols import link, vehicle
 from protocols.codec import ProtocolError, decode, encode
 from protocols.operator import (
     AcknowledgeAlarm,
@@ -37,6 +37,7 @@ from supervisor.core.events import Operator
 from supervisor.counters import Counters
 from supervisor.evidence import audit, segments
 from supervisor.media import answer, fragment, http, ice, ipc, sctp_guard, sdp
+from supervisor.media.exchanges import Exchanges
 from supervisor.media.peer import Publisher, Watcher
 from supervisor.media.router import Router
 from supervisor.media.srtp import Buffer
@@ -48,6 +49,7 @@ from supervisor.telemetry.inbox import KINDS, Inbox
 from vehicle_stub import config as vehicle_config
 from vehicle_stub.checker import Accepted, CommandChecker, PersistEpoch, Refused
 from vehicle_stub.command_frames import CommandFrames
+from vehicle_stub.link_frames import LinkFrames
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = ROOT / "tests" / "packets"
@@ -245,6 +247,8 @@ def _ipc_seeds() -> list[bytes]:
         ipc.Alive(),
         ipc.PeerClosed("s", "silent"),
         ipc.PublisherSampled("s", [report]),
+        ipc.ClockExchanged("s", "run-1", 1, 2, 3, 4),
+        ipc.Unheard("s", "run-1", 1),
         ipc.Stats(1, 0.5, 1, 2, 3, 4, 5, [("media_dropped", "unbound", 6)]),
     ]
     return [ipc.frame(message)[4:] for message in messages]
@@ -255,6 +259,20 @@ def _ipc(data: bytes) -> None:
         ipc.parse_hub_message(data)
     except ipc.IpcError:
         ipc.parse_worker_message(data)
+
+
+def _link(data: bytes) -> None:
+    """Both ends of the data channel "link"; each takes what the other says."""
+    vehicle_end = LinkFrames("run-1")
+    vehicle_end.on_frame(data, 1)
+    hub_end = Exchanges(0)
+    hub_end.due(0)
+    hub_end.on_frame(data, 1)
+
+
+def _link_seeds() -> list[bytes]:
+    messages = [link.LinkAsk(1), link.LinkAnswer(1, "run-1", 2, 3), link.LinkUnheard("run-1")]
+    return [encode(message) for message in messages]
 
 
 # --------------------------------------------------------------- vehicle and people
@@ -453,6 +471,7 @@ TARGETS: dict[str, Target] = {
     "sctp": Target(sctp_guard.check_sctp, _files("sctp-*.bin")),
     "layers": Target(http.parse_wishes, _files("layers-*.json")),
     "ipc": Target(_ipc, _ipc_seeds, ipc.IpcError),
+    "link": Target(_link, _link_seeds),
     "mqtt": Target(_mqtt, _mqtt_seeds),
     "topic": Target(_topic, lambda: [topic_for(BUS, stream).encode() for stream in KINDS]),
     "websocket": Target(_websocket, _websocket_seeds),

@@ -15,7 +15,14 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from starlette.applications import Starlette
 
 from protocols.topics import VehicleId
-from supervisor.core.events import AnyEvent, LinkSampled, PublisherChanged
+from supervisor.core.clocksync import ClockSync
+from supervisor.core.events import (
+    AnyEvent,
+    ClockExchanged,
+    HubUnheard,
+    LinkSampled,
+    PublisherChanged,
+)
 from supervisor.counters import Counters
 from supervisor.media.plane import MediaPlane
 from supervisor.media.pool import MediaConfig
@@ -23,6 +30,7 @@ from vehicle_stub import clock
 from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.config import CameraSection
+from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.picture import Picture
 from vehicle_stub.publisher import MediaPublisher
 from vehicle_stub.sound import EngineSound
@@ -129,7 +137,13 @@ async def world() -> AsyncIterator[World]:
         await plane.ready.wait()
         world = World(plane, events, client)
         world.publisher = MediaPublisher(
-            whip, [camera], lambda: EngineSound(look), random.Random(2), None, world.frames
+            whip,
+            [camera],
+            lambda: EngineSound(look),
+            random.Random(2),
+            None,
+            world.frames,
+            LinkFrames("run-7"),
         )
         publishing = asyncio.create_task(world.publisher.run(), name="publisher")
         try:
@@ -196,3 +210,37 @@ async def test_small_picture_and_command_channel_are_known_to_the_hub(world: Wor
     names = [outlet.encoding.name for outlet in session.outlets]
     assert names == ["front", "front--low"]
     await until(lambda: all(outlet.sent > 3 for outlet in session.outlets))
+
+
+def of(world: World, kind: type[Any]) -> list[Any]:
+    return [event for event in world.events if isinstance(event, kind)]
+
+
+async def test_clocks_are_exchanged_over_the_media_session_and_the_error_bar_holds(
+    world: World,
+) -> None:
+    await until(lambda: len(of(world, ClockExchanged)) >= 4)
+    clock_of_vehicle = ClockSync(10**12)
+    for event in of(world, ClockExchanged):
+        assert (event.vehicle_id, event.vehicle_session) == (BUS, "run-7")
+        facts = (event.asked_ns, event.received_ns, event.sent_ns, event.answered_ns)
+        assert clock_of_vehicle.on_exchange(*facts, beat=False) == ""
+    found = clock_of_vehicle.offset(clock.monotonic_ns())
+    assert found is not None
+    # Vehicle and worker are on one machine here: the true offset is none.
+    assert abs(found.at_ns) <= found.uncertainty_ns
+
+
+async def test_a_vehicle_that_hears_nothing_says_so_and_is_asked_until_it_answers(
+    world: World,
+) -> None:
+    session = world.publisher.session
+    assert session is not None
+    link = session.link
+    assert link is not None
+    await until(lambda: link.readyState == "open" and of(world, ClockExchanged))
+    session.say_unheard(clock.monotonic_ns())
+    await until(lambda: of(world, HubUnheard))
+    told = of(world, HubUnheard)[0]
+    assert (told.vehicle_id, told.vehicle_session) == (BUS, "run-7")
+    await until(lambda: of(world, ClockExchanged)[-1].asked_ns >= told.at_ns)

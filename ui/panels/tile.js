@@ -56,9 +56,11 @@ export function Link({ desk, vehicle }) {
   const hubLost = desk.state.value.socket !== 'open';
   const link = hubLost ? 'unknown' : vehicle.link;
   if (link !== 'online') void desk.tick.value;
-  const age_ms = link === 'online' ? null : desk.since(vehicle.link_at_ns);
-  return html`<span class=${`link ${link}`} data-testid=${`link-${dashed(vehicle.id)}`} data-state=${link}>${
-    link === 'lost' ? '▲2 ' : link === 'degraded' ? '■3 ' : ''}${t(`link.${link}`)}${age_ms === null ? '' : ` ${t('link.age', { age: seconds(age_ms) })}`}</span>`;
+  // It is heard, and does not hear the hub: how old its last word is says nothing then.
+  const oneWay = link === 'degraded' && vehicle.link_why === 'one_way';
+  const age_ms = link === 'online' || oneWay ? null : desk.since(vehicle.link_at_ns);
+  return html`<span class=${`link ${link}`} data-testid=${`link-${dashed(vehicle.id)}`} data-state=${link} data-why=${vehicle.link_why}>${
+    link === 'lost' ? '▲2 ' : link === 'degraded' ? '■3 ' : ''}${t(oneWay ? 'link.one_way' : `link.${link}`)}${age_ms === null ? '' : ` ${t('link.age', { age: seconds(age_ms) })}`}</span>`;
 }
 
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */

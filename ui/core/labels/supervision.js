@@ -62,6 +62,7 @@ export const SUPERVISION = {
   'drive.no': ['遠隔操作 不可', 'No remote driving'],
   'drive.clock': ['時刻', 'clock'],
   'drive.link': ['通信', 'link'],
+  'drive.one_way': ['車両に届かない', 'the vehicle does not hear us'],
   'drive.closed_loop': ['往復遅延 不明', 'closed loop unknown'],
   'drive.ladder': ['措置中', 'enforcement'],
   'drive.unsupported': ['車両が非対応', 'not supported by the vehicle'],

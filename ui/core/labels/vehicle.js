@@ -13,6 +13,7 @@ export const VEHICLE = {
 
   'link.online': ['通信 正常', 'Link online'],
   'link.degraded': ['通信 低下', 'Link degraded'],
+  'link.one_way': ['片方向断 — 車両に届いていません', 'One way — the vehicle does not hear us'],
   'link.lost': ['通信断', 'Link lost'],
   'link.offline': ['停止中（オフライン）', 'Offline'],
   'link.unknown': ['通信 不明', 'Link unknown'],
