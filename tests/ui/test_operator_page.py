@@ -212,6 +212,8 @@ async def test_a_vehicle_without_camera_is_a_status_row(seat: Seat) -> None:
         hub.change(TRACTOR, cameras=[], media=False, link=LinkState.DEGRADED)
         row = page.get_by_test_id("row-iwamizawa-tractor-01")
         await expect(row).to_contain_text("通信 低下", timeout=SOON_MS)
+        hub.change(TRACTOR, link=LinkState.DEGRADED, link_why="one_way")
+        await expect(row).to_contain_text("片方向断", timeout=SOON_MS)
 
 
 async def test_an_ended_session_leads_back_to_the_sign_in_page(seat: Seat) -> None:
