@@ -237,6 +237,10 @@ Body = (
 )
 
 
+OperatorBody = Resume | Wait | AlternatePath | PullOver | FollowPath | Doors | Announce | Implement
+"""What an operator who has control may order (`operator.AskCommand`)."""
+
+
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """H→V, QoS 1, never retained: one order to one vehicle.
 

@@ -19,6 +19,19 @@ from protocols.alarms import AlarmSpecView as AlarmSpecView
 from protocols.alarms import AlarmState as AlarmState
 from protocols.alarms import AlarmText as AlarmText
 from protocols.alarms import AlarmView as AlarmView
+from protocols.authority import (
+    AcceptControl,
+    AskControl,
+    AttentionView,
+    ControlView,
+    DriveKey,
+    DriveRelay,
+    GiveBackControl,
+    SeatReport,
+    SeatView,
+    StopKeys,
+)
+from protocols.commands import OperatorBody
 from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
@@ -230,7 +243,11 @@ class CommandView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome", kw_only=True):
-    """First message: who you are, what this hub is."""
+    """First message: who you are, what this hub is.
+
+    Attributes:
+        seat: This console among the seats; empty: its account controls nothing.
+    """
 
     protocol_version: int
     hub_version: str
@@ -241,6 +258,7 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome", kw_only=True):
     hub_now_ns: int
     hub_utc_ns: int
     alarm_catalogue: list[AlarmSpecView]
+    seat: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
@@ -254,10 +272,17 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     commands: list[CommandView]
     routes: list[RouteView] = []
     supervision: list[SupervisionView] = []
+    controls: list[ControlView] = []
+    seats: list[SeatView] = []
+    attention: list[AttentionView] = []
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_only=True):
-    """What changed since the last message; each entry replaces the older one."""
+    """What changed since the last message; each entry replaces the older one.
+
+    Attributes:
+        seats, attention: All of them, in place of all older ones; None: as before.
+    """
 
     seq: int
     hub_now_ns: int
@@ -267,6 +292,9 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_onl
     commands: list[CommandView] = []
     routes: list[RouteView] = []
     supervision: list[SupervisionView] = []
+    controls: list[ControlView] = []
+    seats: list[SeatView] | None = None
+    attention: list[AttentionView] | None = None
 
 
 class ClockPong(msgspec.Struct, frozen=True, tag="clock_pong"):
@@ -296,7 +324,7 @@ class Goodbye(msgspec.Struct, frozen=True, tag="goodbye"):
     reason: str
 
 
-ToConsole = Welcome | Snapshot | Delta | ClockPong | Refusal | Goodbye
+ToConsole = Welcome | Snapshot | StopKeys | Delta | DriveKey | ClockPong | Refusal | Goodbye
 
 
 # ---------------------------------------------------------------- console → hub
@@ -309,10 +337,15 @@ class ClockPing(msgspec.Struct, frozen=True, tag="clock_ping", forbid_unknown_fi
 
 
 class AskStop(msgspec.Struct, frozen=True, tag="ask_stop", forbid_unknown_fields=True):
-    """Stop a vehicle. `command_id` is made by the console (a UUID)."""
+    """Stop a vehicle. `command_id` is made by the console (a UUID).
+
+    Attributes:
+        emergency: As hard as it can, drives off (`commands.EmergencyStop`).
+    """
 
     command_id: Token
     vehicle: Annotated[str, Meta(max_length=80)]
+    emergency: bool = False
 
 
 class AskResume(msgspec.Struct, frozen=True, tag="ask_resume", forbid_unknown_fields=True):
@@ -327,6 +360,32 @@ class AskResume(msgspec.Struct, frozen=True, tag="ask_resume", forbid_unknown_fi
     vehicle: Annotated[str, Meta(max_length=80)]
     request_id: Annotated[str, Meta(max_length=64)] = ""
     picture_age_ms: float | None = None
+
+
+class AskCommand(msgspec.Struct, frozen=True, tag="ask_command", forbid_unknown_fields=True):
+    """Order the vehicle that this seat has control of.
+
+    Attributes:
+        command_id: Made by the console (a UUID).
+        picture_age_ms: As in `AskResume`; for what lets the vehicle move.
+    """
+
+    command_id: Token
+    vehicle: Annotated[str, Meta(max_length=80)]
+    body: OperatorBody
+    picture_age_ms: float | None = None
+
+
+class AskLimit(msgspec.Struct, frozen=True, tag="ask_limit", forbid_unknown_fields=True):
+    """Limit a vehicle's speed; the lowest of all limits holds. Needs no control: slower is
+    the safe direction, and only a person's own limit is ever taken back by one.
+
+    Attributes:
+        kmh: At most this fast; None: take the limit back.
+    """
+
+    vehicle: Annotated[str, Meta(max_length=80)]
+    kmh: Annotated[float, Meta(ge=0, le=200)] | None = None
 
 
 class AcknowledgeAlarm(
@@ -409,4 +468,17 @@ class PresentationReport(
     rtt_ms: float | None = None
 
 
-FromConsole = ClockPing | AskStop | AskResume | AcknowledgeAlarm | PresentationReport
+FromConsole = (
+    ClockPing
+    | AskStop
+    | AskResume
+    | AskCommand
+    | AskLimit
+    | AskControl
+    | AcceptControl
+    | GiveBackControl
+    | DriveRelay
+    | SeatReport
+    | AcknowledgeAlarm
+    | PresentationReport
+)

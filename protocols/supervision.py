@@ -149,12 +149,14 @@ class LimitSource(enum.StrEnum):
     GOVERNOR: The blind-distance governor, from the measured closed loop.
     UNKNOWN_DELAY: The governor's fallback: the closed loop is unknown.
     LADDER: The enforcement ladder, because an objective is violated.
+    OPERATOR: A person, until he takes it back.
     """
 
     VEHICLE = "vehicle"
     GOVERNOR = "governor"
     UNKNOWN_DELAY = "unknown_delay"
     LADDER = "ladder"
+    OPERATOR = "operator"
 
 
 class SpeedLimitView(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +165,7 @@ class SpeedLimitView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kmh: What was last decided.
         set_by: Who limits.
-        why: Key of the objective, or empty.
+        why: Key of the objective; of a person's limit, his account; or empty.
         allowed_kmh: What the blind-distance rule allows now, whether it is in force or
             not; None while the closed loop is unknown.
         state: `recording`, `sent`, `applied` (the vehicle said so), `refused`,

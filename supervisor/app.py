@@ -17,6 +17,7 @@ from typing import Final, assert_never
 import msgspec
 from starlette.requests import Request
 
+from protocols.authority import AttentionView, ControlView, DriveKey, SeatView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -53,6 +54,7 @@ from supervisor.observability.fleet import (
 from supervisor.observability.health import LoopLag
 from supervisor.observability.metrics_server import MetricsServer
 from supervisor.telemetry.broker import EmbeddedBroker
+from supervisor.telemetry.drive_relay import DriveRelays
 from supervisor.telemetry.link import TelemetryLink
 
 log = logging.getLogger("enkan.hub")
@@ -111,6 +113,18 @@ class FleetView:
     def supervisions(self, now_ns: int) -> list[SupervisionView]:
         """Return how well all vehicles can be supervised."""
         return views.all_supervisions(self._fleet, now_ns)
+
+    def controls(self) -> list[ControlView]:
+        """Return who has control of each vehicle."""
+        return views.all_controls(self._fleet)
+
+    def seats(self, now_ns: int) -> list[SeatView]:
+        """Return every seat."""
+        return views.all_seats(self._fleet, now_ns)
+
+    def attention(self, now_ns: int) -> list[AttentionView]:
+        """Return the attention queue."""
+        return views.attention_queue(self._fleet, now_ns)
 
     def alarms(self) -> list[AlarmView]:
         """Return all alarms that are not normal."""
@@ -190,6 +204,12 @@ class Hub:
             counters=self.counters,
             on_event=self.submit,
         )
+        self._drive = DriveRelays(
+            {vehicle_id: secrets[vehicle_id].command_key for vehicle_id in configured},
+            counters=self.counters,
+            publish=lambda vehicle_id, frame: False,  # no way yet: refused as `link`
+            give_key=self._give_key,
+        )
         self._media = MediaPlane(
             config.media,
             counters=self.counters,
@@ -220,6 +240,8 @@ class Hub:
             scenarios_dir=ROOT / "scenarios",
             extra_routes=self._media.routes(),
             readiness=self.readiness,
+            stop_keys=self._drive.stop_keys,
+            on_drive=self._drive.relay,
         )
         self._access.on_end(self._sign_in_ended)
         self._exporter = Exporter(self.counters)
@@ -315,6 +337,9 @@ class Hub:
                 effects.ShowVehicle()
                 | effects.ShowRoute()
                 | effects.ShowSupervision()
+                | effects.ShowControl()
+                | effects.ShowSeats()
+                | effects.ShowAttention()
                 | effects.ShowAlarm()
                 | effects.ShowRequest()
                 | effects.ShowCommand()
@@ -325,6 +350,14 @@ class Hub:
                 self._media.prefer_layers(
                     effect.vehicle_id, effect.focused, effect.focus, effect.others
                 )
+            case effects.SetGrant():
+                sign_in = None
+                if effect.session is not None:
+                    sign_in = self._console.sign_in_of(effect.session)
+                self._media.set_grant(effect.vehicle_id, sign_in, effect.epoch)
+                self._drive.set_grant(effect)
+            case effects.Lease():
+                self._link.tell_epochs({effect.vehicle_id: effect.epoch})
             case effects.WithdrawDrive():
                 reasons = ", ".join(effect.reasons)
                 state = f"is not available: {reasons}" if reasons else "is available"
@@ -381,6 +414,9 @@ class Hub:
     def _talk_refused(self, sign_in: str, vehicle_id: VehicleId, reason: str) -> None:
         refusal = Refusal(f"talk {vehicle_id}", f"talk_{reason}", TALK_REFUSALS[reason])
         self._console.show(effects.Refuse(sign_in, refusal))
+
+    def _give_key(self, session: str, key: DriveKey) -> None:
+        self._console.give_key(session, key)
 
     def _sign_in_ended(self, sign_in: str, reason: str) -> None:
         closed = self._media.close_watchers_of(sign_in)

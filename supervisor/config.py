@@ -21,7 +21,7 @@ from protocols import vehicle
 from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from protocols.topics import VehicleId
-from supervisor.console.server import ConsoleConfig
+from supervisor.console.config import ConsoleConfig
 from supervisor.core.config import CoreConfig
 from supervisor.core.objectives import problems
 from supervisor.evidence.journal import JournalConfig

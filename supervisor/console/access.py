@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 from starlette.requests import HTTPConnection
 
+from protocols import authority
 from protocols import operator as messages
 from protocols.operator import Role
 from supervisor import clock
@@ -42,7 +43,9 @@ class Operation(enum.Enum):
     WATCH = "watch"
     ACKNOWLEDGE = "acknowledge"
     STOP = "stop"
-    RESUME = "resume"
+    LIMIT = "limit"
+    CONTROL = "control"
+    PREEMPT = "preempt"
     TALK = "talk"
 
 
@@ -57,14 +60,14 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
     Role.VIEWER: frozenset({Operation.WATCH}),
     Role.OPERATOR: frozenset(
         {
-            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP),
-            *(Operation.RESUME, Operation.TALK),
+            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
+            *(Operation.CONTROL, Operation.TALK),
         }
     ),
     Role.SUPERVISOR: frozenset(
         {
-            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP),
-            *(Operation.RESUME, Operation.TALK),
+            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
+            *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK),
         }
     ),
     Role.MAINTAINER: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
@@ -75,9 +78,16 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
 MESSAGES: Final[dict[type[msgspec.Struct], Operation]] = {
     messages.ClockPing: Operation.WATCH,
     messages.PresentationReport: Operation.WATCH,
+    authority.SeatReport: Operation.WATCH,
     messages.AcknowledgeAlarm: Operation.ACKNOWLEDGE,
     messages.AskStop: Operation.STOP,
-    messages.AskResume: Operation.RESUME,
+    messages.AskLimit: Operation.LIMIT,
+    messages.AskResume: Operation.CONTROL,
+    messages.AskCommand: Operation.CONTROL,
+    authority.AskControl: Operation.CONTROL,
+    authority.AcceptControl: Operation.CONTROL,
+    authority.GiveBackControl: Operation.CONTROL,
+    authority.DriveRelay: Operation.CONTROL,
 }
 
 ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from protocols.authority import AttentionView, ControlView, DriveKey, SeatView, StopKeys
 from protocols.codec import encode
 from protocols.operator import (
     AlarmView,
@@ -48,6 +49,9 @@ class Changes:
         self.commands: dict[str, CommandView] = {}
         self.routes: dict[str, RouteView] = {}
         self.supervision: dict[str, SupervisionView] = {}
+        self.controls: dict[str, ControlView] = {}
+        self.seats: list[SeatView] | None = None
+        self.attention: list[AttentionView] | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -57,6 +61,9 @@ class Changes:
             or self.commands
             or self.routes
             or self.supervision
+            or self.controls
+            or self.seats is not None
+            or self.attention is not None
         )
 
     @property
@@ -73,6 +80,9 @@ class Changes:
         both.commands = self.commands | newer.commands
         both.routes = self.routes | newer.routes
         both.supervision = self.supervision | newer.supervision
+        both.controls = self.controls | newer.controls
+        both.seats = self.seats if newer.seats is None else newer.seats
+        both.attention = self.attention if newer.attention is None else newer.attention
         return both
 
 
@@ -102,6 +112,9 @@ class Tick:
                     commands=list(self.changes.commands.values()),
                     routes=list(self.changes.routes.values()),
                     supervision=list(self.changes.supervision.values()),
+                    controls=list(self.changes.controls.values()),
+                    seats=self.changes.seats,
+                    attention=self.changes.attention,
                 )
             )
             assert data.startswith(_HEAD), "Delta no longer begins with its type and seq"
@@ -116,12 +129,20 @@ class Tick:
 class Outbox:
     """What one console still has to be sent, the most urgent first.
 
-    Bounded: one Tick, `MAX_REFUSALS` refusals, one ping to answer. `full` says that
-    something would have to be dropped which may not be.
+    Bounded: one Tick, `MAX_REFUSALS` refusals, one key, one ping to answer. `full` says
+    that something would have to be dropped which may not be.
+
+    Args:
+        stop_keys: Sent after the snapshot; None: to this role they are not given.
     """
 
-    def __init__(self, welcome: Welcome, snapshot: Snapshot) -> None:
+    def __init__(
+        self, welcome: Welcome, snapshot: Snapshot, stop_keys: StopKeys | None = None
+    ) -> None:
         self._first: collections.deque[msgspec.Struct] = collections.deque((welcome, snapshot))
+        if stop_keys is not None:
+            self._first.append(stop_keys)
+        self._key: DriveKey | None = None
         self._refusals: collections.deque[Refusal] = collections.deque()
         self._tick: Tick | None = None
         self._seq = snapshot.seq
@@ -142,10 +163,17 @@ class Outbox:
         else:
             self._refusals.append(refusal)
 
+    def give_key(self, key: DriveKey) -> None:
+        """Take the key of the control that this console holds now; it replaces an older one."""
+        self._key = key
+
     def next_text(self) -> str | None:
         """Return the next message to send, or None."""
         if self._first:
             return encode(self._first.popleft()).decode()
+        if self._key is not None:
+            key, self._key = self._key, None
+            return encode(key).decode()
         if self._refusals:
             return encode(self._refusals.popleft()).decode()
         if self._tick is not None:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import assert_never
 
 from protocols import vehicle
+from protocols.authority import (
+    AcceptControl,
+    AskControl,
+    DriveRelay,
+    GiveBackControl,
+    SeatReport,
+)
 from protocols.codec import MAX_WEBSOCKET_MESSAGE, ProtocolError, decode, finite
+from protocols.commands import OperatorBody
 from protocols.operator import (
     AcknowledgeAlarm,
+    AskCommand,
+    AskLimit,
     AskResume,
     AskStop,
     ClockPing,
@@ -16,7 +26,7 @@ from protocols.operator import (
     Refusal,
 )
 from protocols.topics import VehicleId
-from supervisor.console.access import MESSAGES, allowed
+from supervisor.console.access import MESSAGES, Operation, allowed
 from supervisor.core import events
 from supervisor.core.events import Operator
 
@@ -34,16 +44,43 @@ def parse(text: str) -> FromConsole:
     match message:
         case ClockPing():
             finite(message.t1_ms, -LONGEST_MS, LONGEST_MS, "t1_ms")
-        case AskResume():
+        case AskResume() | AskCommand():
             if message.picture_age_ms is not None:
                 finite(message.picture_age_ms, -1e6, LONGEST_MS, "picture_age_ms")
+            if isinstance(message, AskCommand):
+                _check_body(message.body)
+        case AskLimit():
+            if message.kmh is not None:
+                finite(message.kmh, 0.0, 200.0, "kmh")
         case PresentationReport():
             _check_presentation(message)
         case AskStop() | AcknowledgeAlarm():
             pass
+        case AskControl() | AcceptControl() | GiveBackControl() | DriveRelay() | SeatReport():
+            pass
         case _:
             assert_never(message)
     return message
+
+
+def _check_body(body: OperatorBody) -> None:
+    match body:
+        case vehicle.FollowPath():
+            body.check()
+            finite(body.max_speed_mps, 0.0, 20.0, "max_speed_mps")
+        case vehicle.Wait():
+            finite(body.more_s, 0.0, 600.0, "more_s")
+        case (
+            vehicle.Resume()
+            | vehicle.AlternatePath()
+            | vehicle.PullOver()
+            | vehicle.Doors()
+            | vehicle.Announce()
+            | vehicle.Implement()
+        ):
+            pass
+        case _:
+            assert_never(body)
 
 
 def _check_presentation(report: PresentationReport) -> None:
@@ -65,8 +102,14 @@ def _check_presentation(report: PresentationReport) -> None:
 def reference(message: FromConsole) -> str:
     """Return what a refusal calls this message."""
     match message:
-        case AskStop() | AskResume():
+        case AskStop() | AskResume() | AskCommand():
             return message.command_id
+        case AskLimit():
+            return f"limit {message.vehicle}"
+        case AskControl() | AcceptControl() | GiveBackControl() | DriveRelay():
+            return message.vehicle
+        case SeatReport():
+            return "seat"
         case AcknowledgeAlarm():
             return message.alarm_id
         case ClockPing():
@@ -79,17 +122,23 @@ def reference(message: FromConsole) -> str:
 
 def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refusal | None:
     """Return the event of a message, a refusal, or None for one without an event."""
-    if not allowed(operator.role, MESSAGES[type(message)]):
+    needed = [MESSAGES[type(message)]]
+    if isinstance(message, AskControl) and message.preempt:
+        needed.append(Operation.PREEMPT)
+    if not all(allowed(operator.role, operation) for operation in needed):
         return Refusal(
             reference(message), "not_allowed", f"the role {operator.role.value} may not do this"
         )
     try:
         match message:
-            case ClockPing():
+            case ClockPing() | DriveRelay():
                 return None
             case AskStop():
+                body: vehicle.Body = vehicle.Stop()
+                if message.emergency:
+                    body = vehicle.EmergencyStop()
                 return events.CommandAsked(
-                    operator, message.command_id, VehicleId.parse(message.vehicle), vehicle.Stop()
+                    operator, message.command_id, VehicleId.parse(message.vehicle), body
                 )
             case AskResume():
                 return events.CommandAsked(
@@ -99,6 +148,31 @@ def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refu
                     vehicle.Resume(message.request_id),
                     message.picture_age_ms,
                 )
+            case AskCommand():
+                return events.CommandAsked(
+                    operator,
+                    message.command_id,
+                    VehicleId.parse(message.vehicle),
+                    message.body,
+                    message.picture_age_ms,
+                )
+            case AskLimit():
+                return events.LimitAsked(operator, VehicleId.parse(message.vehicle), message.kmh)
+            case AskControl():
+                return events.ControlAsked(
+                    operator,
+                    VehicleId.parse(message.vehicle),
+                    message.purpose,
+                    message.request_id,
+                    message.preempt,
+                )
+            case AcceptControl():
+                return events.ControlAccepted(operator, VehicleId.parse(message.vehicle))
+            case GiveBackControl():
+                vehicle_id = VehicleId.parse(message.vehicle)
+                return events.ControlGivenBack(operator, vehicle_id, message.cause)
+            case SeatReport():
+                return events.SeatReported(operator, message)
             case AcknowledgeAlarm():
                 return events.AlarmAcknowledged(operator, message.alarm_id)
             case PresentationReport():

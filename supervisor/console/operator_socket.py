@@ -15,6 +15,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError, encode
 from protocols.operator import (
     AskStop,
@@ -52,7 +53,9 @@ class OperatorSocket:
         websocket: Accepted; its scope has the `wire`.
         operator: Who sits there; `session` is unique to this socket.
         sign_in: `Operator.session` of the sign-in it belongs to.
+        stop_keys: Sent after the snapshot, if given.
         on_event: Takes core events.
+        on_drive: Takes relayed control frames: returns "" or why one was not passed on.
         on_activity: Called for each message, keeps the sign-in from idling.
         counters: `console_message`, `console_fault`, `console_closed`.
     """
@@ -65,7 +68,9 @@ class OperatorSocket:
         sign_in: str,
         welcome: Welcome,
         snapshot: Snapshot,
+        stop_keys: StopKeys | None = None,
         on_event: Callable[[AnyEvent], None],
+        on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
         on_activity: Callable[[], object],
         counters: Counters,
     ) -> None:
@@ -73,8 +78,9 @@ class OperatorSocket:
         self.sign_in = sign_in
         self._websocket = websocket
         self._wire: Wire = websocket.scope["state"]["wire"]
-        self._outbox = Outbox(welcome, snapshot)
+        self._outbox = Outbox(welcome, snapshot, stop_keys)
         self._on_event = on_event
+        self._on_drive = on_drive
         self._on_activity = on_activity
         self._counters = counters
         self._wake = asyncio.Event()
@@ -95,6 +101,11 @@ class OperatorSocket:
     def refuse(self, refusal: Refusal) -> None:
         """Take a refusal; never waits."""
         self._outbox.refuse(refusal)
+        self._after_put()
+
+    def give_key(self, key: DriveKey) -> None:
+        """Take the key of the control that this console holds; never waits."""
+        self._outbox.give_key(key)
         self._after_put()
 
     def close(self, reason: str) -> None:
@@ -176,6 +187,9 @@ class OperatorSocket:
     def _take(self, text: str, received_ns: int) -> None:
         message = parse(text)
         self._counters.add("console_message", type(message).__name__)
+        if isinstance(message, DriveRelay):
+            self._take_drive(message)
+            return
         within_rate = self._within_rate(received_ns)
         if not within_rate and not isinstance(message, AskStop):  # a stop is never refused for rate
             raise ProtocolError("rate", f"more than {MESSAGES_PER_S} messages a second")
@@ -191,6 +205,19 @@ class OperatorSocket:
             self._on_event(result)
         else:
             raise AssertionError(f"{reference(message)} has no event and no answer")
+
+    def _take_drive(self, message: DriveRelay) -> None:
+        """A control frame has its own rate, and never waits behind anything.
+
+        What is not passed on is counted where it is checked, and not answered: the next
+        frame is a twentieth of a second away, and the vehicle tells how far they come.
+        """
+        result = to_event(message, self.operator)
+        if isinstance(result, Refusal):
+            self._counters.add("console_fault", result.reason)
+            self.refuse(result)
+            return
+        self._on_drive(self.operator.session, message)
 
     def _within_rate(self, now_ns: int) -> bool:
         elapsed_s = (now_ns - self._tokens_at_ns) / 1e9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -36,6 +37,15 @@ class FleetReader(Protocol):
 
     def supervisions(self, now_ns: int) -> list[SupervisionView]:
         """Return the same of all vehicles."""
+
+    def controls(self) -> list[ControlView]:
+        """Return who has control of each vehicle."""
+
+    def seats(self, now_ns: int) -> list[SeatView]:
+        """Return every seat."""
+
+    def attention(self, now_ns: int) -> list[AttentionView]:
+        """Return the attention queue, best first."""
 
     def alarms(self) -> list[AlarmView]:
         """Return all alarms that are not normal."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import ssl
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final, TypeVar, assert_never
@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError, decode
 from protocols.operator import Snapshot, Welcome
 from protocols.topics import VehicleId
@@ -38,8 +39,9 @@ from supervisor.console.access import (
     cookie_of,
 )
 from supervisor.console.changes import Changes, Tick
+from supervisor.console.config import ConsoleConfig, check
 from supervisor.console.guard import BODY_LIMIT, Guard, Origins, import_map_hashes, problem
-from supervisor.console.listening import ListenError, bind, is_loopback, serve
+from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
 from supervisor.console.reader import FleetReader
@@ -66,30 +68,6 @@ MAX_CONSOLES_PER_SIGN_IN: Final = 8
 DEMO_ACCOUNT: Final = "demo"
 DEMO_PASSWORD: Final = "enkan-demo"
 """Shown on the sign-in page in demo mode, which is loopback only."""
-
-
-class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the console is served.
-
-    Attributes:
-        listen: IP address. Anything but loopback needs a certificate.
-        port: TCP port; 0 lets the system choose.
-        fallback_ports: Take another port if this one is in use.
-        tls_certificate, tls_key: PEM files, absolute paths.
-        public_origins: Names under which browsers reach it, as `https://name[:port]`;
-            needed behind a proxy or for a name that is not an address.
-        insecure_http: Serve plain http on an address that is not loopback. Passwords
-            and pictures are then readable on the network, and browsers refuse
-            microphone and gamepad.
-    """
-
-    listen: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
-    fallback_ports: bool = False
-    tls_certificate: str = ""
-    tls_key: str = ""
-    public_origins: list[str] = []
-    insecure_http: bool = False
 
 
 class _SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +99,9 @@ class Console:
         scenarios_dir: the `basemap.geojson` of each case is served to who signed in.
         extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
         readiness: Parts of the hub; True is ready, False or a text is not.
+        stop_keys: Returns an account's stop keys by vehicle, hexadecimal.
+        on_drive: Takes a relayed control frame of a console (`Operator.session`); returns
+            "" or why it was not passed on.
 
     Attributes:
         started: Set once connections are answered.
@@ -145,8 +126,10 @@ class Console:
         scenarios_dir: Path,
         extra_routes: Sequence[BaseRoute],
         readiness: Callable[[], dict[str, str | bool]],
+        stop_keys: Callable[[str], dict[str, str]] = lambda account: {},
+        on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
     ) -> None:
-        _check(config)
+        check(config)
         self._config = config
         self._access = access
         self._fleet = fleet
@@ -156,12 +139,15 @@ class Console:
         self._site_name = site_name
         self._demo = demo
         self._readiness = readiness
+        self._stop_keys = stop_keys
+        self._on_drive = on_drive
         self._sockets: dict[str, OperatorSocket] = {}
         self._numbers = itertools.count(1)
         self._changes = Changes()
         self._dirty: dict[VehicleId, None] = {}
         self._dirty_routes: dict[VehicleId, None] = {}
         self._dirty_supervision: dict[VehicleId, None] = {}
+        self._dirty_seats = self._dirty_attention = False
         self._urgent = asyncio.Event()
         self._draining = False
         self._empty = asyncio.Event()
@@ -217,6 +203,9 @@ class Console:
             effects.ShowVehicle
             | effects.ShowRoute
             | effects.ShowSupervision
+            | effects.ShowControl
+            | effects.ShowSeats
+            | effects.ShowAttention
             | effects.ShowAlarm
             | effects.ShowRequest
             | effects.ShowCommand
@@ -231,6 +220,14 @@ class Console:
                 self._dirty_routes[effect.vehicle_id] = None
             case effects.ShowSupervision():
                 self._dirty_supervision[effect.vehicle_id] = None
+            case effects.ShowControl():
+                self._changes.controls[effect.control.vehicle] = effect.control
+                self._urgent.set()
+            case effects.ShowSeats():
+                self._dirty_seats = True
+            case effects.ShowAttention():
+                self._dirty_attention = True
+                self._urgent.set()
             case effects.ShowAlarm():
                 self._changes.alarms[effect.alarm.id] = effect.alarm
                 self._urgent.set()
@@ -247,6 +244,17 @@ class Console:
                         socket.refuse(effect.refusal)
             case _:
                 assert_never(effect)
+
+    def sign_in_of(self, session: str) -> str | None:
+        """Return the sign-in of an open console (`Operator.session`); None: it is closed."""
+        socket = self._sockets.get(session)
+        return None if socket is None else socket.sign_in
+
+    def give_key(self, session: str, key: DriveKey) -> None:
+        """Hand the holder's console, and nobody else, the key of its control."""
+        socket = self._sockets.get(session)
+        if socket is not None:
+            socket.give_key(key)
 
     async def _tick(self) -> None:
         last_ns = due_ns = 0
@@ -267,6 +275,9 @@ class Console:
                 await self._look_at_vehicles(changes, now_ns)
             if not self._sockets:
                 continue
+            if self._dirty_attention:
+                self._dirty_attention = False
+                changes.attention = self._fleet.attention(now_ns)
             if changes or now_ns - last_ns >= QUIET_NS:
                 last_ns = now_ns
                 tick = Tick(changes, now_ns)
@@ -281,8 +292,11 @@ class Console:
         dirty, self._dirty = self._dirty, {}
         routes, self._dirty_routes = self._dirty_routes, {}
         supervised, self._dirty_supervision = self._dirty_supervision, {}
+        seats, self._dirty_seats = self._dirty_seats, False
         if not self._sockets:
             return
+        if seats:
+            changes.seats = self._fleet.seats(now_ns)
         for number, vehicle_id in enumerate(dirty):
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
@@ -476,15 +490,22 @@ class Console:
             await websocket.close(1008)
             return
         operator = Operator(
-            f"{signed_in.session}.{next(self._numbers)}", signed_in.account, signed_in.role
+            f"{signed_in.session}.{next(self._numbers)}",
+            signed_in.account,
+            signed_in.role,
+            f"seat-{secrets.token_hex(4)}" if allowed(signed_in.role, Operation.CONTROL) else "",
         )
+        may_stop = allowed(operator.role, Operation.STOP)
+        stop_keys = self._stop_keys(operator.account) if may_stop else {}
         socket = OperatorSocket(
             websocket,
             operator=operator,
             sign_in=signed_in.session,
             welcome=self._welcome(operator),
             snapshot=self._snapshot(),
+            stop_keys=StopKeys(stop_keys) if stop_keys else None,
             on_event=self._on_event,
+            on_drive=self._on_drive,
             on_activity=lambda: self._access.operator(cookie),
             counters=self._counters,
         )
@@ -510,6 +531,7 @@ class Console:
             hub_now_ns=clock.monotonic_ns(),
             hub_utc_ns=clock.utc_ns(),
             alarm_catalogue=self._fleet.catalogue(),
+            seat=operator.seat,
         )
 
     def _snapshot(self) -> Snapshot:
@@ -523,6 +545,9 @@ class Console:
             commands=self._fleet.commands(),
             routes=self._fleet.routes(),
             supervision=self._fleet.supervisions(now_ns),
+            controls=self._fleet.controls(),
+            seats=self._fleet.seats(now_ns),
+            attention=self._fleet.attention(now_ns),
         )
 
 
@@ -549,26 +574,3 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     response = problem(error.status_code, reasons.get(error.status_code, "refused"), error.detail)
     response.headers.update(error.headers or {})
     return response
-
-
-def _check(config: ConsoleConfig) -> None:
-    if bool(config.tls_certificate) != bool(config.tls_key):
-        raise ListenError("[console] tls_certificate and tls_key belong together: set both or none")
-    if config.tls_certificate:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                config.tls_certificate, config.tls_key
-            )
-        except (OSError, ssl.SSLError) as error:
-            raise ListenError(
-                f"[console] tls_certificate {config.tls_certificate} with tls_key "
-                f"{config.tls_key}: cannot be used ({error}). Both are PEM files that the hub's "
-                "user can read, and the key belongs to the certificate."
-            ) from error
-    elif not is_loopback(config.listen) and not config.insecure_http:
-        raise ListenError(
-            f"[console] listen = {config.listen!r} is reachable from the network, but without TLS "
-            "everyone there could read passwords and pictures. Set tls_certificate and tls_key "
-            "(docs/lan-https.md), listen on 127.0.0.1 behind a proxy, or, on a closed test "
-            "network only, set insecure_http = true."
-        )

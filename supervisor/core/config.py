@@ -37,6 +37,14 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             slower audit store makes it refused.
         stop_ttl_s, resume_ttl_s: For how long the vehicle may still obey.
         confirm_grace_s: Beyond the ttl, until a command without result is `unconfirmed`.
+        seat_report_s: Age from which a seat's report does not count any more.
+        offer_s: For how long control is offered before it is free again.
+        take_ttl_s, release_ttl_s: For how long the vehicle may obey the taking and the
+            release of control.
+        release_again_s: A release without an answer is repeated after this.
+        release_limit_s: A vehicle that has not confirmed a release for so long is called
+            beyond reach.
+        control_silence_s: Told to the vehicle: hub silence after which control lapses there.
         burn_short_s, burn_long_s: The two windows over which error budgets burn.
         objective: What is promised; replaces the whole list.
         segment: Road segments that objectives may name.
@@ -56,6 +64,13 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop_ttl_s: Seconds = 5.0
     resume_ttl_s: Seconds = 2.0
     confirm_grace_s: Seconds = 1.0
+    seat_report_s: Seconds = 1.5
+    offer_s: Seconds = 10.0
+    take_ttl_s: Seconds = 2.0
+    release_ttl_s: Seconds = 5.0
+    release_again_s: Seconds = 2.0
+    release_limit_s: Seconds = 15.0
+    control_silence_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.5
     burn_short_s: Window = 300.0
     burn_long_s: Window = 3_600.0
     objective: Annotated[list[Objective], Meta(max_length=64)] = msgspec.field(

@@ -34,8 +34,10 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
         "vehicle",
     ),
     "command_result": ("wrong_session", "unknown_id", "after_end", "impossible_time"),
+    "control_refused": ("unknown_vehicle", "not_supported", "not_offered", "not_holder"),
+    "seat": ("armed", "disarmed", "no_seat"),
     "order": ("not_recorded", "sent", "applied", "refused", "unconfirmed", "broker"),
-    "speed_limit": ("vehicle", "governor", "unknown_delay", "ladder"),
+    "speed_limit": ("vehicle", "governor", "unknown_delay", "ladder", "operator"),
     "verdict": ("met", "at_risk", "violated", "unknown"),
     "ladder": (
         "none",

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from protocols import operator, vehicle
+from protocols import authority, operator, vehicle
+from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 
 
@@ -95,6 +96,50 @@ class WithdrawDrive(Effect, frozen=True):
     reasons: tuple[str, ...]
 
 
+class SetGrant(Effect, frozen=True):
+    """Whose control frames reach this vehicle from now on, and nobody else's.
+
+    The media plane passes them on, the relay over the broker checks them, and for `drive`
+    the shell gives that console its key (`protocols.drive.drive_key`).
+
+    Attributes:
+        session: Console of the holder; None: nobody.
+        account: Of the holder; empty: nobody.
+        epoch: Fencing token of the control; an older one than the last changes nothing.
+        vehicle_session: The vehicle session that the control holds for.
+    """
+
+    vehicle_id: VehicleId
+    session: str | None
+    account: str
+    epoch: int
+    purpose: Purpose
+    vehicle_session: str
+
+
+class Lease(Effect, frozen=True):
+    """What the hub's heartbeats to this vehicle say from now on: `HubHeartbeat.epoch` and
+    `leased`; ten a second while leased."""
+
+    vehicle_id: VehicleId
+    epoch: int
+    leased: bool
+
+
+class ShowControl(Effect, frozen=True):
+    """Who has control of a vehicle changed; never dropped on the way to a console."""
+
+    control: authority.ControlView
+
+
+class ShowSeats(Effect, frozen=True):
+    """The seats changed; the console shell reads them when it sends next."""
+
+
+class ShowAttention(Effect, frozen=True):
+    """The attention queue changed; the console shell reads it at once."""
+
+
 class ShowAlarm(Effect, frozen=True):
     """An alarm changed; never dropped on the way to a console."""
 
@@ -144,6 +189,11 @@ AnyEffect = (
     | ShowSupervision
     | PreferLayers
     | WithdrawDrive
+    | SetGrant
+    | Lease
+    | ShowControl
+    | ShowSeats
+    | ShowAttention
     | ShowAlarm
     | ShowRequest
     | ShowCommand

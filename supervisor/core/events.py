@@ -6,7 +6,9 @@ from __future__ import annotations
 import msgspec
 
 from protocols import vehicle
+from protocols.authority import SeatReport
 from protocols.operator import PresentationReport, Role
+from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 
 
@@ -174,11 +176,17 @@ class HubUnheard(Event, frozen=True):
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """Who acts, as the console shell authenticated them."""
+    """Who acts, as the console shell authenticated them.
+
+    Attributes:
+        session: Of this console; names the sign-in, so it is shown to nobody.
+        seat: The same console's public name; empty where there is no console (REST).
+    """
 
     session: str
     account: str
     role: Role
+    seat: str = ""
 
 
 class OperatorConnected(Event, frozen=True):
@@ -194,13 +202,53 @@ class OperatorDisconnected(Event, frozen=True):
 
 
 class CommandAsked(Event, frozen=True):
-    """An operator pressed a button or a key. `picture_age_ms` only for resume."""
+    """An operator pressed a button or a key. `picture_age_ms` of what he decided on."""
 
     operator: Operator
     command_id: str
     vehicle_id: VehicleId
     body: vehicle.Body
     picture_age_ms: float | None = None
+
+
+class LimitAsked(Event, frozen=True):
+    """A person limits a vehicle's speed, or takes his limit back (None)."""
+
+    operator: Operator
+    vehicle_id: VehicleId
+    kmh: float | None
+
+
+class ControlAsked(Event, frozen=True):
+    """An operator asks for control of a vehicle; see `protocols.authority.AskControl`."""
+
+    operator: Operator
+    vehicle_id: VehicleId
+    purpose: Purpose
+    request_id: str = ""
+    preempt: str = ""
+
+
+class ControlAccepted(Event, frozen=True):
+    """An operator takes what was offered to his seat."""
+
+    operator: Operator
+    vehicle_id: VehicleId
+
+
+class ControlGivenBack(Event, frozen=True):
+    """An operator gives control back, or declines an offer."""
+
+    operator: Operator
+    vehicle_id: VehicleId
+    cause: str = ""
+
+
+class SeatReported(Event, frozen=True):
+    """Can this console warn its operator, and can he act there?"""
+
+    operator: Operator
+    report: SeatReport
 
 
 class AlarmAcknowledged(Event, frozen=True):
@@ -269,6 +317,11 @@ AnyEvent = (
     | OperatorConnected
     | OperatorDisconnected
     | CommandAsked
+    | LimitAsked
+    | ControlAsked
+    | ControlAccepted
+    | ControlGivenBack
+    | SeatReported
     | AlarmAcknowledged
     | PresentationReported
     | AuditWritten

@@ -9,11 +9,13 @@ from collections import OrderedDict, deque
 from typing import Final
 
 from protocols import operator, vehicle
+from protocols.authority import SeatReport
 from protocols.topics import VehicleId
 from supervisor.core.alarms import AlarmBoard
 from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.clocksync import ClockSync
 from supervisor.core.config import CoreConfig
+from supervisor.core.control import Control
 from supervisor.core.effects import ShowVehicle
 from supervisor.core.events import Operator
 from supervisor.core.ledger import Ledger
@@ -51,6 +53,35 @@ class CommandRecord:
         self.session_id = ""
 
 
+class Seat:
+    """One console of somebody who may have control.
+
+    Attributes:
+        report, report_at_ns: What it last said of itself; None: nothing yet.
+        why_not: Why it was not armed at the last look; empty: it was.
+        requests, load: As in `SeatView`; kept by `core.attention`.
+    """
+
+    __slots__ = (
+        "connected_ns",
+        "load",
+        "operator",
+        "report",
+        "report_at_ns",
+        "requests",
+        "why_not",
+    )
+
+    def __init__(self, who: Operator, now_ns: int) -> None:
+        self.operator = who
+        self.connected_ns = now_ns
+        self.report: SeatReport | None = None
+        self.report_at_ns = 0
+        self.why_not: tuple[str, ...] = ("no_report",)
+        self.requests = 0
+        self.load = 0.0
+
+
 class EventMemory:
     """An event id that has been seen: is its record still being written, or durable."""
 
@@ -80,6 +111,7 @@ class VehicleRecord:
         encode_ms: By camera, as the vehicle says.
         loop: How late pictures and commands are.
         supervised: Verdicts and enforcement.
+        control: Who has control of it.
         limit_order, manoeuvre_order: What the hub itself orders it.
         show: The effect that tells consoles to look again.
     """
@@ -130,6 +162,7 @@ class VehicleRecord:
         self.encode_ms: dict[str, float] = {}
         self.loop = Loop()
         self.supervised = Supervised(config, vehicle_id.site)
+        self.control = Control(self.name_text, epoch)
         hold_ns = int(config.governor.hold_s * 1e9)
         self.limit_order = Order("limit", int(config.governor.renew_s * 1e9), hold_ns)
         self.manoeuvre_order = Order("minimal_risk", ORDER_AGAIN_NS, ORDER_AGAIN_NS)
@@ -156,6 +189,7 @@ class Fleet:
         asked: Ids of the commands asked for, newest last; an id has one effect, ever.
         by_name: The vehicles by `site/vehicle`.
         shown: By session, the vehicles its console shows.
+        seats: By session, the consoles of those who may have control.
         last_tick_ns: When time was last looked at.
     """
 
@@ -165,6 +199,7 @@ class Fleet:
         self.by_name: dict[str, VehicleRecord] = {}
         self.shown: dict[str, tuple[str, ...]] = {}
         self.operators: dict[str, Operator] = {}
+        self.seats: dict[str, Seat] = {}
         self.presentations: dict[str, operator.PresentationReport] = {}
         self.ledger = Ledger()
         self.alarms = AlarmBoard(CATALOGUE, self.ledger)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core import commands, requests, supervise
+from supervisor.core import commands, requests, seats, supervise
 from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
@@ -20,6 +20,7 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
     """
     fleet.last_tick_ns = now_ns
     effects = fleet.alarms.on_time(now_ns)
+    effects += seats.on_time(fleet, now_ns)
     for record in fleet.vehicles.values():
         if now_ns < record.tick_ns:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from protocols.operator import PresentationReport, Presented
-from supervisor.core import commands, supervise
+from supervisor.core import authority, commands, seats, supervise
 from supervisor.core.effects import AnyEffect, Count, Observe
 from supervisor.core.events import (
     AlarmAcknowledged,
@@ -13,6 +13,7 @@ from supervisor.core.events import (
     OperatorConnected,
     OperatorDisconnected,
     PresentationReported,
+    SeatReported,
 )
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.ledger import Facts
@@ -24,7 +25,8 @@ def on_connected(fleet: Fleet, event: OperatorConnected, now_ns: int) -> list[An
     who = event.operator
     fleet.operators[who.session] = who
     facts: Facts = {"session": who.session, "role": str(who.role), "at_ns": now_ns}
-    return [fleet.ledger.record("operator.connected", who.account, who.account, facts)]
+    record = fleet.ledger.record("operator.connected", who.account, who.account, facts)
+    return [record, *seats.on_connected(fleet, who, now_ns)]
 
 
 def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> list[AnyEffect]:
@@ -34,12 +36,21 @@ def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> l
     fleet.presentations.pop(who.session, None)
     _show(fleet, who.session, (), now_ns)
     facts: Facts = {"session": who.session, "role": str(who.role), "at_ns": now_ns}
-    return [fleet.ledger.record("operator.disconnected", who.account, who.account, facts)]
+    effects: list[AnyEffect] = authority.on_seat_gone(fleet, who, now_ns)
+    effects += seats.on_disconnected(fleet, who)
+    record = fleet.ledger.record("operator.disconnected", who.account, who.account, facts)
+    return [*effects, record]
 
 
 def on_command_asked(fleet: Fleet, event: CommandAsked, now_ns: int) -> list[AnyEffect]:
     """A key or a button."""
     return commands.on_asked(fleet, fleet.vehicles.get(event.vehicle_id), event, now_ns)
+
+
+def on_seat_reported(fleet: Fleet, event: SeatReported, now_ns: int) -> list[AnyEffect]:
+    """A console says whether it can warn, and what it has just lost."""
+    effects = seats.on_reported(fleet, event, now_ns)
+    return effects + authority.on_seat_reported(fleet, event, now_ns)
 
 
 def on_acknowledged(fleet: Fleet, event: AlarmAcknowledged, now_ns: int) -> list[AnyEffect]:

@@ -1,7 +1,7 @@
 """The whole interface of the core: `step(fleet, event, now_ns) -> effects`.
 
 Dispatch by a dict of event types (a lookup costs about 50 ns; a `match` over
-twenty classes several times that). A handler module holds one mechanism.
+two dozen classes several times that). A handler module holds one mechanism.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from supervisor.core import authority, itself, media, operators, supervise, vehicles
 from supervisor.core import events as e
-from supervisor.core import itself, media, operators, vehicles
 from supervisor.core.effects import AnyEffect
 from supervisor.core.fleet import Fleet
 
@@ -30,6 +30,11 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.OperatorConnected: operators.on_connected,
     e.OperatorDisconnected: operators.on_disconnected,
     e.CommandAsked: operators.on_command_asked,
+    e.LimitAsked: supervise.on_limit_asked,
+    e.ControlAsked: authority.on_asked,
+    e.ControlAccepted: authority.on_accepted,
+    e.ControlGivenBack: authority.on_given_back,
+    e.SeatReported: operators.on_seat_reported,
     e.AlarmAcknowledged: operators.on_acknowledged,
     e.PresentationReported: operators.on_presented,
     e.AuditWritten: itself.on_audit_written,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from protocols.operator import LinkState
+from protocols.operator import LinkState, Refusal, Role
 from protocols.supervision import Indicator, LimitSource, Purpose, Rung, Verdict, Why
 from protocols.vehicle import LimitSpeed, MinimalRisk, OperationMode
 from supervisor.core import sampling
@@ -18,9 +18,11 @@ from supervisor.core.effects import (
     Count,
     Observe,
     PreferLayers,
+    Refuse,
     ShowSupervision,
     WithdrawDrive,
 )
+from supervisor.core.events import LimitAsked
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.governor import KMH, allowed_kmh
 from supervisor.core.ladder import HEIGHT
@@ -33,6 +35,7 @@ from supervisor.core.watch import watch_quality
 LIMIT: Final = "limit_speed"
 MANOEUVRE: Final = "minimal_risk"
 NEVER: Final = float("inf")
+MAY_LIMIT: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
 DRIVE_HOLD_NS: Final = 3_000_000_000
 """Driving is offered when nothing has spoken against it for so long."""
 
@@ -111,6 +114,35 @@ def on_moved(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect
     kept.enter(segment)
     effects: list[AnyEffect] = []
     _look(fleet, record, now_ns, effects)
+    enforce(fleet, record, now_ns, effects)
+    effects.append(ShowSupervision(record.vehicle_id))
+    return effects
+
+
+def on_limit_asked(fleet: Fleet, event: LimitAsked, now_ns: int) -> list[AnyEffect]:
+    """A person limits a vehicle's speed, or takes a person's limit back.
+
+    The lowest of all limits holds; a limit of the governor or the ladder is not his to
+    take back.
+    """
+    record, who = fleet.vehicles.get(event.vehicle_id), event.operator
+    if record is None or who.role not in MAY_LIMIT:
+        reason = "unknown_vehicle" if record is None else "role"
+        detail = f"a {who.role} may not limit the speed" if record else str(event.vehicle_id)
+        refusal = Refusal(f"limit {event.vehicle_id}", reason, detail)
+        return [Refuse(who.session, refusal), Count("command_refused", reason)]
+    kept = record.supervised
+    facts: Facts = {
+        "kmh": None if event.kmh is None else round(event.kmh, 2),
+        "before_kmh": None if kept.operator_kmh is None else round(kept.operator_kmh, 2),
+        "before_by": kept.operator_by,
+        "at_ns": now_ns,
+    }
+    kept.operator_kmh = event.kmh
+    kept.operator_by = "" if event.kmh is None else who.account
+    effects: list[AnyEffect] = [
+        fleet.ledger.record("limit.asked", who.account, record.name_text, facts)
+    ]
     enforce(fleet, record, now_ns, effects)
     effects.append(ShowSupervision(record.vehicle_id))
     return effects
@@ -324,6 +356,8 @@ def _limit(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEf
             source = LimitSource.UNKNOWN_DELAY
     else:
         allowed = NEVER
+    if kept.operator_kmh is not None and kept.operator_kmh < allowed:
+        allowed, source = kept.operator_kmh, LimitSource.OPERATOR
     before = kept.governor.kmh
     kmh = kept.governor.limit(allowed, most_kmh, now_ns)
     if kmh >= most_kmh:
@@ -333,7 +367,11 @@ def _limit(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEf
         kept.limit_source = source
         return changed
     kept.limit_source = source
-    kept.limit_why = kept.ladder.objective if by_ladder else ""
+    kept.limit_why = ""
+    if source is LimitSource.OPERATOR:
+        kept.limit_why = kept.operator_by
+    elif by_ladder:
+        kept.limit_why = kept.ladder.objective
     g2g, command = record.loop.g2g(now_ns), record.loop.command(now_ns)
     facts: Facts = {
         "kmh": round(kmh, 2),

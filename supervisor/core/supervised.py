@@ -37,6 +37,7 @@ class Supervised:
         drive_reasons: Why remote driving may not be offered; empty: it may.
         drive_clear_ns: Since when nothing speaks against it; None: something does.
         limit_source, limit_why: Who limits the speed, and the objective's key.
+        operator_kmh, operator_by: A person's own limit and his account; None: none.
         allowed_kmh: What the blind-distance rule allows.
         prefers: What was last said of sizes: focused camera, its size, the others'.
     """
@@ -53,6 +54,8 @@ class Supervised:
         "limit_source",
         "limit_why",
         "look_ns",
+        "operator_by",
+        "operator_kmh",
         "poor",
         "prefers",
         "purpose",
@@ -88,6 +91,8 @@ class Supervised:
         self.drive_clear_ns: int | None = None
         self.limit_source = LimitSource.VEHICLE
         self.limit_why = ""
+        self.operator_kmh: float | None = None
+        self.operator_by = ""
         self.allowed_kmh: float | None = None
         self.prefers: tuple[str, str, str] = ("", "", "")
         self.look_ns = 0

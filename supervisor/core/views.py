@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -13,7 +14,7 @@ from protocols.operator import (
 )
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
-from supervisor.core import supervision
+from supervisor.core import attention, seats, supervision
 from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.fleet import Fleet, VehicleRecord
 
@@ -49,6 +50,21 @@ def supervision_view(fleet: Fleet, vehicle_id: VehicleId, now_ns: int) -> Superv
 def all_supervisions(fleet: Fleet, now_ns: int) -> list[SupervisionView]:
     """Return how well every configured vehicle can be supervised now."""
     return [supervision.view(fleet, record, now_ns) for record in fleet.vehicles.values()]
+
+
+def all_controls(fleet: Fleet) -> list[ControlView]:
+    """Return who has control of every configured vehicle."""
+    return [record.control.view for record in fleet.vehicles.values()]
+
+
+def all_seats(fleet: Fleet, now_ns: int) -> list[SeatView]:
+    """Return every seat."""
+    return seats.views(fleet, now_ns)
+
+
+def attention_queue(fleet: Fleet, now_ns: int) -> list[AttentionView]:
+    """Return who needs a person, best first."""
+    return attention.views(fleet, now_ns)
 
 
 def open_alarms(fleet: Fleet) -> list[AlarmView]:

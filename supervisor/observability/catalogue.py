@@ -143,6 +143,20 @@ METRICS: Final[tuple[Metric, ...]] = (
         "commands_refused", "command_refused", "Commands not carried out, by cause", label="reason"
     ),
     _counter(
+        "control_refused",
+        "control_refused",
+        "Wishes for control of a vehicle that were not granted, by cause",
+        label="reason",
+    ),
+    _counter("seats", "seat", "Consoles that became able to warn, or unable", label="to"),
+    _counter("drive_frames_relayed", "drive_relayed", "Control frames passed on over the hub"),
+    _counter(
+        "drive_frames_refused",
+        "drive_relay_refused",
+        "Control frames over the hub not passed on, by cause",
+        label="reason",
+    ),
+    _counter(
         "command_result_faults",
         "command_result",
         "Answers to commands that fit no command",

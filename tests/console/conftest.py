@@ -15,12 +15,14 @@ from starlette.routing import BaseRoute
 from websockets.asyncio.client import ClientConnection, connect
 
 from protocols import operator, vehicle
+from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.operator import Role, VehicleView
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from supervisor.console.access import Access
+from supervisor.console.config import ConsoleConfig
 from supervisor.console.credentials import Credentials
-from supervisor.console.server import Console, ConsoleConfig
+from supervisor.console.server import Console
 from supervisor.counters import Counters
 
 BUS = VehicleId("maebashi", "bus-01")
@@ -77,6 +79,15 @@ class FakeFleet:
         return None
 
     def supervisions(self, now_ns: int) -> list[SupervisionView]:
+        return []
+
+    def controls(self) -> list[ControlView]:
+        return []
+
+    def seats(self, now_ns: int) -> list[SeatView]:
+        return []
+
+    def attention(self, now_ns: int) -> list[AttentionView]:
         return []
 
     def alarms(self) -> list[operator.AlarmView]:

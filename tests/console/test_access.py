@@ -67,7 +67,9 @@ def test_every_role_has_a_row_and_every_message_an_operation() -> None:
             {Role.OPERATOR, Role.SUPERVISOR, Role.MAINTAINER, Role.ADMIN},
         ),
         (Operation.STOP, {Role.OPERATOR, Role.SUPERVISOR, Role.MAINTAINER, Role.ADMIN}),
-        (Operation.RESUME, {Role.OPERATOR, Role.SUPERVISOR}),
+        (Operation.LIMIT, {Role.OPERATOR, Role.SUPERVISOR}),
+        (Operation.CONTROL, {Role.OPERATOR, Role.SUPERVISOR}),
+        (Operation.PREEMPT, {Role.SUPERVISOR}),
         (Operation.TALK, {Role.OPERATOR, Role.SUPERVISOR}),
     ],
 )
@@ -75,9 +77,9 @@ def test_who_may_do_what(operation: Operation, roles: set[Role]) -> None:
     assert {role for role in Role if allowed(role, operation)} == roles
 
 
-def test_who_may_resume_may_also_stop() -> None:
+def test_who_may_have_control_may_also_stop() -> None:
     for role in Role:
-        assert allowed(role, Operation.STOP) or not allowed(role, Operation.RESUME)
+        assert allowed(role, Operation.STOP) or not allowed(role, Operation.CONTROL)
 
 
 # ----------------------------------------------------------------------- sessions

@@ -14,8 +14,8 @@ import httpx
 import msgspec
 import pytest
 
+from supervisor.console.config import ConsoleConfig
 from supervisor.console.listening import ListenError, PortTakenError, bind, is_loopback
-from supervisor.console.server import ConsoleConfig
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.operator import (
     AlarmSpecView,
     AlarmState,
@@ -46,8 +47,9 @@ from protocols.topics import VehicleId
 from protocols.vehicle import CameraInfo, Kind, MrmBehaviour, MrmState, Odd, OperationMode, Stop
 from supervisor import clock
 from supervisor.console.access import Access
+from supervisor.console.config import ConsoleConfig
 from supervisor.console.credentials import Credentials
-from supervisor.console.server import Console, ConsoleConfig
+from supervisor.console.server import Console
 from supervisor.core import effects, events
 from supervisor.counters import Counters
 
@@ -121,6 +123,15 @@ class FakeFleet:
 
     def supervisions(self, now_ns: int) -> list[SupervisionView]:
         return list(self.supervision_views.values())
+
+    def controls(self) -> list[ControlView]:
+        return []
+
+    def seats(self, now_ns: int) -> list[SeatView]:
+        return []
+
+    def attention(self, now_ns: int) -> list[AttentionView]:
+        return []
 
     def alarms(self) -> list[AlarmView]:
         return list(self.alarm_views.values())

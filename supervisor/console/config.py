@@ -1,0 +1,63 @@
+"""Where the console is served, and what of that is refused."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from supervisor.console.listening import ListenError, is_loopback
+
+
+class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the console is served.
+
+    Attributes:
+        listen: IP address. Anything but loopback needs a certificate.
+        port: TCP port; 0 lets the system choose.
+        fallback_ports: Take another port if this one is in use.
+        tls_certificate, tls_key: PEM files, absolute paths.
+        public_origins: Names under which browsers reach it, as `https://name[:port]`;
+            needed behind a proxy or for a name that is not an address.
+        insecure_http: Serve plain http on an address that is not loopback. Passwords
+            and pictures are then readable on the network, and browsers refuse
+            microphone and gamepad.
+    """
+
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    fallback_ports: bool = False
+    tls_certificate: str = ""
+    tls_key: str = ""
+    public_origins: list[str] = []
+    insecure_http: bool = False
+
+
+def check(config: ConsoleConfig) -> None:
+    """Refuse what is not safe or not usable.
+
+    Raises:
+        ListenError: What is wrong and what to do.
+    """
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        raise ListenError("[console] tls_certificate and tls_key belong together: set both or none")
+    if config.tls_certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                config.tls_certificate, config.tls_key
+            )
+        except (OSError, ssl.SSLError) as error:
+            raise ListenError(
+                f"[console] tls_certificate {config.tls_certificate} with tls_key "
+                f"{config.tls_key}: cannot be used ({error}). Both are PEM files that the hub's "
+                "user can read, and the key belongs to the certificate."
+            ) from error
+    elif not is_loopback(config.listen) and not config.insecure_http:
+        raise ListenError(
+            f"[console] listen = {config.listen!r} is reachable from the network, but without TLS "
+            "everyone there could read passwords and pictures. Set tls_certificate and tls_key "
+            "(docs/lan-https.md), listen on 127.0.0.1 behind a proxy, or, on a closed test "
+            "network only, set insecure_http = true."
+        )
