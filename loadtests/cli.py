@@ -10,8 +10,9 @@ import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import typer
@@ -21,6 +22,9 @@ from rich.table import Table
 
 from loadtests import curve as load_curve
 from loadtests import demo_bench, fleet_bench, fleet_report, origin, procfs, profiling, report
+from loadtests.crash import kill as crash_kill
+from loadtests.crash import results as crash_results
+from loadtests.crash import storage as crash_storage
 from loadtests.errors import BenchError
 from loadtests.faults import runner, verdict
 from loadtests.fleet_consoles import MAX_CONSOLES
@@ -30,6 +34,8 @@ from loadtests.janus_process import INSTALL, JanusProcess
 from loadtests.media_bench import Load, measure
 from loadtests.relay_process import RelayProcess
 from loadtests.under_test import ForwarderUnderTest
+
+R = TypeVar("R")
 
 EXIT_FAILED: Final = 1
 EXIT_CANNOT: Final = 4
@@ -256,6 +262,51 @@ def faults_command(
     raise SystemExit(EXIT_FAILED if result.missed() else 0)
 
 
+@app.command("crash")
+def crash_command(
+    times: Annotated[int, typer.Option(min=0, max=1000, help="How often the hub dies.")] = 100,
+    vehicles: Annotated[int, typer.Option(min=1, max=200, help="That report events.")] = 20,
+    storage: Annotated[
+        bool, typer.Option(help="Also a disk that is full, fails, stalls (needs root).")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of the instants of death.")] = 1,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as JSON.")
+    ] = None,
+) -> None:
+    """What a hub loses when it is killed, and what it does when its disk fails.
+
+    A real hub and broker on loopback, vehicles that report without pause; the audit store
+    is read afterwards with SQLite and `enkan verify`. Ends with code 1 if a target was
+    missed, with 4 if something could not be measured.
+    """
+
+    def tell(text: str) -> None:
+        errors.print(text, style="dim", markup=False)
+
+    figures: list[crash_results.Figure] = []
+    with tempfile.TemporaryDirectory(prefix="enkan-bench-") as name:
+        if storage:
+            disk = _folder(Path(name), "disk")
+            with crash_storage.own_disk(disk):
+                figures += _run(crash_storage.measure(disk, tell))
+        if times:
+            plan = crash_kill.Kills(times, vehicles, seed)
+            folder = _folder(Path(name), "hub")
+            figures += _run(crash_kill.measure(plan, folder, tell))
+    result = crash_results.CrashResult(
+        command=_command(),
+        commit=origin.commit(),
+        date_utc=origin.date_utc(),
+        machine=procfs.machine(),
+        figures=figures,
+    )
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    crash_results.show(result, terminal)
+    raise SystemExit(EXIT_FAILED if result.missed() else 0)
+
+
 def _numbers(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdigit() and 1 <= int(part) <= 500 for part in parts):
@@ -301,6 +352,19 @@ async def _points(
                 errors.print(f"{one.streams} streams: {error}", style="yellow", markup=False)
     more = results.pop() if results[-1].watchers == crowd else None
     return results, more
+
+
+def _run(measuring: Coroutine[Any, Any, R]) -> R:
+    """Run it; of several things that failed together, what cannot be measured is told."""
+    try:
+        return asyncio.run(measuring)
+    except BaseExceptionGroup as group:
+        told: BaseException | None = group.subgroup(BenchError)
+        while isinstance(told, BaseExceptionGroup):
+            told = told.exceptions[0]
+        if told is None:
+            raise
+        raise told from group
 
 
 def _command() -> str:

@@ -7,24 +7,22 @@ own socket, `/readyz`. Nothing of the hub is imported.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import httpx
 import msgspec
-from websockets.asyncio.client import connect
 
 from loadtests import procfs
+from loadtests.console import Console, followed
 from loadtests.demo_process import ACCOUNT, PASSWORD, POLL_S, WITHIN_S, in_time, running_demo, when
 from loadtests.errors import BenchError
-from protocols.operator import CommandState, Delta, LinkState, Snapshot, ToConsole, VehicleView
+from protocols.operator import LinkState
 
 VEHICLES: Final = 3
 
@@ -42,36 +40,8 @@ class Timing(msgspec.Struct, frozen=True):
     seconds: list[float]
 
 
-class _Console:
-    """A console without a screen: the newest view of everything."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.vehicles: dict[str, VehicleView] = {}
-        self.applied: dict[str, float] = {}
-        self.client = httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=10.0)
-
-    async def follow(self) -> None:
-        """Sign in and take what the hub sends, until cancelled."""
-        answer = await self.client.post(
-            "/api/session", json={"name": ACCOUNT, "password": PASSWORD}
-        )
-        answer.raise_for_status()
-        cookie = "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
-        decoder = msgspec.json.Decoder(ToConsole)
-        async with connect(
-            self.url.replace("http", "ws", 1) + "/ws",
-            additional_headers={"Cookie": cookie},
-            origin=self.url,  # type: ignore[arg-type]
-            proxy=None,
-        ) as socket:
-            async for text in socket:
-                message = decoder.decode(text)
-                if isinstance(message, Snapshot | Delta):
-                    self.vehicles.update({view.id: view for view in message.vehicles})
-                    for command in message.commands:
-                        if command.state is CommandState.APPLIED:
-                            self.applied.setdefault(command.id, time.monotonic())
+class _DemoConsole(Console):
+    """A console that knows when the demo is whole."""
 
     def live(self) -> bool:
         """Tell whether every vehicle is online and sends pictures."""
@@ -97,7 +67,8 @@ async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], Non
     say("starting")
     async with running_demo(folder) as running:
         console_s = time.monotonic() - started
-        async with _followed(_Console(running.console)) as console:
+        console = _DemoConsole(running.console, ACCOUNT, PASSWORD)
+        async with followed(console):
             await when(console.live, "pictures of every vehicle")
             timings = [
                 Timing("console answers", "", [console_s]),
@@ -121,19 +92,7 @@ async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], Non
         return timings
 
 
-@contextlib.asynccontextmanager
-async def _followed(console: _Console) -> AsyncIterator[_Console]:
-    task = asyncio.create_task(console.follow(), name="console")
-    try:
-        yield console
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await console.client.aclose()
-
-
-async def _stops(console: _Console, count: int) -> list[float]:
+async def _stops(console: _DemoConsole, count: int) -> list[float]:
     taken = []
     for number in range(count):
         vehicle = sorted(console.vehicles)[number % VEHICLES]
@@ -149,7 +108,7 @@ async def _stops(console: _Console, count: int) -> list[float]:
     return taken
 
 
-async def _lose(console: _Console, root: int, part: str, action: str) -> tuple[float, float]:
+async def _lose(console: _DemoConsole, root: int, part: str, action: str) -> tuple[float, float]:
     """Take one child away; return the seconds until its part is ready, and all are live."""
     media = part == "media"
     if media:

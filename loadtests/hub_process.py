@@ -100,7 +100,22 @@ class HubProcess:
             self._tokens.append(json.loads(given.read_text(encoding="utf-8"))["token"])
         config = self._folder / "hub.toml"
         config.write_text(_configuration(self._settings, vehicles), encoding="utf-8")
-        with (self._folder / "hub.log").open("wb") as log:
+        return await self._run()
+
+    async def kill(self) -> None:
+        """Let the hub die this instant (SIGKILL); return once it is gone."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def launch_again(self) -> dict[str, str]:
+        """Start a hub on the same state after `kill`; return where it listens."""
+        await asyncio.to_thread((self._folder / "hub.json").unlink, missing_ok=True)
+        return await self._run()
+
+    async def _run(self) -> dict[str, str]:
+        config = self._folder / "hub.toml"
+        with (self._folder / "hub.log").open("ab") as log:
             self._process = await spawn(
                 *self._inside,
                 *(sys.executable, "-m", "supervisor", "hub", "--config", str(config)),

@@ -3,6 +3,10 @@
 Its files lie in one directory with mode 0700: the configuration with the users
 (0600), its log, and its store, which is bounded and keeps retained messages over
 restarts. A broker that dies is back within a second on the same port.
+
+nats-server takes nothing at QoS 1 any more once a write to its store has failed, not even
+when the disk has room again, until it is started anew. So the room on its disk is looked
+at: after it was full and is not any more, the broker is restarted.
 """
 
 from __future__ import annotations
@@ -23,11 +27,18 @@ from supervisor import processes
 from supervisor.telemetry.config import TelemetryConfig
 from supervisor.telemetry.nats_config import nats_config
 from supervisor.telemetry.permissions import HUB_USER
+from supervisor.telemetry.predecessor import end_predecessor, write_pid
 
 log = logging.getLogger("enkan.telemetry.broker")
 
 START_TIMEOUT_S: Final = 20.0
 PORT_TRIES: Final = 5
+CONFIG_FILE: Final = "nats-server.conf"
+LOOK_EVERY_S: Final = 0.5
+FULL_BYTES: Final = 1_048_576
+"""Below this the disk counts as full: the store writes blocks of about this size."""
+ROOM_BYTES: Final = 8 * FULL_BYTES
+"""From this on there is room again."""
 
 
 class BrokerError(Exception):
@@ -88,6 +99,7 @@ class EmbeddedBroker:
         self.port = config.mqtt_port
         self.pid: int | None = None
         self._has_run = False
+        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -103,16 +115,39 @@ class EmbeddedBroker:
                 state directory not writable, or its configuration is refused.
         """
         self._program = find_nats_server()
+        await end_predecessor(self._state_dir, self._state_dir / CONFIG_FILE)
+        room = asyncio.create_task(self._watch_room(), name="room for the broker")
         try:
             await processes.keep_running(
                 "broker", self._start, on_exit=self._on_exit, longest_delay_s=1.0
             )
         finally:
+            room.cancel()
+            await asyncio.wait([room])
             self.ready.clear()
+
+    async def _watch_room(self) -> None:
+        starved: asyncio.subprocess.Process | None = None
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                free = (await asyncio.to_thread(shutil.disk_usage, self._state_dir)).free
+            except OSError:
+                continue  # a disk that does not answer says nothing about its room
+            if free < FULL_BYTES:
+                if starved is None:
+                    log.error("the disk of the broker's store is full: free space there")
+                starved = self._process
+            elif free >= ROOM_BYTES and starved is not None:
+                if starved is self._process:
+                    log.warning("there is room for the broker's store again: it is restarted")
+                    await processes.stop(starved)
+                starved = None
 
     def _on_exit(self, code: int) -> None:
         self.ready.clear()
         self.pid = None
+        self._process = None
 
     async def _start(self) -> asyncio.subprocess.Process:
         """Start it once and return it when it accepts connections."""
@@ -129,6 +164,7 @@ class EmbeddedBroker:
             if accepted:
                 self._has_run = True
                 self.pid = process.pid
+                self._process = process
                 self.ready.set()
                 log.info("broker ready on port %s", self.port)
                 return process
@@ -148,24 +184,32 @@ class EmbeddedBroker:
         try:
             config_file = await asyncio.to_thread(self._write_files)
         except OSError as error:
-            raise BrokerError(
-                f"the broker's directory {self._state_dir} cannot be written: {error.strerror}. "
-                "Free space or change hub.state_dir."
-            ) from error
+            config_file = self._state_dir / CONFIG_FILE
+            if not self._has_run:
+                raise BrokerError(
+                    f"the broker's directory {self._state_dir} cannot be written: "
+                    f"{error.strerror}. Free space or change hub.state_dir."
+                ) from error
+            log.error("the broker is started with its last configuration: %s", error.strerror)
         with (self._state_dir / "stderr.txt").open("wb") as stderr:
-            return await processes.spawn(
+            process = await processes.spawn(
                 [str(self._program), "-c", str(config_file)],
                 env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._state_dir)},
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=stderr.fileno(),
             )
+        try:
+            write_pid(self._state_dir, process.pid)
+        except OSError as error:  # a full disk: the next hub waits for its end then
+            log.error("the broker's process number was not written: %s", error.strerror)
+        return process
 
     def _write_files(self) -> Path:
         self._state_dir.mkdir(parents=True, exist_ok=True)
         self._state_dir.chmod(0o700)
         log_file = self._state_dir / "nats-server.log"
         log_file.unlink(missing_ok=True)
-        path = self._state_dir / "nats-server.conf"
+        path = self._state_dir / CONFIG_FILE
         text = nats_config(
             listen=self.host,
             mqtt_port=self.port,
@@ -195,6 +239,8 @@ class EmbeddedBroker:
                         return process.returncode is None
                     await asyncio.wait([ended], timeout=0.02)
         except TimeoutError:
+            if self._has_run:
+                return False  # it may not even have room for its log: tried again
             raise BrokerError(
                 f"nats-server did not get ready within {START_TIMEOUT_S:.0f} s; see {log_file}"
             ) from None

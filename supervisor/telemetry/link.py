@@ -151,7 +151,10 @@ class TelemetryLink:
                 await self._connected.wait()
                 client = self._client
                 assert client is not None
-                await client.publish(topic, payload, qos=1, retain=False, timeout=float("inf"))
+                if isinstance(effect, SendCommand) and effect.command.body.never_waits:
+                    # A broker whose disk is full takes nothing at QoS 1, and passes this on.
+                    await client.publish(topic, payload, qos=0, retain=False, timeout=math.inf)
+                await client.publish(topic, payload, qos=1, retain=False, timeout=math.inf)
             ok = True
             self._counters.add("telemetry_sent", type(effect).__name__)
         except TimeoutError:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ from supervisor.telemetry.broker import BrokerError, EmbeddedBroker
 from supervisor.telemetry.config import TelemetryConfig
 from supervisor.telemetry.link import TelemetryLink
 from supervisor.telemetry.nats_config import nats_config
+from supervisor.telemetry.predecessor import PID_FILE, end_predecessor, write_pid
+from support import waiting
 
 ONLINE = vehicle.Connection(vehicle.ConnectionState.ONLINE, "run-1")
 
@@ -218,3 +222,81 @@ async def test_without_a_broker_commands_are_answered_when_their_time_is_over() 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@contextlib.asynccontextmanager
+async def ready_broker(broker: EmbeddedBroker) -> AsyncIterator[EmbeddedBroker]:
+    task = asyncio.create_task(broker.run(), name="broker")
+    try:
+        async with asyncio.timeout(30):
+            await broker.ready.wait()
+        yield broker
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.integration
+async def test_a_broker_that_a_killed_hub_left_is_ended_by_the_next(tmp_path: Path) -> None:
+    async with ready_broker(embedded(tmp_path)) as first:
+        port = first.port
+    config, log_file = tmp_path / "nats-server.conf", tmp_path / "nats-server.log"
+    log_file.unlink()
+    left = await asyncio.create_subprocess_exec(broker_module.find_nats_server(), "-c", config)
+    try:
+        write_pid(tmp_path, left.pid)
+        await waiting.until(
+            lambda: log_file.is_file() and "Server is ready" in log_file.read_text(), "its port"
+        )
+        os.kill(left.pid, signal.SIGSTOP)  # as slow as an end can be
+        async with ready_broker(embedded(tmp_path, port)) as following:
+            assert following.port == port
+        assert await left.wait() == -signal.SIGKILL
+    finally:
+        if left.returncode is None:
+            left.kill()
+            await left.wait()
+
+
+@pytest.mark.integration
+async def test_a_process_that_only_has_the_brokers_old_number_is_left_alone(tmp_path: Path) -> None:
+    stranger = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        write_pid(tmp_path, stranger.pid)
+        await end_predecessor(tmp_path, tmp_path / "nats-server.conf")
+        assert stranger.returncode is None
+        (tmp_path / PID_FILE).write_text("none")
+        await end_predecessor(tmp_path, tmp_path / "nats-server.conf")
+    finally:
+        stranger.kill()
+        assert await stranger.wait() == -signal.SIGKILL, "it ran until now"
+
+
+@pytest.mark.integration
+async def test_a_broker_whose_disk_was_full_is_started_anew_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    free = broker_module.ROOM_BYTES
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(broker_module.shutil, "disk_usage", lambda path: usage._replace(free=free))
+    monkeypatch.setattr(broker_module, "LOOK_EVERY_S", 0.01)
+    async with ready_broker(embedded(tmp_path)) as broker:
+        first = broker.pid
+        free = broker_module.FULL_BYTES - 1
+        await waiting.until(lambda: any("is full" in line for line in caplog.messages), "a word")
+        assert broker.pid == first, "a broker that still passes things on is not ended"
+        free = broker_module.ROOM_BYTES
+        await waiting.until(lambda: broker.pid not in (first, None), "another broker")
+        await asyncio.wait_for(broker.ready.wait(), 30)
+
+
+@pytest.mark.integration
+async def test_a_stop_travels_by_a_way_that_needs_no_room_on_the_brokers_disk_too(nats) -> None:
+    async with hub(nats) as collected, client(nats) as bus:
+        await bus.subscribe(topic_for(BUS1, Stream.CMD), qos=1)
+        collected.link.execute(SendCommand(BUS1, command("stop-1", 5_000)))
+        async with asyncio.timeout(30):
+            first, second = await anext(bus.messages), await anext(bus.messages)
+        assert (first.qos, second.qos) == (0, 1)
+        assert first.payload == second.payload, "one command; the vehicle has it once"
