@@ -207,7 +207,7 @@ class Hub:
         self._drive = DriveRelays(
             {vehicle_id: secrets[vehicle_id].command_key for vehicle_id in configured},
             counters=self.counters,
-            publish=lambda vehicle_id, frame: False,  # no way yet: refused as `link`
+            publish=self._link.publish_drive,
             give_key=self._give_key,
         )
         self._media = MediaPlane(
@@ -357,7 +357,7 @@ class Hub:
                 self._media.set_grant(effect.vehicle_id, sign_in, effect.epoch)
                 self._drive.set_grant(effect)
             case effects.Lease():
-                self._link.tell_epochs({effect.vehicle_id: effect.epoch})
+                self._link.set_lease(effect.vehicle_id, effect.epoch, leased=effect.leased)
             case effects.WithdrawDrive():
                 reasons = ", ".join(effect.reasons)
                 state = f"is not available: {reasons}" if reasons else "is available"

@@ -37,6 +37,7 @@ log = logging.getLogger("enkan.telemetry")
 OUTBOX: Final = 512
 """Commands and acknowledgements under way. A full outbox refuses new ones."""
 ACK_TTL_S: Final = 5.0
+LEASED_BEAT_S: Final = 0.1
 CONNECT_TIMEOUT_S: Final = 5.0
 KEEPALIVE_S: Final = 5
 FIRST_DELAY_S: Final = 0.1
@@ -84,9 +85,10 @@ class TelemetryLink:
         self._was_connected = False
         self._told: bool | None = None
         self._outbox = 0
-        self._beat_seq = 0
+        self._beat_seq: dict[VehicleId, int] = {}
         self._heard: dict[VehicleId, vehicle.Echo] = {}
         self._epochs: dict[VehicleId, int] = {}
+        self._leased: set[VehicleId] = set()
 
     @property
     def public_url(self) -> str:
@@ -102,12 +104,40 @@ class TelemetryLink:
         """Say these fencing tokens in heartbeats from now on."""
         self._epochs.update(epochs)
 
+    def set_lease(self, vehicle_id: VehicleId, epoch: int, *, leased: bool) -> None:
+        """Say this epoch, and whether control of it is held, in heartbeats from now on; the
+        first goes out at once. Never an older epoch than before."""
+        if epoch < self._epochs.get(vehicle_id, 0):
+            self._counters.add("telemetry_dropped", "old_lease")
+            return
+        self._epochs[vehicle_id] = epoch
+        if leased:
+            self._leased.add(vehicle_id)
+        else:
+            self._leased.discard(vehicle_id)
+        self._beat_one(vehicle_id)
+
+    def publish_drive(self, vehicle_id: VehicleId, frame: bytes) -> bool:
+        """Send one sealed control frame, once and now; return whether it went out."""
+        client = self._client
+        if client is None or not self._connected.is_set() or self._group is None:
+            return False
+        if self._outbox >= OUTBOX:
+            return False
+        self._outbox += 1
+        self._group.create_task(
+            self._send_now(client, topic_for(vehicle_id, Stream.DRIVE), frame, "drive"),
+            name="drive frame",
+        )
+        return True
+
     async def run(self) -> None:
         """Stay connected until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 group.create_task(self._beat(), name="hub heartbeats")
+                group.create_task(self._beat_leased(), name="hub heartbeats of control")
                 group.create_task(self._stay_connected(), name="mqtt connection")
         finally:
             self._group = None
@@ -178,13 +208,23 @@ class TelemetryLink:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            self._beat_seq += 1
             for vehicle_id in names:
-                self._beat_one(vehicle_id)
+                if vehicle_id not in self._leased:
+                    self._beat_one(vehicle_id)
                 due = max(due + pause_s, loop.time() - 1.0)
                 await asyncio.sleep(max(0.0, due - loop.time()))
             if not names:
                 await asyncio.sleep(pause_s)
+
+    async def _beat_leased(self) -> None:
+        """Send the vehicles under control theirs, ten times a second."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            for vehicle_id in tuple(self._leased):
+                self._beat_one(vehicle_id)
+            due = max(due + LEASED_BEAT_S, loop.time() - 1.0)
+            await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _beat_one(self, vehicle_id: VehicleId) -> None:
         client = self._client
@@ -194,22 +234,27 @@ class TelemetryLink:
             self._counters.add("telemetry_dropped", "heartbeat")
             return
         self._outbox += 1
-        self._group.create_task(self._send_beat(client, vehicle_id), name="hub heartbeat")
-
-    async def _send_beat(self, client: aiomqtt.Client, vehicle_id: VehicleId) -> None:
+        self._beat_seq[vehicle_id] = number = self._beat_seq.get(vehicle_id, 0) + 1
         beat = vehicle.HubHeartbeat(
             self._hub_id,
-            self._beat_seq,
+            number,
             clock.monotonic_ns(),
             self._heard.get(vehicle_id),
             self._epochs.get(vehicle_id, 0),
+            vehicle_id in self._leased,
         )
+        topic = topic_for(vehicle_id, Stream.HEARTBEAT_HUB)
+        self._group.create_task(
+            self._send_now(client, topic, encode(beat), "heartbeat"), name="hub heartbeat"
+        )
+
+    async def _send_now(
+        self, client: aiomqtt.Client, topic: str, payload: bytes, what: str
+    ) -> None:
         try:
-            await client.publish(
-                topic_for(vehicle_id, Stream.HEARTBEAT_HUB), encode(beat), qos=0, timeout=2.0
-            )
+            await client.publish(topic, payload, qos=0, timeout=2.0)
         except aiomqtt.MqttError:
-            self._counters.add("telemetry_dropped", "heartbeat")
+            self._counters.add("telemetry_dropped", what)
         finally:
             self._outbox -= 1
 
