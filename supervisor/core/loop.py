@@ -51,6 +51,8 @@ class Tile(NamedTuple):
         p95_ms: 95th percentile of the ages; None: no age is known.
         still_ms: Without a new picture.
         same_ms: Pictures that are the same to the pixel; None: not looked at.
+        begun: It has shown at least one frame of this camera.
+        since_ns: When it first said anything of this camera.
     """
 
     at_ns: int
@@ -59,6 +61,8 @@ class Tile(NamedTuple):
     still_ms: float
     same_ms: float | None
     focused: bool
+    begun: bool
+    since_ns: int
 
 
 class Watcher:
@@ -130,6 +134,8 @@ class Loop:
             tile.still_ms,
             tile.same_ms,
             tile.focused,
+            tile.frames > 0 or (before is not None and before.begun),
+            now_ns if before is None else before.since_ns,
         )
         self._choose(now_ns)
         return ""

@@ -19,6 +19,8 @@ SAME_MS = 700.0
 """Pictures the same to the pixel for so long, while it moves, are one picture."""
 STILL_MS = 1_000.0
 """A console that shows nothing new for so long, while frames reach the hub, is stuck."""
+FIRST_SHOWN_NS = 5_000_000_000
+"""So long it may take to its first frame: it connects, and waits for a keyframe."""
 POOR_SHARE = 0.6
 """Lines received, of those promised, below which a picture is only scaled up."""
 POOR_BITS = 0.01
@@ -88,7 +90,7 @@ def frozen(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[FrozenView
             continue
         if tile.same_ms is not None and tile.same_ms >= SAME_MS and moved_ms >= tile.same_ms:
             found[camera] = FreezeCause.CONTENT
-        elif tile.still_ms >= STILL_MS:
+        elif tile.still_ms >= STILL_MS and (tile.begun or now_ns - tile.since_ns >= FIRST_SHOWN_NS):
             found[camera] = FreezeCause.PRESENTATION
     return tuple(FrozenView(camera, cause) for camera, cause in sorted(found.items()))
 

@@ -8,6 +8,8 @@ consequence.
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocols.operator import LinkState
 from protocols.supervision import FreezeCause, Indicator, Verdict
 from supervisor.core.catalogue import (
@@ -43,11 +45,7 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
         alarms.hold(VIDEO_FROZEN, name)
     else:
         effects += alarms.set(TELEMETRY_STALE, name, stale, now_ns)
-        frozen = record.gaps
-        same = [f.camera for f in record.supervised.frozen if f.cause is FreezeCause.CONTENT]
-        detail = ""
-        if frozen or same:
-            detail = ", ".join([*frozen, *(f"{camera} (one picture)" for camera in same)])
+        detail = frozen_detail(record)
         effects += alarms.set(VIDEO_FROZEN, name, bool(detail), now_ns, detail)
     live_ns = int(fleet.config.stream_live_ms * 1e6)
     live = tuple(n for n, stream in record.streams.items() if stream.is_live(now_ns, live_ns))
@@ -114,6 +112,25 @@ def is_stale(fleet: Fleet, record: VehicleRecord, now_ns: int) -> bool:
     if at_ns is not None and at_ns > due_ns:
         due_ns = at_ns
     return now_ns - due_ns > int(fleet.config.telemetry_stale_s * 1e9)
+
+
+_FROZEN: Final = {
+    FreezeCause.CONTENT: "one picture repeated",
+    FreezeCause.PRESENTATION: "arrives, not displayed",
+}
+
+
+def frozen_detail(record: VehicleRecord) -> str:
+    """Return which pictures stand still and where; an empty text if none does.
+
+    A camera from which nothing arrives (`*`: from none) is said by its name alone.
+    """
+    known = [
+        f"{f.camera} ({_FROZEN[f.cause]})"
+        for f in record.supervised.frozen
+        if f.cause is not FreezeCause.GAP and f.camera not in record.gaps
+    ]
+    return ", ".join([*record.gaps, *known])
 
 
 def frozen_cameras(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[str]:

@@ -217,6 +217,67 @@ def test_the_same_pixels_while_it_moves_are_frozen_and_a_stuck_console_is_told_a
     assert seen_standing(world) == ()
 
 
+def still(world: World, still_ms: float, frames: int, session: str = "s") -> None:
+    """A second in which frames reach the hub, and what one console says of it."""
+    for _ in range(10):
+        world.now_ns += 100 * MS
+        world.publish(world.frames + 3)
+        world.frames += 3
+        world.telemetry()
+        if round(world.now_ns / (100 * MS)) % 5 == 0:
+            world.exchange(10.0)
+        world.do(e.Tick())
+    tile = Presented(str(BUS), "front", frames, still_ms)
+    assert world.bus.loop.on_tile(session, tile, 1.0, world.now_ns) == ""
+
+
+def watched() -> World:
+    world = World()
+    world.frames = 0
+    world.online()
+    world.publish(1)
+    return world
+
+
+def test_a_console_that_stands_still_while_frames_arrive_raises_the_alarm_and_says_so() -> None:
+    world = watched()
+    still(world, 20.0, 30)
+    still(world, 999.0, 1)
+    assert world.alarm("video.frozen") == "normal"
+    still(world, 1_400.0, 0)
+    still(world, 2_400.0, 0)
+    assert world.alarm("video.frozen") == "unacknowledged"
+    found = world.fleet.alarms.get("video.frozen", str(BUS))
+    assert found.detail == "front (arrives, not displayed)"
+    still(world, 30.0, 30)
+    for _ in range(2):
+        still(world, 30.0, 30)
+    assert world.alarm("video.frozen") in ("normal", "returned_unacknowledged")
+
+
+def test_a_console_that_has_just_begun_is_given_time_for_its_first_picture() -> None:
+    world = watched()
+    for second in range(5):
+        still(world, 60_000.0 + second, 0)
+        assert world.alarm("video.frozen") == "normal"
+    for _ in range(3):
+        still(world, 70_000.0, 0)
+    assert world.alarm("video.frozen") == "unacknowledged"
+
+
+def test_a_camera_that_sends_nothing_is_no_console_s_fault() -> None:
+    world = watched()
+    still(world, 20.0, 30)
+    for _ in range(20):
+        world.now_ns += 100 * MS
+        world.telemetry()
+        world.do(e.Tick())
+    tile = Presented(str(BUS), "front", 0, 2_000.0)
+    world.bus.loop.on_tile("s", tile, 1.0, world.now_ns)
+    world.tick()
+    assert world.fleet.alarms.get("video.frozen", str(BUS)).detail == "front"
+
+
 def seen_standing(world: World) -> tuple:
     world.now_ns += SECOND
     world.publish(world.frames + 6)

@@ -23,6 +23,27 @@ import { DRIFT_PER_MS, TRUST_LIMIT_MS } from './clock.js';
 export const VIDEO_RATE_PER_MS = 90;
 
 /**
+ * What a browser's frame callback says of one displayed frame, in our terms.
+ *
+ * It reached the glass when the browser expects so, or at the callback itself where it
+ * does not say; but some compositors expect a frame on the glass before they were handed
+ * it, and a frame must never look younger than that handing: whichever is later.
+ *
+ * @param {number} now_ms the callback's own time
+ * @param {Pick<VideoFrameCallbackMetadata, 'presentationTime'|'expectedDisplayTime'|'processingDuration'>
+ *         & {rtpTimestamp?: number}} frame
+ * @returns {import('./stages.js').Frame}
+ */
+export function displayedFrame(now_ms, frame) {
+  return {
+    rtp: frame.rtpTimestamp ?? null,
+    displayed_ms: Math.max(frame.expectedDisplayTime || now_ms, frame.presentationTime),
+    presented_ms: frame.presentationTime,
+    processing_ms: frame.processingDuration == null ? null : frame.processingDuration * 1_000,
+  };
+}
+
+/**
  * When a frame was captured, on the hub's clock in ms; null while the mapping is unknown.
  *
  * @param {StreamClock} stream

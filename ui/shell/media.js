@@ -6,7 +6,7 @@
  *
  * @typedef {import('../core/clock.js').Estimate} Estimate
  */
-import { ageAt } from '../core/frameage.js';
+import { ageAt, displayedFrame } from '../core/frameage.js';
 import { dashed } from '../core/format.js';
 import { cameraNames } from '../core/store.js';
 import { Sameness } from './sameness.js';
@@ -214,23 +214,17 @@ export class VehicleMedia {
   /** @type {VideoFrameRequestCallback} */
   #onFrame = (now_ms, frame) => {
     if (this.video.srcObject) this.video.requestVideoFrameCallback(this.#onFrame);
-    const rtp = /** @type {any} */ (frame).rtpTimestamp ?? null;
+    const shown = displayedFrame(now_ms, frame);
     // Until the first packet a browser may display a black frame of its own making: it
     // carries no timestamp. A browser that never gives one is believed after a few.
-    this.#unstamped = rtp === null ? this.#unstamped + 1 : 0;
-    if (rtp === null && this.#unstamped <= UNSTAMPED_FRAMES) return;
+    this.#unstamped = shown.rtp === null ? this.#unstamped + 1 : 0;
+    if (shown.rtp === null && this.#unstamped <= UNSTAMPED_FRAMES) return;
     this.#count += 1;
     this.#noticed_ms = performance.now();
-    // Some compositors expect a frame on the glass before they were handed it: never younger.
-    this.#displayed_ms = Math.max(frame.expectedDisplayTime || now_ms, frame.presentationTime);
-    this.#rtp = rtp;
+    this.#displayed_ms = shown.displayed_ms;
+    this.#rtp = shown.rtp;
     if (this.#frames.length >= MAX_FRAMES) this.#frames.shift();
-    this.#frames.push({
-      rtp,
-      displayed_ms: this.#displayed_ms,
-      presented_ms: frame.presentationTime,
-      processing_ms: frame.processingDuration == null ? null : frame.processingDuration * 1_000,
-    });
+    this.#frames.push(shown);
   };
 }
 

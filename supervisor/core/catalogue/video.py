@@ -34,13 +34,13 @@ ROWS: Final[tuple[AlarmSpec, ...]] = (
         waits_for="",
         ja=AlarmText(
             "映像停止",
-            "車両は接続していますが、カメラの新しい画像が届いていません。",
+            "車両は接続していますが、カメラの新しい画像が届かないか、端末に表示されていません(詳細に記載)。",
             "表示中の映像は現在の周囲を示していません。",
             "ほかのカメラと音で確かめ、周囲を確認できなければ停止させてください。",
         ),
         en=AlarmText(
             "Video frozen",
-            "The vehicle is connected, but a camera delivers no new picture.",
+            "A camera brings no new picture, or a console does not show it (the detail says which).",
             "The picture on screen does not show the present surroundings.",
             "Use the other cameras and the sound; stop the vehicle if you cannot see around it.",
         ),
