@@ -168,7 +168,8 @@ MUTANTS: Final = (
     _one(
         "link-green-late", "`>` for `>=` where a link stops being online",
         "supervisor.core.links",
-        "self.is_silent = silence >= self._degraded_ns", "self.is_silent = silence > self._degraded_ns",
+        "self.is_silent = silence >= self._degraded_ns",
+        "self.is_silent = silence > self._degraded_ns",
     ),
     _one(
         "alarm-delay-late", "`<` for `<=` at the end of an alarm's delay",

@@ -40,7 +40,7 @@ ROWS: Final[tuple[AlarmSpec, ...]] = (
         ),
         en=AlarmText(
             "Video frozen",
-            "A camera brings no new picture, or a console does not show it (the detail says which).",
+            "A camera brings no new picture, or a console does not show it (see the detail).",
             "The picture on screen does not show the present surroundings.",
             "Use the other cameras and the sound; stop the vehicle if you cannot see around it.",
         ),
