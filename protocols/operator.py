@@ -32,6 +32,14 @@ from protocols.authority import (
     StopKeys,
 )
 from protocols.commands import OperatorBody
+from protocols.duties import (
+    AbandonDuty,
+    CoverageView,
+    DutySpec,
+    DutyView,
+    MarkDutyStep,
+    StartDuty,
+)
 from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
@@ -259,6 +267,7 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome", kw_only=True):
     hub_utc_ns: int
     alarm_catalogue: list[AlarmSpecView]
     seat: str = ""
+    duty_catalogue: list[DutySpec] = []
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
@@ -275,6 +284,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     controls: list[ControlView] = []
     seats: list[SeatView] = []
     attention: list[AttentionView] = []
+    duties: list[DutyView] = []
+    coverage: list[CoverageView] = []
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_only=True):
@@ -295,6 +306,8 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_onl
     controls: list[ControlView] = []
     seats: list[SeatView] | None = None
     attention: list[AttentionView] | None = None
+    duties: list[DutyView] = []
+    coverage: list[CoverageView] = []
 
 
 class ClockPong(msgspec.Struct, frozen=True, tag="clock_pong"):
@@ -481,4 +494,7 @@ FromConsole = (
     | SeatReport
     | AcknowledgeAlarm
     | PresentationReport
+    | StartDuty
+    | MarkDutyStep
+    | AbandonDuty
 )

@@ -18,6 +18,7 @@ import msgspec
 from starlette.requests import Request
 
 from protocols.authority import AttentionView, ControlView, DriveKey, SeatView
+from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -35,17 +36,20 @@ from supervisor.console.access import Access, may_stop, talk_rank
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
 from supervisor.core import effects, events, views
+from supervisor.core.duty_rows import not_configured
 from supervisor.core.fleet import Fleet
 from supervisor.core.snapshot import capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.evidence.audit import AuditStore, AuditWriter
+from supervisor.evidence.duties import open_duties
 from supervisor.evidence.journal import About, Journal
 from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
 from supervisor.media.session import right_of
 from supervisor.observability.exporter import Exporter
 from supervisor.observability.fleet import (
+    add_duty_gauges,
     add_fleet_gauges,
     add_journal_gauges,
     add_media_gauges,
@@ -137,6 +141,18 @@ class FleetView:
     def commands(self) -> list[CommandView]:
         """Return the recent commands."""
         return views.commands(self._fleet)
+
+    def duties(self) -> list[DutyView]:
+        """Return the duties that still matter."""
+        return views.duties(self._fleet)
+
+    def duty_catalogue(self) -> list[DutySpec]:
+        """Return the duties that can be started by hand."""
+        return views.duty_catalogue(self._fleet)
+
+    def coverages(self) -> list[CoverageView]:
+        """Return who has which vehicle on screen."""
+        return views.coverages(self._fleet)
 
     def catalogue(self) -> list[AlarmSpecView]:
         """Return the alarm catalogue."""
@@ -248,6 +264,7 @@ class Hub:
         self._exporter.add_gauge("consoles", lambda: float(self._console.open_consoles))
         add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_objective_gauges(self._exporter, self._fleet, clock.monotonic_ns)
+        add_duty_gauges(self._exporter, self._fleet)
         add_media_gauges(self._exporter, self._media.worker_stats)
         if self._journal is not None:
             add_journal_gauges(self._exporter, self._journal)
@@ -272,6 +289,7 @@ class Hub:
                     epochs[entry.vehicle_id],
                 )
             )
+        await self._restore_duties()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._decide(), name="core")
             group.create_task(self._tick(), name="tick")
@@ -286,6 +304,24 @@ class Hub:
             group.create_task(self._metrics.run(), name="metrics")
             group.create_task(self._lag.run(), name="loop lag")
             group.create_task(self._tell_ready(), name="ready")
+
+    async def _restore_duties(self) -> None:
+        """Go on with the duties that were open when the last hub ended."""
+        now_ns, utc_ns = clock.monotonic_ns(), clock.utc_ns()
+        restored = await asyncio.to_thread(
+            open_duties, self._audit.store.path, now_ns=now_ns, utc_ns=utc_ns
+        )
+        if restored:
+            log.warning("%d statutory duties are still open from before", len(restored))
+            self.submit(events.DutiesRestored(restored))
+        sites = [entry.site for entry in self._config.vehicle]
+        missing = not_configured(self._config.core.duty, self._config.core.contact, sites)
+        if missing:
+            log.warning(
+                "duties have no number to call for %s: add [[core.contact]] to the configuration",
+                ", ".join(missing),
+            )
+            self._announce("duties", f"NO CONTACT CONFIGURED: {', '.join(missing)}")
 
     def submit(self, event: events.AnyEvent) -> None:
         """Take one event; called by every room on the hub's loop.
@@ -343,6 +379,8 @@ class Hub:
                 | effects.ShowAlarm()
                 | effects.ShowRequest()
                 | effects.ShowCommand()
+                | effects.ShowDuty()
+                | effects.ShowCoverage()
                 | effects.Refuse()
             ):
                 self._console.show(effect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import gc
 import logging
 import os
@@ -27,8 +28,9 @@ from supervisor.app import AUDIT_FILE, Hub
 from supervisor.config import ROOT, ConfigError, load
 from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
 from supervisor.console.listening import ListenError
-from supervisor.evidence import audit, replay_report
+from supervisor.evidence import audit, coverage, replay_report
 from supervisor.evidence.audit import AuditError
+from supervisor.evidence.reading import rows
 from supervisor.evidence.replay import Replay, Wanted, find_segments
 from supervisor.evidence.segments import JournalError
 from supervisor.media.errors import MediaError
@@ -77,6 +79,13 @@ ConfigOption = Annotated[
 CredentialsOption = Annotated[
     Path, typer.Option("--file", help="The credentials file in the hub's state directory.")
 ]
+
+
+class Language(enum.StrEnum):
+    """Of a report for people."""
+
+    JA = "ja"
+    EN = "en"
 
 
 INSIDE_BENCHES: Final = {
@@ -235,6 +244,40 @@ def verify_command(
         typer.echo(f"BROKEN at record {result.first_broken}: {result.reason}")
         typer.echo(f"the {result.records} records before it are intact")
     raise SystemExit(0 if result.ok else EXIT_DIFFERENT)
+
+
+@app.command("coverage")
+def coverage_command(
+    store: Annotated[
+        Path, typer.Argument(help="The audit store, or the hub's state folder that holds it.")
+    ],
+    from_: Annotated[str, typer.Option("--from", help="From here: 2026-11-23T09:00+09:00.")] = "",
+    to: Annotated[str, typer.Option(help="Up to here; UTC if it says no zone.")] = "",
+    vehicle: Annotated[str, typer.Option(help="Only this one: site/vehicle.")] = "",
+    language: Annotated[
+        Language, typer.Option(help="Of the report; ja tells times in JST.")
+    ] = Language.JA,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead, times in UTC.")] = False,
+) -> None:
+    """Tell who had which vehicle on screen when, and when nobody had; from the audit.
+
+    Ends with code 1 if a vehicle in operation was on nobody's screen.
+    """
+    file = store / AUDIT_FILE if store.is_dir() else store
+    found = coverage.spans(
+        rows(file, coverage.KINDS),
+        replay_report.parse_time(from_) if from_ else None,
+        replay_report.parse_time(to) if to else None,
+    )
+    if vehicle:
+        name = str(VehicleId.parse(vehicle))
+        found = [one for one in found if one.vehicle == name]
+    if as_csv:
+        typer.echo(coverage.comma_separated(found), nl=False)
+    else:
+        for line in coverage.lines(found, language.value):
+            typer.echo(line)
+    raise SystemExit(EXIT_DIFFERENT if any(not one.account for one in found) else 0)
 
 
 # ------------------------------------------------------------------ credentials

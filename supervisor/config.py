@@ -22,6 +22,8 @@ from protocols.codec import ProtocolError
 from protocols.ids import check_name
 from protocols.topics import VehicleId
 from supervisor.console.config import ConsoleConfig
+from supervisor.core import duty_rows
+from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.config import CoreConfig
 from supervisor.core.objectives import problems
 from supervisor.evidence.journal import JournalConfig
@@ -167,7 +169,12 @@ def _check(path: Path, config: HubConfig) -> None:
         if entry.vehicle_id in seen:
             raise ConfigError(f"{path}: vehicle[{index}]: {entry.vehicle_id} is listed twice")
         seen.add(entry.vehicle_id)
-    wrong = problems(config.core.objective, config.core.segment)
+    wrong = problems(config.core.objective, config.core.segment) or duty_rows.problems(
+        config.core.duty,
+        config.core.contact,
+        [segment.name for segment in config.core.segment],
+        [row.key for row in CATALOGUE],
+    )
     if wrong:
         raise ConfigError(f"{path}: core: {wrong}")
     if config.core.governor.hold_s < 2 * config.core.governor.renew_s:

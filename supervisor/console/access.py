@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 from starlette.requests import HTTPConnection
 
-from protocols import authority
+from protocols import authority, duties
 from protocols import operator as messages
 from protocols.operator import Role
 from supervisor import clock
@@ -47,6 +47,7 @@ class Operation(enum.Enum):
     CONTROL = "control"
     PREEMPT = "preempt"
     TALK = "talk"
+    DUTY = "duty"
 
 
 class Rule(enum.Enum):
@@ -61,13 +62,13 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
     Role.OPERATOR: frozenset(
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
-            *(Operation.CONTROL, Operation.TALK),
+            *(Operation.CONTROL, Operation.TALK, Operation.DUTY),
         }
     ),
     Role.SUPERVISOR: frozenset(
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
-            *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK),
+            *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK, Operation.DUTY),
         }
     ),
     Role.MAINTAINER: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
@@ -88,6 +89,9 @@ MESSAGES: Final[dict[type[msgspec.Struct], Operation]] = {
     authority.AcceptControl: Operation.CONTROL,
     authority.GiveBackControl: Operation.CONTROL,
     authority.DriveRelay: Operation.CONTROL,
+    duties.StartDuty: Operation.DUTY,
+    duties.MarkDutyStep: Operation.DUTY,
+    duties.AbandonDuty: Operation.DUTY,
 }
 
 ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {

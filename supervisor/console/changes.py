@@ -17,6 +17,7 @@ import msgspec
 
 from protocols.authority import AttentionView, ControlView, DriveKey, SeatView, StopKeys
 from protocols.codec import encode
+from protocols.duties import CoverageView, DutyView
 from protocols.operator import (
     AlarmView,
     CommandView,
@@ -52,6 +53,8 @@ class Changes:
         self.controls: dict[str, ControlView] = {}
         self.seats: list[SeatView] | None = None
         self.attention: list[AttentionView] | None = None
+        self.duties: dict[str, DutyView] = {}
+        self.coverage: dict[str, CoverageView] = {}
 
     def __bool__(self) -> bool:
         return bool(
@@ -64,6 +67,8 @@ class Changes:
             or self.controls
             or self.seats is not None
             or self.attention is not None
+            or self.duties
+            or self.coverage
         )
 
     @property
@@ -83,6 +88,8 @@ class Changes:
         both.controls = self.controls | newer.controls
         both.seats = self.seats if newer.seats is None else newer.seats
         both.attention = self.attention if newer.attention is None else newer.attention
+        both.duties = self.duties | newer.duties
+        both.coverage = self.coverage | newer.coverage
         return both
 
 
@@ -115,6 +122,8 @@ class Tick:
                     controls=list(self.changes.controls.values()),
                     seats=self.changes.seats,
                     attention=self.changes.attention,
+                    duties=list(self.changes.duties.values()),
+                    coverage=list(self.changes.coverage.values()),
                 )
             )
             assert data.startswith(_HEAD), "Delta no longer begins with its type and seq"

@@ -14,6 +14,7 @@ from protocols.authority import (
 )
 from protocols.codec import MAX_WEBSOCKET_MESSAGE, ProtocolError, decode, finite
 from protocols.commands import OperatorBody
+from protocols.duties import LONGEST_AGO_S, AbandonDuty, MarkDutyStep, StartDuty
 from protocols.operator import (
     AcknowledgeAlarm,
     AskCommand,
@@ -54,7 +55,9 @@ def parse(text: str) -> FromConsole:
                 finite(message.kmh, 0.0, 200.0, "kmh")
         case PresentationReport():
             _check_presentation(message)
-        case AskStop() | AcknowledgeAlarm():
+        case StartDuty():
+            finite(message.ago_s, 0.0, LONGEST_AGO_S, "ago_s")
+        case AskStop() | AcknowledgeAlarm() | MarkDutyStep() | AbandonDuty():
             pass
         case AskControl() | AcceptControl() | GiveBackControl() | DriveRelay() | SeatReport():
             pass
@@ -112,6 +115,10 @@ def reference(message: FromConsole) -> str:
             return "seat"
         case AcknowledgeAlarm():
             return message.alarm_id
+        case StartDuty():
+            return message.vehicle
+        case MarkDutyStep() | AbandonDuty():
+            return message.duty
         case ClockPing():
             return "clock_ping"
         case PresentationReport():
@@ -177,6 +184,12 @@ def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refu
                 return events.AlarmAcknowledged(operator, message.alarm_id)
             case PresentationReport():
                 return events.PresentationReported(operator, message)
+            case StartDuty():
+                return events.DutyStartAsked(operator, message)
+            case MarkDutyStep():
+                return events.DutyStepMarked(operator, message)
+            case AbandonDuty():
+                return events.DutyAbandoned(operator, message)
             case _:
                 assert_never(message)
     except ProtocolError as error:

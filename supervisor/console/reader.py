@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from protocols.authority import AttentionView, ControlView, SeatView
+from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -55,6 +56,15 @@ class FleetReader(Protocol):
 
     def commands(self) -> list[CommandView]:
         """Return the recent commands."""
+
+    def duties(self) -> list[DutyView]:
+        """Return the duties that still matter."""
+
+    def duty_catalogue(self) -> list[DutySpec]:
+        """Return the duties that can be started by hand."""
+
+    def coverages(self) -> list[CoverageView]:
+        """Return who has which vehicle on screen."""
 
     def catalogue(self) -> list[AlarmSpecView]:
         """Return the alarm catalogue."""

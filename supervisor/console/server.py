@@ -209,6 +209,8 @@ class Console:
             | effects.ShowAlarm
             | effects.ShowRequest
             | effects.ShowCommand
+            | effects.ShowDuty
+            | effects.ShowCoverage
             | effects.Refuse
         ),
     ) -> None:
@@ -238,6 +240,11 @@ class Console:
             case effects.ShowCommand():
                 self._changes.commands[effect.command.id] = effect.command
                 self._urgent.set()
+            case effects.ShowDuty():
+                self._changes.duties[effect.duty.id] = effect.duty
+                self._urgent.set()
+            case effects.ShowCoverage():
+                self._changes.coverage[effect.coverage.vehicle] = effect.coverage
             case effects.Refuse():
                 for socket in self._sockets.values():
                     if effect.session in (socket.operator.session, socket.sign_in):
@@ -532,6 +539,7 @@ class Console:
             hub_utc_ns=clock.utc_ns(),
             alarm_catalogue=self._fleet.catalogue(),
             seat=operator.seat,
+            duty_catalogue=self._fleet.duty_catalogue(),
         )
 
     def _snapshot(self) -> Snapshot:
@@ -548,6 +556,8 @@ class Console:
             controls=self._fleet.controls(),
             seats=self._fleet.seats(now_ns),
             attention=self._fleet.attention(now_ns),
+            duties=self._fleet.duties(),
+            coverage=self._fleet.coverages(),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from protocols.duties import Contact, DutySpec
 from supervisor.core.objectives import (
     DEFAULTS,
     GovernorConfig,
@@ -50,6 +51,8 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         segment: Road segments that objectives may name.
         governor: The blind-distance rule.
         ladder: Enforcement.
+        duty: Checklists beside the built-in ones; one of the same key replaces it.
+        contact: Whom their steps call.
     """
 
     link_degraded_s: Seconds = 1.2
@@ -79,3 +82,5 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segment: Annotated[list[Segment], Meta(max_length=256)] = []
     governor: GovernorConfig = GovernorConfig()
     ladder: LadderConfig = LadderConfig()
+    duty: Annotated[list[DutySpec], Meta(max_length=64)] = []
+    contact: Annotated[list[Contact], Meta(max_length=1_000)] = []

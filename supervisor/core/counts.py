@@ -60,6 +60,8 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "alarm": ("raised", "returned", "acknowledged", "suppressed", "refused"),
     "audit": ("failed",),
+    "duty": ("started", "finished", "abandoned", "overdue", "restored", "refused"),
+    "coverage": ("gap",),
 }
 
 OBSERVATIONS: Final[tuple[str, ...]] = (

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from protocols import authority, operator, vehicle
+from protocols import authority, duties, operator, vehicle
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 
@@ -158,6 +158,18 @@ class ShowCommand(Effect, frozen=True):
     command: operator.CommandView
 
 
+class ShowDuty(Effect, frozen=True):
+    """A duty changed; never dropped on the way to a console."""
+
+    duty: duties.DutyView
+
+
+class ShowCoverage(Effect, frozen=True):
+    """Who has this vehicle on screen changed, or nobody has any more."""
+
+    coverage: duties.CoverageView
+
+
 class Refuse(Effect, frozen=True):
     """Tell one console that what it asked was not done, and why."""
 
@@ -197,6 +209,8 @@ AnyEffect = (
     | ShowAlarm
     | ShowRequest
     | ShowCommand
+    | ShowDuty
+    | ShowCoverage
     | Refuse
     | Count
     | Observe

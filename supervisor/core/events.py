@@ -7,6 +7,7 @@ import msgspec
 
 from protocols import vehicle
 from protocols.authority import SeatReport
+from protocols.duties import AbandonDuty, DutyView, MarkDutyStep, StartDuty
 from protocols.operator import PresentationReport, Role
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
@@ -265,7 +266,34 @@ class PresentationReported(Event, frozen=True):
     report: PresentationReport
 
 
+class DutyStartAsked(Event, frozen=True):
+    """Somebody starts a duty by hand."""
+
+    operator: Operator
+    ask: StartDuty
+
+
+class DutyStepMarked(Event, frozen=True):
+    """Somebody did a step of a duty, leaves it out, or takes a mark back."""
+
+    operator: Operator
+    mark: MarkDutyStep
+
+
+class DutyAbandoned(Event, frozen=True):
+    """Somebody gives a duty up."""
+
+    operator: Operator
+    ask: AbandonDuty
+
+
 # --------------------------------------------------------------------- itself
+
+
+class DutiesRestored(Event, frozen=True):
+    """At start: what was open when the last hub ended, from the audit, in this hub's time."""
+
+    duties: list[DutyView]
 
 
 class AuditWritten(Event, frozen=True):
@@ -324,6 +352,10 @@ AnyEvent = (
     | SeatReported
     | AlarmAcknowledged
     | PresentationReported
+    | DutyStartAsked
+    | DutyStepMarked
+    | DutyAbandoned
+    | DutiesRestored
     | AuditWritten
     | CommandSent
     | BrokerChanged

@@ -16,6 +16,8 @@ from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.clocksync import ClockSync
 from supervisor.core.config import CoreConfig
 from supervisor.core.control import Control
+from supervisor.core.coverage import Covered
+from supervisor.core.duties import DutyBoard
 from supervisor.core.effects import ShowVehicle
 from supervisor.core.events import Operator
 from supervisor.core.ledger import Ledger
@@ -113,6 +115,7 @@ class VehicleRecord:
         supervised: Verdicts and enforcement.
         control: Who has control of it.
         limit_order, manoeuvre_order: What the hub itself orders it.
+        coverage: Who has it on screen.
         show: The effect that tells consoles to look again.
     """
 
@@ -167,6 +170,7 @@ class VehicleRecord:
         self.limit_order = Order("limit", int(config.governor.renew_s * 1e9), hold_ns)
         self.manoeuvre_order = Order("minimal_risk", ORDER_AGAIN_NS, ORDER_AGAIN_NS)
         self.finished: deque[tuple[int, str]] = deque()
+        self.coverage = Covered()
 
     def remember_event(self, event_id: str) -> EventMemory:
         """Return a fresh memory of an event id; the oldest beyond the bound is forgotten."""
@@ -190,6 +194,7 @@ class Fleet:
         by_name: The vehicles by `site/vehicle`.
         shown: By session, the vehicles its console shows.
         seats: By session, the consoles of those who may have control.
+        duties: Checklists with clocks.
         last_tick_ns: When time was last looked at.
     """
 
@@ -203,6 +208,7 @@ class Fleet:
         self.presentations: dict[str, operator.PresentationReport] = {}
         self.ledger = Ledger()
         self.alarms = AlarmBoard(CATALOGUE, self.ledger)
+        self.duties = DutyBoard(self.config)
         self.asked: OrderedDict[str, None] = OrderedDict()
         self.broker_connected: bool | None = None
         self.last_tick_ns: int | None = None

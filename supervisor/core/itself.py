@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core import commands, requests, seats, supervise
+from supervisor.core import commands, coverage, duties, requests, seats, supervise
 from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
@@ -27,11 +27,13 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
         record.tick_ns = max(record.tick_ns, now_ns - VEHICLE_NS) + VEHICLE_NS
         effects += watch_vehicle(fleet, record, now_ns)
         effects += supervise.on_time(fleet, record, now_ns)
+        effects += coverage.on_time(fleet, record, now_ns)
+        effects += duties.on_vehicle(fleet, record, now_ns)
         if record.open_requests or record.ended_requests:
             effects += requests.on_time(fleet, record, now_ns)
         if record.in_flight or record.finished:
             effects += commands.on_time(fleet, record, now_ns)
-    return effects
+    return effects + duties.on_time(fleet, now_ns)
 
 
 def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[AnyEffect]:

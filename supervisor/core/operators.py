@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from protocols.operator import PresentationReport, Presented
-from supervisor.core import authority, commands, seats, supervise
+from supervisor.core import authority, commands, coverage, seats, supervise
 from supervisor.core.effects import AnyEffect, Count, Observe
 from supervisor.core.events import (
     AlarmAcknowledged,
@@ -39,7 +39,7 @@ def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> l
     effects: list[AnyEffect] = authority.on_seat_gone(fleet, who, now_ns)
     effects += seats.on_disconnected(fleet, who)
     record = fleet.ledger.record("operator.disconnected", who.account, who.account, facts)
-    return [*effects, record]
+    return [*effects, record, *coverage.on_gone(fleet, who.session, now_ns)]
 
 
 def on_command_asked(fleet: Fleet, event: CommandAsked, now_ns: int) -> list[AnyEffect]:
@@ -108,6 +108,9 @@ def on_presented(fleet: Fleet, event: PresentationReported, now_ns: int) -> list
             effects += supervise.on_report(fleet, record, ages, bar, now_ns)
     if who.session in fleet.operators:
         _show(fleet, who.session, shown, now_ns)
+    if counts:
+        sound = [tile for tile in report.tiles if not fault_of(tile)]
+        effects += coverage.on_report(fleet, who, sound, now_ns)
     return effects
 
 

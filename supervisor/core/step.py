@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from supervisor.core import authority, itself, media, operators, supervise, vehicles
+from supervisor.core import authority, duties, itself, media, operators, supervise, vehicles
 from supervisor.core import events as e
 from supervisor.core.effects import AnyEffect
 from supervisor.core.fleet import Fleet
@@ -37,6 +37,10 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.SeatReported: operators.on_seat_reported,
     e.AlarmAcknowledged: operators.on_acknowledged,
     e.PresentationReported: operators.on_presented,
+    e.DutyStartAsked: duties.on_start_asked,
+    e.DutyStepMarked: duties.on_marked,
+    e.DutyAbandoned: duties.on_abandoned,
+    e.DutiesRestored: duties.on_restored,
     e.AuditWritten: itself.on_audit_written,
     e.CommandSent: itself.on_command_sent,
     e.BrokerChanged: itself.on_broker,

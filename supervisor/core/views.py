@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protocols.authority import AttentionView, ControlView, SeatView
+from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -14,7 +15,7 @@ from protocols.operator import (
 )
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
-from supervisor.core import attention, seats, supervision
+from supervisor.core import attention, coverage, seats, supervision
 from supervisor.core.catalogue import CATALOGUE
 from supervisor.core.fleet import Fleet, VehicleRecord
 
@@ -80,6 +81,21 @@ def requests(fleet: Fleet) -> list[RequestView]:
 def commands(fleet: Fleet) -> list[CommandView]:
     """Return commands under way and those that ended within the last ten minutes."""
     return [item.view for record in fleet.vehicles.values() for item in record.commands.values()]
+
+
+def duties(fleet: Fleet) -> list[DutyView]:
+    """Return open duties and those that ended within the last ten minutes."""
+    return list(fleet.duties.duties.values())
+
+
+def duty_catalogue(fleet: Fleet) -> list[DutySpec]:
+    """Return the duties that can be started by hand."""
+    return list(fleet.duties.specs.values())
+
+
+def coverages(fleet: Fleet) -> list[CoverageView]:
+    """Return who has which vehicle on screen."""
+    return [coverage.view(record) for record in fleet.vehicles.values()]
 
 
 def catalogue_view() -> list[AlarmSpecView]:

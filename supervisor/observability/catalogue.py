@@ -250,6 +250,23 @@ METRICS: Final[tuple[Metric, ...]] = (
         _LATENCY,
         labels=("stage",),
     ),
+    # ------------------------------------------------------------ duties, coverage
+    _counter("duties", "duty", "Statutory checklists by what became of them", label="step"),
+    _counter("monitoring_gaps", "coverage", "Vehicles in operation that nobody watched any more"),
+    _gauge(
+        "monitoring_coverage_ratio",
+        "monitoring_coverage",
+        "Share of the vehicles in operation that somebody who may act has on screen",
+        unit="",
+        labels=("site",),
+    ),
+    _gauge(
+        "duties_open_steps",
+        "duties_open_steps",
+        "Steps of open duties that are not marked; `overdue` those past their time",
+        unit="steps",
+        labels=("state",),
+    ),
     # --------------------------------------------------------------- the hub itself
     _counter("audit_refused", "audit", "Decisions that went without their audit record"),
     _counter(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from protocols.duties import StepState
 from protocols.operator import LinkState, RequestState, VehicleView
 from protocols.supervision import ObjectiveView, Rung, SupervisionView, Verdict
-from supervisor.core import views
+from supervisor.core import coverage, views
 from supervisor.core.fleet import Fleet
 from supervisor.evidence.journal import Journal
 from supervisor.media.pool import WorkerView
@@ -137,6 +138,27 @@ def add_objective_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], 
 
 _RUNGS = {rung: height for height, rung in enumerate(Rung)}
 _VERDICTS = {Verdict.MET: 0, Verdict.AT_RISK: 1, Verdict.VIOLATED: 2, Verdict.UNKNOWN: 3}
+
+
+def add_duty_gauges(exporter: Exporter, fleet: Fleet) -> None:
+    """Have coverage and open duties read at every scrape."""
+
+    def steps() -> Values:
+        open_steps = [
+            step.overdue
+            for duty in views.duties(fleet)
+            if duty.ended_ns is None
+            for step in duty.steps
+            if step.state is StepState.OPEN
+        ]
+        late = sum(open_steps)
+        return {("due",): float(len(open_steps) - late), ("overdue",): float(late)}
+
+    exporter.add_gauge("duties_open_steps", steps)
+    exporter.add_gauge(
+        "monitoring_coverage",
+        lambda: {(site,): share for site, share in coverage.ratio(fleet).items()},
+    )
 
 
 def add_media_gauges(exporter: Exporter, workers: Callable[[], list[WorkerView]]) -> None:

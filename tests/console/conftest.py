@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from protocols import operator, vehicle
 from protocols.authority import AttentionView, ControlView, SeatView
+from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import Role, VehicleView
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
@@ -23,6 +24,7 @@ from supervisor.console.access import Access
 from supervisor.console.config import ConsoleConfig
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
+from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
 
 BUS = VehicleId("maebashi", "bus-01")
@@ -62,6 +64,8 @@ def a_vehicle(vehicle_id: VehicleId, *, reason: str = "", padding: int = 0) -> V
 class FakeFleet:
     def __init__(self) -> None:
         self.known: dict[VehicleId, VehicleView] = {BUS: a_vehicle(BUS)}
+        self.duty_views: dict[str, DutyView] = {}
+        self.coverage_views: dict[str, CoverageView] = {}
 
     def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
         return self.known.get(vehicle_id)
@@ -98,6 +102,15 @@ class FakeFleet:
 
     def commands(self) -> list[operator.CommandView]:
         return []
+
+    def duties(self) -> list[DutyView]:
+        return list(self.duty_views.values())
+
+    def duty_catalogue(self) -> list[DutySpec]:
+        return list(effective([]).values())
+
+    def coverages(self) -> list[CoverageView]:
+        return list(self.coverage_views.values())
 
     def catalogue(self) -> list[operator.AlarmSpecView]:
         return []

@@ -19,6 +19,7 @@ FIRST_CATALOGUE = (
     "gate.level_high gate.level_rising robot.gas_detected trap.triggered "
     "wearer.vital_abnormal wearer.silent broker.down recorder.gap storage.low seat.not_armed "
     "supervision.overload audit.failed journal.failed "
+    "duty.overdue "
 )
 
 ROW = CATALOGUE[0]

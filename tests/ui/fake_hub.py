@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from protocols.authority import AttentionView, ControlView, SeatView
+from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
     AlarmSpecView,
     AlarmState,
@@ -51,6 +52,7 @@ from supervisor.console.config import ConsoleConfig
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
 from supervisor.core import effects, events
+from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +107,8 @@ class FakeFleet:
         self.alarm_views: dict[str, AlarmView] = {}
         self.request_views: dict[str, RequestView] = {}
         self.command_views: dict[str, CommandView] = {}
+        self.duty_views: dict[str, DutyView] = {}
+        self.coverage_views: dict[str, CoverageView] = {}
 
     def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
         return self.vehicle_views.get(vehicle_id)
@@ -141,6 +145,15 @@ class FakeFleet:
 
     def commands(self) -> list[CommandView]:
         return list(self.command_views.values())
+
+    def duties(self) -> list[DutyView]:
+        return list(self.duty_views.values())
+
+    def duty_catalogue(self) -> list[DutySpec]:
+        return list(effective([]).values())
+
+    def coverages(self) -> list[CoverageView]:
+        return list(self.coverage_views.values())
 
     def catalogue(self) -> list[AlarmSpecView]:
         return CATALOGUE

@@ -19,6 +19,8 @@ six high, or the words mean nothing.
   enforcement ladder answers it by itself, and shows what it does.
 * `mrm.operating`, `odd.exit`, `deadman.released`, `authority.lost` are P3: the vehicle
   does the safe thing already; the operator watches it and cares for what comes after.
+* `duty.overdue` is P3: it sounds once and softly, because who is late is on the telephone;
+  what the duty is about has rung at its own priority, and a supervisor is called.
 * `person.near_machine` is P2 although the machine stops by itself: only a person may say
   that the place is clear again.
 

@@ -7,6 +7,7 @@ from typing import Final
 # A person is needed
 TAKEOVER_REQUESTED: Final = "takeover.requested"
 TAKEOVER_UNANSWERED: Final = "takeover.unanswered"
+DUTY_OVERDUE: Final = "duty.overdue"
 # The way to the vehicle
 LINK_LOST: Final = "link.lost"
 LINK_DEGRADED: Final = "link.degraded"

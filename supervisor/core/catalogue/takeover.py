@@ -1,4 +1,4 @@
-"""A vehicle asks for a person. The catalogue's most frequent rows."""
+"""A person is needed: a vehicle asks for one, or the law does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from protocols.alarms import AlarmText
 from supervisor.core.catalogue.keys import (
+    DUTY_OVERDUE,
     TAKEOVER_REQUESTED,
     TAKEOVER_UNANSWERED,
 )
@@ -73,6 +74,33 @@ ROWS: Final[tuple[AlarmSpec, ...]] = (
                 "Take the request over at a seat that can act now, tell the passengers, and note "
                 "why it was missed."
             ),
+        ),
+    ),
+    AlarmSpec(
+        key=DUTY_OVERDUE,
+        priority=Priority.LOW,
+        safety=False,
+        respond_within_s=30.0,
+        on_delay_ms=0,
+        off_delay_ms=0,
+        latching=False,
+        shelvable=False,
+        suppressed_by=(),
+        source=Source.HUB,
+        kinds=(),
+        escalation=Escalation.SUPERVISOR,
+        waits_for="",
+        ja=AlarmText(
+            "法定対応の遅れ",
+            "通報や現場への派遣など、法令で直ちに求められる対応が期限を過ぎています。",
+            "負傷者の救護や二次事故の防止が遅れ、法令の義務も果たせません。",
+            "対応表を開いて表示の連絡先に連絡し、済んだ項目に印を付けてください。",
+        ),
+        en=AlarmText(
+            "Statutory duty overdue",
+            "A call or dispatch that the law asks for at once has not been marked as done in time.",
+            "Help for the injured and safety at the scene come late; the duty is not fulfilled.",
+            "Open the duties, call the contact shown there, and mark what is done.",
         ),
     ),
 )
