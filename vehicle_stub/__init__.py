@@ -4,7 +4,7 @@ Imports `protocols` only. Pure modules (no loop, clock, I/O) carry the rules, th
 shells around them carry bytes:
 
     pure    geo, course, drive, conduct, checker, radio, outputs, vehicle (all of them),
-            liveness (is the path alive), rate (how many bits), command_frames
+            liveness (is the path alive), rate (how many bits), drive_frames
     shells  app, uplink (MQTT), publisher + whip (media sessions), webrtc + video_sender +
             rtp_hooks + ice_path (one session; all that touches private parts of aiortc and
             aioice), sources + camera_worker + encoding + encoder (pictures), sound,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import secrets
 import signal
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from protocols.codec import encode
 from protocols.vehicle import CameraInfo, Factsheet, Kind
 from vehicle_stub import clock
 from vehicle_stub.camera_worker import CameraWorker
-from vehicle_stub.command_frames import CommandFrames
+from vehicle_stub.checker import WITHOUT_CONTROL
 from vehicle_stub.config import (
     CameraSection,
     ConfigError,
@@ -28,6 +31,7 @@ from vehicle_stub.course import Course, CourseError, field_course, route_course
 from vehicle_stub.credentials import Credentials, load_credentials
 from vehicle_stub.drive import Drive
 from vehicle_stub.epochs import EpochError, EpochStore
+from vehicle_stub.equipment import OF_KIND
 from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.publisher import MediaPublisher
 from vehicle_stub.sound import EngineSound, FileSound, Sound
@@ -42,6 +46,9 @@ from vehicle_stub.whip import WhipClient
 log = logging.getLogger("enkan.vehicle")
 
 TICK_S: Final = 0.05
+ECHO_EVERY: Final = 2
+"""Ticks to one `DriveEcho`: 10 Hz."""
+
 MAX_ROUTE_POINTS: Final = 200
 GOODBYE_S: Final = 1.5
 
@@ -97,7 +104,6 @@ class VehicleApp:
         )
         self._make_sound = _sound(config, config_path, self.look)
         self._make_output = _output(config, config_path)
-        self.command_frames = CommandFrames()
         self._random = source
 
     def look(self) -> Snapshot:
@@ -125,10 +131,8 @@ class VehicleApp:
             loop.add_signal_handler(number, asked.set)
         try:
             async with asyncio.TaskGroup() as tasks:
-                running = [
-                    tasks.create_task(self._drive(uplink), name="drive"),
-                    tasks.create_task(uplink.run(), name="uplink"),
-                ]
+                running = [tasks.create_task(uplink.run(), name="uplink")]
+                publisher = None
                 if self._whip is not None:
                     speaker = None
                     if self._make_output is not None:
@@ -140,10 +144,12 @@ class VehicleApp:
                         self._make_sound,
                         self._random,
                         speaker,
-                        self.command_frames,
+                        partial(self._hear_frame, uplink),
                         LinkFrames(session_id),
                     )
                     running.append(tasks.create_task(publisher.run(), name="media"))
+                driving = self._drive(uplink, publisher)
+                running.append(tasks.create_task(driving, name="drive"))
                 await asked.wait()
                 log.info("ending")
                 await uplink.say_goodbye()
@@ -157,10 +163,14 @@ class VehicleApp:
             if self._whip is not None:
                 await self._whip.close()
 
-    async def _drive(self, uplink: Uplink) -> None:
+    def _hear_frame(self, uplink: Uplink, data: bytes | str, now_ns: int) -> None:
+        self.vehicle.on_frame(data, now_ns)
+        uplink.pump()
+
+    async def _drive(self, uplink: Uplink, publisher: MediaPublisher | None) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while True:
+        for tick in itertools.count():
             now_ns = clock.monotonic_ns()
             self.vehicle.on_time(now_ns)
             self.vehicle.encode_ms = {
@@ -170,6 +180,9 @@ class VehicleApp:
             }
             self._look = self.vehicle.snapshot(now_ns)
             uplink.pump()
+            echo = self.vehicle.drive_echo() if tick % ECHO_EVERY == 0 else None
+            if echo is not None and publisher is not None:
+                publisher.say(encode(echo))
             due = max(due + TICK_S, loop.time() - TICK_S)
             await asyncio.sleep(due - loop.time())
 
@@ -245,6 +258,8 @@ def _vehicle(
         answer_within_s=drive.answer_within_s,
         now_ns=now_ns,
         silent_mps=drive.silent_kmh / 3.6,
+        happenings=config.vehicle.happening,
+        guards=WITHOUT_CONTROL,
     )
 
 
@@ -257,7 +272,7 @@ def _factsheet(config: VehicleConfig, course: Course) -> Factsheet:
             for c in config.camera
         ],
         audio=config.audio.source != "none",
-        commands=["stop", "resume", "limit_speed", "minimal_risk"],
+        commands=list(OF_KIND[config.vehicle.kind]),
         max_speed_mps=round(course.cruise_mps, 3),
         route=course.degrees(MAX_ROUTE_POINTS),
     )

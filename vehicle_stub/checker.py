@@ -1,9 +1,9 @@
 """Which commands a vehicle obeys. Pure, and never trusts the broker.
 
 A command passes a row of guards, in this order; the first that objects names the
-reason. `stop` is the safe direction: it needs a valid tag and nothing else (any
-session, epoch, seq or age), so a late or replayed stop costs a standing vehicle,
-never a moving one. Everything else needs all guards.
+reason. What `never_waits` (stops) is the safe direction: it needs a valid tag and nothing
+else (any session, epoch, seq or age), so a late or replayed stop costs a standing
+vehicle, never a moving one. Everything else needs all guards.
 
     tag       made by this hub for this very vehicle (protocols.tags)
     session   meant for this start of the vehicle's client
@@ -14,6 +14,11 @@ never a moving one. Everything else needs all guards.
               that was issued before a stop and arrives after it is refused
     expiry    now <= issued + ttl, on this vehicle's own monotonic clock
     future    issued <= now + 1 s
+    take      `take_control` brings an epoch in which nothing was obeyed before, stops
+              aside: no epoch ever has two holders, over restarts too
+    holder    what `needs_control` comes from who has control of this vehicle, in the
+              epoch of that control
+    place     a path is on earth
 
 A command of a new epoch is first answered `PersistEpoch`: the shell writes the epoch
 to disk, calls `epoch_is_durable` and submits the same bytes again.
@@ -30,7 +35,14 @@ import msgspec
 from protocols import tags
 from protocols.codec import MAX_MQTT_PAYLOAD, ProtocolError, decode
 from protocols.topics import VehicleId
-from protocols.vehicle import Body, Command, RefusalReason, Stop
+from protocols.vehicle import (
+    Body,
+    Command,
+    EmergencyStop,
+    FollowPath,
+    RefusalReason,
+    TakeControl,
+)
 
 FUTURE_NS: Final = 1_000_000_000
 KINDS: Final = frozenset(str(body.__struct_config__.tag) for body in get_args(Body))
@@ -70,6 +82,16 @@ class PersistEpoch(NamedTuple):
 Verdict = Accepted | Refused | Repeated | PersistEpoch
 
 
+class Held(NamedTuple):
+    """Who has control of this vehicle now, and in which epoch; "" is nobody."""
+
+    holder: str
+    epoch: int
+
+
+NOBODY: Final = Held("", 0)
+
+
 class Marks(NamedTuple):
     """What the guards compare with.
 
@@ -79,13 +101,17 @@ class Marks(NamedTuple):
         seq: Last accepted in that epoch; -1 for none.
         now_ns: Vehicle monotonic clock.
         fence: Highest epoch a hub has said it commands with.
+        used: Highest epoch of anything accepted that is no stop, over all starts.
+        held: Who has control.
     """
 
     session_id: str
     epoch: int
     seq: int
     now_ns: int
-    fence: int = 0
+    fence: int
+    used: int
+    held: Held
 
 
 class Objection(NamedTuple):
@@ -136,13 +162,48 @@ def guard_future(command: Command, marks: Marks) -> Objection | None:
     return Objection(RefusalReason.FROM_THE_FUTURE, f"issued {early // 1_000_000} ms from now")
 
 
+def guard_take(command: Command, marks: Marks) -> Objection | None:
+    """Refuse to give control in an epoch that was used already."""
+    if not isinstance(command.body, TakeControl) or command.epoch > marks.used:
+        return None
+    return Objection(RefusalReason.OLD_EPOCH, f"control needs an epoch above {marks.used}")
+
+
+def guard_holder(command: Command, marks: Marks) -> Objection | None:
+    """Refuse what only the holder of control may order, from anybody else."""
+    held = marks.held
+    if not command.body.needs_control:
+        return None
+    if not held.holder:
+        return Objection(RefusalReason.NOT_HOLDER, "nobody has control of this vehicle")
+    if command.operator != held.holder or command.epoch != held.epoch:
+        return Objection(RefusalReason.NOT_HOLDER, f"{held.holder} has control of this vehicle")
+    return None
+
+
+def guard_place(command: Command, marks: Marks) -> Objection | None:
+    """Refuse a path through places that are none on earth."""
+    if isinstance(command.body, FollowPath):
+        try:
+            command.body.check()
+        except ProtocolError as error:
+            return Objection(RefusalReason.OUTSIDE_ENVELOPE, error.detail)
+    return None
+
+
 GUARDS: Final[tuple[Guard, ...]] = (
     guard_session,
     guard_epoch,
     guard_seq,
     guard_expiry,
     guard_future,
+    guard_take,
+    guard_holder,
+    guard_place,
 )
+
+WITHOUT_CONTROL: Final = tuple(guard for guard in GUARDS if guard is not guard_holder)
+"""For a hub that does not take control of vehicles."""
 
 
 class _Id(msgspec.Struct):
@@ -182,8 +243,9 @@ class CommandChecker:
         self._key = key
         self._session_id = session_id
         self._durable = durable_epoch
+        self._used = durable_epoch
         self._guards = tuple(guards)
-        self._known: OrderedDict[tuple[str, bool], None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def fence_off(self, epoch: int) -> bool:
         """A hub said its epoch; return whether it has risen: it is not the hub of before."""
@@ -196,13 +258,25 @@ class CommandChecker:
         """The shell has this epoch on disk."""
         self._durable = max(self._durable, epoch)
 
-    def check(self, data: bytes, retained: bool, now_ns: int) -> Verdict:
+    def stopped_by_frame(self, command_id: str) -> bool:
+        """An emergency stop came by its direct path (`protocols.drive.StopFrame`).
+
+        Return whether it is new; the command of the same id is `Repeated` from then on.
+        """
+        key = (command_id, _kind(EmergencyStop()))
+        if key in self._known:
+            return False
+        self._remember(key)
+        return True
+
+    def check(self, data: bytes, retained: bool, now_ns: int, held: Held = NOBODY) -> Verdict:
         """Return what to do with one message.
 
         Args:
             data: As received.
             retained: It came from the broker's store: an order of some other day.
             now_ns: Vehicle monotonic clock.
+            held: Who has control at that time.
         """
         try:
             command: Command = decode(data, Command)
@@ -212,20 +286,24 @@ class CommandChecker:
             return Refused(command.command_id, RefusalReason.RETAINED, "commands are never stored")
         if not tags.verify(command, self._vehicle_id, self._key):
             return Refused(command.command_id, RefusalReason.BAD_TAG, "the tag does not fit")
-        stop = isinstance(command.body, Stop)
-        if (command.command_id, stop) in self._known:
+        # Nothing that meant something else may swallow a stop, nor one stop a harder one.
+        known_as = (command.command_id, _kind(command.body) if command.body.never_waits else "")
+        if known_as in self._known:
             return Repeated(command.command_id)
-        if not stop:
-            marks = Marks(self._session_id, self.epoch, self.seq, now_ns, self.fence)
+        if not command.body.never_waits:
+            marks = Marks(
+                self._session_id, self.epoch, self.seq, now_ns, self.fence, self._used, held
+            )
             for guard in self._guards:
                 objection = guard(command, marks)
                 if objection is not None:
-                    self._remember(command.command_id, stop)
+                    self._remember(known_as)
                     return Refused(command.command_id, objection.reason, objection.text)
             if command.epoch > self._durable:
                 return PersistEpoch(command.epoch)
+            self._used = max(self._used, command.epoch)
         self._advance(command)
-        self._remember(command.command_id, stop)
+        self._remember(known_as)
         return Accepted(command)
 
     def _advance(self, command: Command) -> None:
@@ -234,10 +312,14 @@ class CommandChecker:
         elif command.epoch == self.epoch:
             self.seq = max(self.seq, command.seq)
 
-    def _remember(self, command_id: str, stop: bool) -> None:
-        self._known[command_id, stop] = None
+    def _remember(self, known_as: tuple[str, str]) -> None:
+        self._known[known_as] = None
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _kind(body: Body) -> str:
+    return str(body.__struct_config__.tag)
 
 
 def _unreadable(data: bytes, error: ProtocolError) -> Refused:

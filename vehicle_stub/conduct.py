@@ -1,16 +1,16 @@
 """Who may move the vehicle now: a total table, and the words of the field for it. Pure.
 
-                 stop      resume    blocked   unanswered  link lost** standing
-    DRIVING      BRAKING   refused   WAITING   -           MRM_BRAKING -
-    WAITING      STOPPED*  DRIVING   -         MRM_BRAKING MRM_BRAKING -
-    BRAKING      -         refused   -         -           -           STOPPED
-    STOPPED      -         DRIVING   -         -           -           -
-    MRM_BRAKING  BRAKING   refused   -         -           -           MRM_STOPPED
-    MRM_STOPPED  STOPPED*  DRIVING   -         -           -           -
+`TABLE` below is the whole machine. What it comes to:
 
-(*) by way of BRAKING, which ends at once when it stands already. (**) and likewise when
-the hub asks for the minimal-risk manoeuvre. Nothing but a person's `resume` leads back
-to DRIVING: when the hub is heard again after a manoeuvre, the vehicle stays where it is.
+* Nothing but a person's `resume` leads back to DRIVING after a stop, a manoeuvre of least
+  risk or a pull-over; that the hub is heard again, or that control is given back, does not.
+* While it waits for an answer, an answer sets it moving: `resume`, a path, pull over.
+* It can be driven (REMOTE, REMOTE_DRIVING) once control for driving was taken while it
+  stood. REMOTE brakes, and stands. It can be handed back to its own driving from there,
+  and from nowhere in motion.
+* Driving that lapses, by silence or a higher epoch, is the manoeuvre of least risk; that
+  was given back, an ordinary stop.
+* A stop is refused nowhere, and an emergency stop is never made weaker by a stop.
 """
 
 from __future__ import annotations
@@ -26,72 +26,82 @@ class Phase(enum.Enum):
     """The machine's states."""
 
     DRIVING = "driving"
+    FOLLOWING = "following"
     WAITING = "waiting"
     BRAKING = "braking"
+    EMERGENCY = "emergency"
     STOPPED = "stopped"
     MRM_BRAKING = "mrm_braking"
     MRM_STOPPED = "mrm_stopped"
+    PULLING_OVER = "pulling_over"
+    PULLED_OVER = "pulled_over"
+    REMOTE = "remote"
+    REMOTE_DRIVING = "remote_driving"
 
 
 class Input(enum.Enum):
-    """What can happen to it."""
+    """What can happen to it.
+
+    BLOCKED: It stands before something it cannot judge. UNANSWERED: nobody answered.
+    ARRIVED: The path ends, or the side is reached. DRIVE_TAKEN: control for driving was
+    taken while it stands. PRESSED, LET_GO: by the dead-man. LAPSED, RELEASED: how control
+    for driving ended.
+    """
 
     STOP = "stop"
+    EMERGENCY_STOP = "emergency_stop"
     RESUME = "resume"
+    FOLLOW = "follow"
+    PULL_OVER = "pull_over"
     BLOCKED = "blocked"
     UNANSWERED = "unanswered"
     LINK_LOST = "link_lost"
     MINIMAL_RISK = "minimal_risk"
     STANDING = "standing"
+    ARRIVED = "arrived"
+    DRIVE_TAKEN = "drive_taken"
+    PRESSED = "pressed"
+    LET_GO = "let_go"
+    LAPSED = "lapsed"
+    RELEASED = "released"
 
 
-_P, _I = Phase, Input
+_D, _F, _W, _B, _E, _S = (
+    Phase.DRIVING, Phase.FOLLOWING, Phase.WAITING, Phase.BRAKING, Phase.EMERGENCY, Phase.STOPPED,
+)  # fmt: skip
+_M, _N, _O, _P, _R, _V = (
+    Phase.MRM_BRAKING, Phase.MRM_STOPPED, Phase.PULLING_OVER, Phase.PULLED_OVER, Phase.REMOTE,
+    Phase.REMOTE_DRIVING,
+)  # fmt: skip
+_x: Final = None
+
+_ROWS: Final[dict[Phase, tuple[Phase | None, ...]]] = {
+    #    stop emer  resu foll pull  bloc unan  link mini  stan arri  take pres letg  laps rele
+    _D: (_B, _E,   _x,  _F,  _O,   _W,  _D,   _M,  _M,   _D,  _D,   _R,  _x,  _D,   _D,  _D),
+    _F: (_B, _E,   _x,  _F,  _O,   _W,  _F,   _M,  _M,   _F,  _D,   _R,  _x,  _F,   _F,  _F),
+    _W: (_B, _E,   _D,  _F,  _O,   _W,  _M,   _M,  _M,   _W,  _W,   _R,  _x,  _W,   _W,  _W),
+    _B: (_B, _E,   _x,  _x,  _x,   _B,  _B,   _B,  _B,   _S,  _B,   _x,  _x,  _B,   _B,  _B),
+    _E: (_E, _E,   _x,  _x,  _x,   _E,  _E,   _E,  _E,   _S,  _E,   _x,  _x,  _E,   _E,  _E),
+    _S: (_S, _E,   _D,  _x,  _x,   _S,  _S,   _S,  _S,   _S,  _S,   _R,  _x,  _S,   _S,  _S),
+    _M: (_B, _E,   _x,  _x,  _x,   _M,  _M,   _M,  _M,   _N,  _M,   _x,  _x,  _M,   _M,  _M),
+    _N: (_B, _E,   _D,  _x,  _x,   _N,  _N,   _N,  _N,   _N,  _N,   _R,  _x,  _N,   _N,  _N),
+    _O: (_B, _E,   _x,  _x,  _O,   _O,  _O,   _M,  _M,   _O,  _P,   _x,  _x,  _O,   _O,  _O),
+    _P: (_B, _E,   _D,  _x,  _P,   _P,  _P,   _P,  _P,   _P,  _P,   _R,  _x,  _P,   _P,  _P),
+    _R: (_B, _E,   _D,  _F,  _O,   _R,  _R,   _M,  _M,   _R,  _R,   _R,  _V,  _R,   _M,  _B),
+    _V: (_B, _E,   _x,  _x,  _x,   _V,  _V,   _M,  _M,   _V,  _V,   _x,  _V,  _R,   _M,  _B),
+}  # fmt: skip
 
 TABLE: Final[dict[tuple[Phase, Input], Phase | None]] = {
-    (_P.DRIVING, _I.STOP): _P.BRAKING,
-    (_P.DRIVING, _I.RESUME): None,
-    (_P.DRIVING, _I.BLOCKED): _P.WAITING,
-    (_P.DRIVING, _I.UNANSWERED): _P.DRIVING,
-    (_P.DRIVING, _I.LINK_LOST): _P.MRM_BRAKING,
-    (_P.DRIVING, _I.MINIMAL_RISK): _P.MRM_BRAKING,
-    (_P.DRIVING, _I.STANDING): _P.DRIVING,
-    (_P.WAITING, _I.STOP): _P.BRAKING,
-    (_P.WAITING, _I.RESUME): _P.DRIVING,
-    (_P.WAITING, _I.BLOCKED): _P.WAITING,
-    (_P.WAITING, _I.UNANSWERED): _P.MRM_BRAKING,
-    (_P.WAITING, _I.LINK_LOST): _P.MRM_BRAKING,
-    (_P.WAITING, _I.MINIMAL_RISK): _P.MRM_BRAKING,
-    (_P.WAITING, _I.STANDING): _P.WAITING,
-    (_P.BRAKING, _I.STOP): _P.BRAKING,
-    (_P.BRAKING, _I.RESUME): None,
-    (_P.BRAKING, _I.BLOCKED): _P.BRAKING,
-    (_P.BRAKING, _I.UNANSWERED): _P.BRAKING,
-    (_P.BRAKING, _I.LINK_LOST): _P.BRAKING,
-    (_P.BRAKING, _I.MINIMAL_RISK): _P.BRAKING,
-    (_P.BRAKING, _I.STANDING): _P.STOPPED,
-    (_P.STOPPED, _I.STOP): _P.STOPPED,
-    (_P.STOPPED, _I.RESUME): _P.DRIVING,
-    (_P.STOPPED, _I.BLOCKED): _P.STOPPED,
-    (_P.STOPPED, _I.UNANSWERED): _P.STOPPED,
-    (_P.STOPPED, _I.LINK_LOST): _P.STOPPED,
-    (_P.STOPPED, _I.MINIMAL_RISK): _P.STOPPED,
-    (_P.STOPPED, _I.STANDING): _P.STOPPED,
-    (_P.MRM_BRAKING, _I.STOP): _P.BRAKING,
-    (_P.MRM_BRAKING, _I.RESUME): None,
-    (_P.MRM_BRAKING, _I.BLOCKED): _P.MRM_BRAKING,
-    (_P.MRM_BRAKING, _I.UNANSWERED): _P.MRM_BRAKING,
-    (_P.MRM_BRAKING, _I.LINK_LOST): _P.MRM_BRAKING,
-    (_P.MRM_BRAKING, _I.MINIMAL_RISK): _P.MRM_BRAKING,
-    (_P.MRM_BRAKING, _I.STANDING): _P.MRM_STOPPED,
-    (_P.MRM_STOPPED, _I.STOP): _P.BRAKING,
-    (_P.MRM_STOPPED, _I.RESUME): _P.DRIVING,
-    (_P.MRM_STOPPED, _I.BLOCKED): _P.MRM_STOPPED,
-    (_P.MRM_STOPPED, _I.UNANSWERED): _P.MRM_STOPPED,
-    (_P.MRM_STOPPED, _I.LINK_LOST): _P.MRM_STOPPED,
-    (_P.MRM_STOPPED, _I.MINIMAL_RISK): _P.MRM_STOPPED,
-    (_P.MRM_STOPPED, _I.STANDING): _P.MRM_STOPPED,
+    (phase, happened): following
+    for phase, row in _ROWS.items()
+    for happened, following in zip(Input, row, strict=True)
 }
-"""Next state; None: refused, because the vehicle is not standing for a person."""
+"""Next state; None: refused here."""
+
+DRIVEN: Final = frozenset({Phase.REMOTE, Phase.REMOTE_DRIVING})
+"""A person drives it."""
+
+_SLOWING: Final = frozenset({Phase.BRAKING, Phase.EMERGENCY, Phase.MRM_BRAKING})
 
 
 class Words(NamedTuple):
@@ -108,11 +118,13 @@ class Conduct:
     Attributes:
         phase: Where it is.
         reason: Why, in a few machine-readable words; empty while driving.
+        assisted: Somebody has control, to assist.
     """
 
     def __init__(self, fallback: MrmBehaviour) -> None:
         self.phase = Phase.DRIVING
         self.reason = ""
+        self.assisted = False
         self._fallback = fallback
 
     def feed(self, happened: Input, reason: str = "") -> bool:
@@ -128,28 +140,43 @@ class Conduct:
         return True
 
     @property
+    def braking(self) -> bool:
+        """It is being brought to a standstill."""
+        return self.phase in _SLOWING
+
+    @property
     def demand(self) -> Demand:
         """What the drive must do."""
         match self.phase:
-            case Phase.DRIVING:
+            case Phase.DRIVING | Phase.FOLLOWING:
                 return Demand.GO
-            case Phase.BRAKING | Phase.STOPPED:
+            case Phase.PULLING_OVER:
+                return Demand.PULL_OVER
+            case Phase.BRAKING | Phase.STOPPED | Phase.REMOTE:
                 return Demand.HARD
+            case Phase.EMERGENCY:
+                return Demand.EMERGENCY
             case Phase.MRM_BRAKING | Phase.MRM_STOPPED:
                 hard = self._fallback is MrmBehaviour.EMERGENCY_STOP
-                return Demand.HARD if hard else Demand.COMFORTABLE
-            case Phase.WAITING:
+                return Demand.EMERGENCY if hard else Demand.COMFORTABLE
+            case Phase.WAITING | Phase.PULLED_OVER:
                 return Demand.COMFORTABLE
+            case Phase.REMOTE_DRIVING:
+                return Demand.DRIVEN
 
     @property
     def words(self) -> Words:
         """The phase in the words of a state message."""
+        normal = MrmState.NORMAL, MrmBehaviour.NONE
         match self.phase:
-            case Phase.DRIVING | Phase.WAITING:
-                return Words(OperationMode.AUTONOMOUS, MrmState.NORMAL, MrmBehaviour.NONE)
-            case Phase.BRAKING | Phase.STOPPED:
-                return Words(OperationMode.STOP, MrmState.NORMAL, MrmBehaviour.NONE)
+            case Phase.DRIVING | Phase.FOLLOWING | Phase.WAITING | Phase.PULLING_OVER:
+                mode = OperationMode.REMOTE_ASSIST if self.assisted else OperationMode.AUTONOMOUS
+                return Words(mode, *normal)
+            case Phase.BRAKING | Phase.EMERGENCY | Phase.STOPPED | Phase.PULLED_OVER:
+                return Words(OperationMode.STOP, *normal)
             case Phase.MRM_BRAKING:
                 return Words(OperationMode.AUTONOMOUS, MrmState.MRM_OPERATING, self._fallback)
             case Phase.MRM_STOPPED:
                 return Words(OperationMode.STOP, MrmState.MRM_SUCCEEDED, self._fallback)
+            case Phase.REMOTE | Phase.REMOTE_DRIVING:
+                return Words(OperationMode.REMOTE_DRIVE, *normal)

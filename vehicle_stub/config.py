@@ -25,6 +25,7 @@ from protocols.codec import ProtocolError
 from protocols.ids import MAX_NAME_LENGTH, check_name
 from protocols.topics import VehicleId
 from protocols.vehicle import MAX_CAMERAS, Kind, MrmBehaviour
+from vehicle_stub.equipment import Happening
 
 ENV_PREFIX: Final = "ENKAN_"
 MAX_FILE_BYTES: Final = 1 << 20
@@ -61,6 +62,7 @@ class VehicleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         site, id: Names (a-z, 0-9, '-'); with the credentials they are its identity.
         name: For people, up to 64 characters; empty takes `id`.
         state_dir: Folder for the highest epoch, the one thing that must survive.
+        happening: What befalls it, for demonstrations and tests: `[[vehicle.happening]]`.
     """
 
     site: str
@@ -68,6 +70,7 @@ class VehicleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     kind: Kind
     name: Annotated[str, Meta(max_length=64)] = ""
     state_dir: str = "state"
+    happening: Annotated[list[Happening], Meta(max_length=64)] = []
 
 
 class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

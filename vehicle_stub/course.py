@@ -71,6 +71,11 @@ class Course:
         index = int(self.line.wrap(distance))
         return self._comfortable[min(index, len(self._comfortable) - 1)]
 
+    def curvature(self, distance: float) -> float:
+        """Return the line's curvature there, 1/m, positive to the left (ISO 8855)."""
+        turn = self.line.heading_at(distance + 3.0) - self.line.heading_at(distance - 3.0)
+        return -_angle(turn) / 6.0
+
     def degrees(self, most: int) -> list[tuple[float, float]]:
         """Return at most `most` places of the line as (longitude, latitude)."""
         points = self.line.points

@@ -30,7 +30,14 @@ class Persist(NamedTuple):
     data: bytes
 
 
-Output = Publish | Persist
+class Announcement(NamedTuple):
+    """Say this to people in the cabin, or in the street."""
+
+    text: str
+    outside: bool
+
+
+Output = Publish | Persist | Announcement
 
 
 class Outputs:

@@ -20,13 +20,12 @@ from typing import Final
 from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
 from vehicle_stub.camera_worker import CameraWorker
-from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.complaints import Complaints
 from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.liveness import Act, Liveness
 from vehicle_stub.sound import Sound, SoundTrack
 from vehicle_stub.speaker import Speaker
-from vehicle_stub.webrtc import AnswerError, MediaSession
+from vehicle_stub.webrtc import AnswerError, FrameSink, MediaSession
 from vehicle_stub.whip import WhipClient, WhipError
 
 log = logging.getLogger("enkan.vehicle.media")
@@ -77,7 +76,7 @@ class MediaPublisher:
         make_sound: Callable[[], Sound] | None,
         source: random.Random,
         speaker: Speaker | None = None,
-        frames: CommandFrames | None = None,
+        on_frame: FrameSink | None = None,
         link_frames: LinkFrames | None = None,
     ) -> None:
         self.sessions = 0
@@ -88,7 +87,7 @@ class MediaPublisher:
         self._make_sound = make_sound
         self._random = source
         self._speaker = speaker
-        self._frames = frames
+        self._on_frame = on_frame
         self._link_frames = link_frames
         self._resource = ""
         self._since_ns = 0
@@ -118,6 +117,10 @@ class MediaPublisher:
                 await asyncio.shield(asyncio.wait(set(self._endings), timeout=CLOSE_S))
             for ending in self._endings:
                 ending.cancel()
+
+    def say(self, data: bytes) -> bool:
+        """Send one message to whoever has the command channel; False: nobody can hear it."""
+        return self.session is not None and self.session.say(data)
 
     # ---------------------------------------------------------------------- dialling
 
@@ -201,7 +204,7 @@ class MediaPublisher:
     async def _connect(self, answered: asyncio.Event) -> None:
         sound = SoundTrack(self._make_sound()) if self._make_sound else None
         session = MediaSession(
-            self._encodings, sound, self._random, self._speaker, self._frames, self._link_frames
+            self._encodings, sound, self._random, self._speaker, self._on_frame, self._link_frames
         )
         resource = ""
         try:

@@ -1,8 +1,9 @@
 """MQTT: the vehicle's side of `protocols.topics.RULES`, on two connections.
 
-`{site}-{vehicle}-telemetry-{random}` carries telemetry, state and heartbeats;
-`{site}-{vehicle}-events-{random}` carries connection (with the last will), factsheet, events
-and commands, so that a queue of numbers never delays a stop. Each reconnects by
+`{site}-{vehicle}-telemetry-{random}` carries telemetry, state, heartbeats and the control
+frames that come over the hub; `{site}-{vehicle}-events-{random}` carries connection (with
+the last will), factsheet, events and commands, so that a queue of numbers never delays a
+stop. Each reconnects by
 itself, with a new client each time, and then says everything retained again.
 
 Bounded: results wait in a queue of `MAX_RESULTS_WAITING` (the oldest is dropped and
@@ -43,7 +44,7 @@ from vehicle_stub.backoff import Backoff
 from vehicle_stub.complaints import Complaints
 from vehicle_stub.config import Broker
 from vehicle_stub.epochs import EpochError, EpochStore
-from vehicle_stub.outputs import Persist, Publish
+from vehicle_stub.outputs import Announcement, Persist, Publish
 from vehicle_stub.vehicle import Vehicle
 
 log = logging.getLogger("enkan.vehicle.uplink")
@@ -52,7 +53,7 @@ KEEPALIVE_S: Final = 5
 TIMEOUT_S: Final = 5.0
 TELEMETRY_EVERY_S: Final = 0.1
 HEARTBEAT_EVERY: Final = 5
-"""Telemetry messages to one heartbeat: 2 Hz."""
+"""Telemetry messages to one heartbeat: 2 Hz, but 10 Hz while somebody has control."""
 
 MAX_INCOMING: Final = 256
 MAX_RESULTS_WAITING: Final = 128
@@ -132,6 +133,9 @@ class Uplink:
                     except asyncio.QueueFull:
                         self._count("persist_queue_full")
                         self._vehicle.on_epoch_failed(output.data, clock.monotonic_ns())
+                case Announcement(text, outside):
+                    where = "outside" if outside else "inside"
+                    log.info("announced %s, %d characters", where, len(text))
                 case Publish(Stream.STATE, State() as state):
                     self._state = state
                     self._state_changed.set()
@@ -185,7 +189,8 @@ class Uplink:
 
     async def _telemetry(self, backoff: Backoff) -> None:
         async with self._client("telemetry") as client:
-            await self._subscribe(client, Stream.HEARTBEAT_HUB)
+            for stream in (Stream.HEARTBEAT_HUB, Stream.DRIVE):
+                await self._subscribe(client, stream)
             log.info("telemetry: connected")
             backoff.reset()
             self._vehicle.on_reconnected()
@@ -259,7 +264,7 @@ class Uplink:
         while True:
             now_ns = clock.monotonic_ns()
             await self._publish(client, Stream.TELEMETRY, self._vehicle.telemetry(now_ns))
-            if count % HEARTBEAT_EVERY == 0:
+            if count % HEARTBEAT_EVERY == 0 or self._vehicle.control.is_held:
                 heartbeat = self._vehicle.heartbeat(clock.monotonic_ns(), clock.utc_ns())
                 await self._publish(client, Stream.HEARTBEAT, heartbeat)
             count += 1
@@ -287,8 +292,14 @@ class Uplink:
     # ----------------------------------------------------------------------- hearing
 
     async def _hear_hub(self, client: aiomqtt.Client) -> None:
+        frames = topic_for(self._vehicle_id, Stream.DRIVE)
         async for message in client.messages:
             now_ns = clock.monotonic_ns()
+            if message.topic.value == frames:
+                payload, retained = _payload(message), bool(message.retain)
+                self._vehicle.on_frame(payload, now_ns, by_hub=True, retained=retained)
+                self.pump()
+                continue
             try:
                 heartbeat: HubHeartbeat = decode(_payload(message), HubHeartbeat)
             except ProtocolError as error:

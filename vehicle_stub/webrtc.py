@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiortc import (
@@ -29,7 +30,7 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 
 from protocols.link import LINK_LABEL
 from vehicle_stub import clock
-from vehicle_stub.command_frames import LABEL, CommandFrames
+from vehicle_stub.drive_frames import LABEL
 from vehicle_stub.encoding import Encoding
 from vehicle_stub.handshake import Handshake
 from vehicle_stub.ice_path import IcePath
@@ -59,6 +60,16 @@ LONGEST_ROUND_TRIP_NS: Final = 1_500_000_000
 
 SOUND_KBPS: Final = 64
 """Left to the sound when an estimate is shared between the cameras."""
+
+
+FrameSink = Callable[[bytes | str, int], object]
+"""Takes what came over the command channel, and when (vehicle monotonic clock)."""
+
+MAX_CHANNELS: Final = 4
+"""Ours and what the hub opened; beyond it the newest takes the place of the one before."""
+
+MAX_WAITING_BYTES: Final = 4_096
+"""Of what we say on the command channel; what comes then is newer, and this is dropped."""
 
 
 class AnswerError(Exception):
@@ -99,7 +110,7 @@ class MediaSession:
         sound: SoundTrack | None,
         source: random.Random,
         speaker: Speaker | None = None,
-        frames: CommandFrames | None = None,
+        on_frame: FrameSink | None = None,
         link_frames: LinkFrames | None = None,
     ) -> None:
         self.ended = asyncio.Event()
@@ -117,7 +128,8 @@ class MediaSession:
         self.outlets = [self._add_encoding(encoding) for encoding in encodings]
         self.channel: RTCDataChannel | None = None
         self._speaker = speaker
-        self._frames = frames
+        self._on_command_frame = on_frame
+        self._channels: list[RTCDataChannel] = []
         self.link: RTCDataChannel | None = None
         self._link_frames = link_frames
         if sound is not None:
@@ -126,7 +138,7 @@ class MediaSession:
             self._peer.addTransceiver("audio", direction="recvonly")
         if speaker is not None:
             self._peer.on("track", self._on_track)
-        if frames is not None:
+        if on_frame is not None:
             # We open them, and take those the hub opens: both ends may be the first.
             self.channel, _ = (self._open_channel(label) for label in (LABEL, STOP_LABEL))
             self._peer.on("datachannel", self._on_channel)
@@ -185,6 +197,14 @@ class MediaSession:
         if self._link_frames is not None:
             self._say(self._link_frames.unheard(now_ns))
 
+    def say(self, data: bytes) -> bool:
+        """Send one message on the command channel; False: it is not open, or full."""
+        for channel in self._channels:
+            if channel.readyState == "open" and channel.bufferedAmount <= MAX_WAITING_BYTES:
+                channel.send(data)
+                return True
+        return False
+
     def stop_filming(self) -> None:
         """Take no more pictures; another session does."""
         for outlet in self.outlets:
@@ -242,14 +262,18 @@ class MediaSession:
             log.warning("media: a data channel other than %r and %r is refused", LABEL, STOP_LABEL)
             channel.close()
             return
+        if channel.label == LABEL:
+            if len(self._channels) >= MAX_CHANNELS:
+                self._channels.pop().close()
+            self._channels.append(channel)
         channel.on("message", self._on_frame)
 
     def _on_frame(self, data: bytes | str) -> None:
         now_ns = clock.monotonic_ns()
         if self.liveness is not None:
             self.liveness.on_heard(now_ns)
-        if self._frames is not None:
-            self._frames.on_frame(data, now_ns)
+        if self._on_command_frame is not None:
+            self._on_command_frame(data, now_ns)
 
     def _on_link_frame(self, data: bytes | str) -> None:
         now_ns = clock.monotonic_ns()

@@ -13,7 +13,6 @@ import uvicorn
 from starlette.applications import Starlette
 
 from vehicle_stub.camera_worker import CameraWorker
-from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.config import CameraSection
 from vehicle_stub.picture import Picture
 from vehicle_stub.publisher import MediaPublisher
@@ -56,10 +55,15 @@ async def vehicle(hub, media, path):
     camera.start()
     whip = WhipClient(f"http://127.0.0.1:{port}/whip/{media.BUS}", media.TOKEN, verify=False)
     speaker = Speaker(lambda: WavOutput(path), random.Random(1))
-    frames = CommandFrames()
+    frames: list[bytes | str] = []
     still = Snapshot(0, 100.0, 100.0, 5.0, None, doors_open=False, braking=False)
     publisher = MediaPublisher(
-        whip, [camera], lambda: EngineSound(lambda: still), random.Random(3), speaker, frames
+        whip,
+        [camera],
+        lambda: EngineSound(lambda: still),
+        random.Random(3),
+        speaker,
+        lambda data, now_ns: frames.append(data),
     )
     tasks = [
         asyncio.create_task(publisher.run(), name="publisher"),
@@ -107,7 +111,7 @@ async def test_the_operator_chooses_sizes_speaks_and_commands(hub, peer, media, 
 
         await media.until(lambda: line.readyState == "open", "the channel")
         async with asyncio.timeout(40):
-            while frames.frames < 5:
+            while len(frames) < 5:
                 line.send(b"\x00nonsense")
                 await asyncio.sleep(0.05)
         await media.until(lambda: speaker.frames > 100, "a voice")

@@ -17,6 +17,7 @@ from protocols.topics import Stream, VehicleId
 from sim.broker import KEEPALIVE_NS, Broker, Way
 from sim.clockwork import GRID_NS, MS, SECOND, Clockwork
 from supervisor.core import events as e
+from vehicle_stub.checker import WITHOUT_CONTROL
 from vehicle_stub.conduct import Phase
 from vehicle_stub.course import Course
 from vehicle_stub.drive import Drive
@@ -134,7 +135,9 @@ class Car:
             answer_within_s=10.0,
             silent_mps=SILENT_MPS,
             now_ns=now_ns,
+            guards=WITHOUT_CONTROL,
         )  # fmt: skip
+        self._telemetry_seq = 0
         self._waiting.clear()
         self._beat_heard_ns = None
         self._deaf_steps = 0
@@ -234,7 +237,7 @@ class Car:
 
     def _numbers(self, now_ns: int) -> None:
         vehicle = self.vehicle
-        vehicle._telemetry_seq += 1
+        self._telemetry_seq += 1
         speed = vehicle.drive.speed
         self._say(
             0,
@@ -242,7 +245,7 @@ class Car:
                 self.name,
                 v.Telemetry(
                     session_id=self.session,
-                    seq=vehicle._telemetry_seq,
+                    seq=self._telemetry_seq,
                     sent_ns=now_ns,
                     longitude=139.0,
                     latitude=36.0,

@@ -62,7 +62,7 @@ MUTANTS: Final = (
     Mutant(
         "duplicates-obeyed", "a repetition has its effect again",
         (
-            Change(CHECKER, "if (command.command_id, stop) in self._known:", "if False:"),
+            Change(CHECKER, "if known_as in self._known:", "if False:"),
             Change(CHECKER, "command.seq > marks.seq:", "command.seq >= marks.seq:"),
         ),
     ),
@@ -77,7 +77,7 @@ MUTANTS: Final = (
     _one(
         "request-forgotten", "a restarted hub is not told of an open request",
         "vehicle_stub.vehicle",
-        "if self.checker.fence_off(message.epoch) and self._request is not None:",
+        "if self.checker.fence_off(message.epoch):",
         "if self.checker.fence_off(message.epoch) and False:",
     ),
     Mutant(
@@ -99,8 +99,8 @@ MUTANTS: Final = (
     _one(
         "vehicle-drives-on", "link loss does not stop the vehicle that must stop",
         "vehicle_stub.vehicle",
-        "        if self._stops_on_link_loss:\n            self.conduct.feed(Input.LINK_LOST",
-        "        if False:\n            self.conduct.feed(Input.LINK_LOST",
+        "if self.stops_on_link_loss or self.conduct.phase in DRIVEN:",
+        "if self.conduct.phase in DRIVEN:",
     ),
     _one(
         "fsync-skipped", "the store answers before the record is durable",

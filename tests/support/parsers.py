@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aioice import stun
 from argon2 import PasswordHasher
 
-from protocols import link, vehicle
+from protocols import drive, link, vehicle
 from protocols.codec import ProtocolError, decode, encode
 from protocols.operator import (
     AcknowledgeAlarm,
@@ -26,6 +26,7 @@ from protocols.operator import (
     Stage,
     StageTime,
 )
+from protocols.supervision import Purpose
 from protocols.tags import sign
 from protocols.topics import VehicleId, parse_topic, topic_for
 from supervisor import config as hub_config
@@ -47,8 +48,8 @@ from supervisor.rtp.feed import Feed
 from supervisor.rtp.inbound import Inbound
 from supervisor.telemetry.inbox import KINDS, Inbox
 from vehicle_stub import config as vehicle_config
-from vehicle_stub.checker import Accepted, CommandChecker, PersistEpoch, Refused
-from vehicle_stub.command_frames import CommandFrames
+from vehicle_stub.checker import Accepted, CommandChecker, Held, PersistEpoch, Refused
+from vehicle_stub.drive_frames import DriveFrames, Ignored, Limits
 from vehicle_stub.link_frames import LinkFrames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -349,20 +350,40 @@ def _http_body(data: bytes) -> None:
 
 
 def _command(data: bytes) -> None:
-    """The vehicle's own check, by both ways a command can come."""
-    why = CommandFrames().on_frame(data, 0)
-    verdict = CommandChecker(BUS, KEY, "run-1", 1).check(data, False, 10)
+    """The vehicle's own check of an MQTT command."""
+    verdict = CommandChecker(BUS, KEY, "run-1", 1).check(data, False, 10, Held("hanako", 1))
     if isinstance(verdict, Refused):
-        raise ProtocolError(str(verdict.reason), why)
+        raise ProtocolError(str(verdict.reason), verdict.text)
     assert isinstance(verdict, Accepted | PersistEpoch)
 
 
 def _command_seeds() -> list[bytes]:
     bodies = [
-        vehicle.Resume("e1"), vehicle.Stop(), vehicle.LimitSpeed(2.5, 1000), vehicle.MinimalRisk()
+        vehicle.Resume("e1"), vehicle.Stop(), vehicle.EmergencyStop(), vehicle.Wait("e1", 30.0),
+        vehicle.LimitSpeed(2.5, 1000), vehicle.MinimalRisk(), vehicle.ReleaseControl("x"),
+        vehicle.FollowPath([(139.0, 36.0), (139.1, 36.0)], 2.5),
+        vehicle.AlternatePath("e1", "o"), vehicle.Announce("text"), vehicle.Implement(True, None),
     ]  # fmt: skip
     commands = [vehicle.Command("c", "run-1", 1, 2, 3, 4, body, "hanako", "tag") for body in bodies]
+    take = vehicle.TakeControl("hanako", Purpose.DRIVE)
+    commands.append(vehicle.Command("t", "run-1", 2, 2, 3, 4, take))
     return [encode(sign(command, BUS, KEY)) for command in commands]
+
+
+def _drive_frame(data: bytes) -> None:
+    """The vehicle's own check of a control frame."""
+    frames = DriveFrames(BUS, KEY, "run-1", Limits(5.0, 0.2))
+    frames.begin(Held("hanako", 2))
+    verdict = frames.check(data, 10)
+    if isinstance(verdict, Ignored):
+        raise ProtocolError(verdict.reason, "refused")
+
+
+def _drive_frame_seeds() -> list[bytes]:
+    held = drive.drive_key(KEY, BUS, 2, "hanako")
+    wish = drive.DriveFrame("run-1", 2, 1, 5, True, 2.5, -0.125, 0.5)
+    stop = drive.StopFrame("e1", "hanako")
+    return [drive.seal(wish, held), drive.seal(stop, drive.stop_key(KEY, BUS, "hanako"))]
 
 
 # -------------------------------------------------------------------------- files
@@ -480,6 +501,7 @@ TARGETS: dict[str, Target] = {
         lambda: [b'{"name":"hanako","password":"a password"}', b'{"command_id":"c-1"}'],
     ),
     "command": Target(_command, _command_seeds),
+    "drive_frame": Target(_drive_frame, _drive_frame_seeds),
     "hub_config": Target(_hub_configuration, _sample("enkan.sample.toml"), hub_config.ConfigError),
     "vehicle_config": Target(
         _vehicle_configuration, _sample("vehicle.sample.toml"), vehicle_config.ConfigError

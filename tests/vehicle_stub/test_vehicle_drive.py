@@ -14,30 +14,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols import tags
-from protocols.codec import encode
+from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 from protocols.vehicle import (
-    Command,
     CommandResult,
     EventAck,
-    HubHeartbeat,
     Kind,
     MrmBehaviour,
     Resume,
     State,
     Stop,
-    VehicleEvent,
+    TakeControl,
 )
+from support.vehicle_world import World, straight
 from vehicle_stub.backoff import Backoff
 from vehicle_stub.conduct import TABLE, Conduct, Input, Phase
 from vehicle_stub.course import Course, CourseError, field_course, route_course
 from vehicle_stub.coverage import CoverageError, coverage
 from vehicle_stub.drive import SIGHT_M, Demand, Drive
 from vehicle_stub.epochs import EpochError, EpochStore
-from vehicle_stub.geo import Line, LocalFrame, Point
+from vehicle_stub.geo import LocalFrame, Point
 from vehicle_stub.radio import RadioModel
-from vehicle_stub.vehicle import Persist, Publish, Vehicle
 
 ROOT = Path(__file__).parents[2]
 ROUTE = (ROOT / "scenarios/maebashi/route.geojson").read_bytes()
@@ -61,18 +58,6 @@ def bus(**changes: Any) -> Drive:
         "now_ns": 0,
     }
     return Drive(town(), **given | changes)
-
-
-def straight(length: float, **changes: Any) -> Drive:
-    line = Line([Point(0, 0), Point(0, length)])
-    given: dict[str, Any] = {
-        "start_m": 0.0,
-        "obstacles": [],
-        "dwell_s": 2.0,
-        "loop": False,
-        "now_ns": 0,
-    }
-    return Drive(Course(line, LocalFrame(139.07, 36.39), 20 / 3.6), **given | changes)
 
 
 # --------------------------------------------------------------------------- ground
@@ -251,106 +236,52 @@ def test_the_table_is_total() -> None:
     assert set(TABLE) == set(itertools.product(Phase, Input))
 
 
-def test_only_resume_leads_back_to_driving() -> None:
+def test_only_resume_leads_back_to_driving_and_the_end_of_a_path() -> None:
     for (phase, happened), following in TABLE.items():
         if following is Phase.DRIVING and phase is not Phase.DRIVING:
-            assert happened is Input.RESUME
+            assert happened is Input.RESUME or (phase, happened) == (Phase.FOLLOWING, Input.ARRIVED)
 
 
 def test_stop_is_refused_nowhere_and_always_ends_off() -> None:
     for phase in Phase:
-        assert TABLE[phase, Input.STOP] in (Phase.BRAKING, Phase.STOPPED)
+        braking = {Phase.BRAKING, Phase.STOPPED, Phase.EMERGENCY}
+        assert TABLE[phase, Input.STOP] in braking
+        assert TABLE[phase, Input.EMERGENCY_STOP] is Phase.EMERGENCY
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(list(Input)), max_size=50))
-def test_after_a_stop_only_a_resume_can_set_it_moving(inputs: list[Input]) -> None:
+def test_after_a_stop_only_a_resume_or_a_driver_can_set_it_moving(inputs: list[Input]) -> None:
     conduct = Conduct(MrmBehaviour.COMFORTABLE_STOP)
     off = False
     for happened in inputs:
         taken = conduct.feed(happened, "because")
-        off = happened is Input.STOP or (off and not (happened is Input.RESUME and taken))
+        decided = happened in (Input.RESUME, Input.DRIVE_TAKEN) and taken
+        off = happened in (Input.STOP, Input.EMERGENCY_STOP) or (off and not decided)
         if off:
-            assert conduct.demand is Demand.HARD
+            assert conduct.demand in (Demand.HARD, Demand.EMERGENCY)
             assert conduct.words.mode == "STOP"
             assert conduct.reason
 
 
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(list(Input)), max_size=50))
+def test_it_is_driven_only_while_control_for_driving_is_neither_lapsed_nor_released(
+    inputs: list[Input],
+) -> None:
+    conduct = Conduct(MrmBehaviour.COMFORTABLE_STOP)
+    held = False
+    for happened in inputs:
+        taken = conduct.feed(happened, "because")
+        if happened in (Input.LAPSED, Input.RELEASED):
+            held = False
+        held = held or (happened is Input.DRIVE_TAKEN and taken)
+        if conduct.demand is Demand.DRIVEN:
+            assert held
+            assert conduct.words.mode == "REMOTE_DRIVE"
+
+
 # -------------------------------------------------------------------------- vehicle
-
-
-class World:
-    """A vehicle in virtual time and a hub that may fall silent."""
-
-    def __init__(self, kind: Kind = Kind.BUS, silent_mps: float = 100.0, **drive: Any) -> None:
-        self.now = 0
-        self.vehicle = Vehicle(
-            vehicle_id=BUS,
-            kind=kind,
-            session_id="s-1",
-            key=KEY,
-            durable_epoch=5,
-            drive=straight(2_000.0, **drive),
-            fallback=MrmBehaviour.COMFORTABLE_STOP,
-            stops_on_link_loss=kind is Kind.TRACTOR,
-            link_loss_s=3.0,
-            silent_mps=silent_mps,
-            answer_within_s=20.0,
-            now_ns=0,
-        )
-        self.said: list[Any] = []
-        self.persist: list[Persist] = []
-        self.hub_there = True
-        self.hub_epoch = 5
-        self.seq = 0
-
-    def run(self, seconds: float) -> None:
-        for _ in range(round(seconds / 0.05)):
-            self.now += STEP_NS
-            if self.hub_there and self.now % 500_000_000 == 0:
-                beat = HubHeartbeat("h", 1, self.now, epoch=self.hub_epoch)
-                self.vehicle.on_hub_heartbeat(beat, self.now)
-            self.vehicle.on_time(self.now)
-            self.drain()
-
-    def drain(self) -> None:
-        for output in self.vehicle.take_outputs():
-            match output:
-                case Publish(_, message):
-                    self.said.append(message)
-                case Persist():
-                    self.persist.append(output)
-
-    def command(self, command_id: str, body: Any, **changes: Any) -> bytes:
-        self.seq += 1
-        given: dict[str, Any] = {
-            "command_id": command_id,
-            "session_id": "s-1",
-            "epoch": 5,
-            "seq": self.seq,
-            "issued_ns": self.now,
-            "ttl_ms": 1_000,
-            "body": body,
-        }
-        data = encode(tags.sign(Command(**given | changes), BUS, KEY))
-        self.vehicle.on_command(data, False, self.now)
-        self.drain()
-        return data
-
-    def results(self, command_id: str) -> list[str]:
-        return [
-            m.state.value
-            for m in self.said
-            if isinstance(m, CommandResult) and m.command_id == command_id
-        ]
-
-    @property
-    def state(self) -> State:
-        return next(m for m in reversed(self.said) if isinstance(m, State))
-
-    @property
-    def events(self) -> list[VehicleEvent]:
-        return [m for m in self.said if isinstance(m, VehicleEvent)]
 
 
 def test_stop_is_received_and_applied_at_once_and_a_repetition_changes_nothing() -> None:
@@ -361,6 +292,7 @@ def test_stop_is_received_and_applied_at_once_and_a_repetition_changes_nothing()
     assert world.state.mode == "STOP"
     world.run(5)
     assert world.vehicle.drive.standing
+    world.take()
     world.command("go", Resume())
     assert world.results("go") == ["received", "applied"]
     world.run(3)
@@ -368,13 +300,14 @@ def test_stop_is_received_and_applied_at_once_and_a_repetition_changes_nothing()
     world.drain()
     assert world.results("c") == ["received", "applied", "received", "applied"]
     world.run(1)
-    assert world.state.mode == "AUTONOMOUS"
+    assert world.state.mode == "REMOTE_ASSIST"
     assert not world.vehicle.drive.standing
 
 
 def test_resume_while_driving_or_braking_is_refused_in_words() -> None:
     world = World()
     world.run(10)
+    world.take()
     world.command("a", Resume())
     world.command("b", Stop())
     world.command("c", Resume())
@@ -394,6 +327,7 @@ def test_the_obstacle_raises_one_request_repeated_until_it_is_acknowledged() -> 
     world.said.clear()
     world.run(3)
     assert world.events == []
+    world.take()
     world.command("wrong", Resume("another"))
     assert world.results("wrong") == ["received", "refused"]
     world.command("go", Resume(requests[0].event_id))
@@ -426,6 +360,7 @@ def test_an_unanswered_request_ends_in_the_minimal_risk_manoeuvre() -> None:
     world.run(60)
     assert (world.state.mode, world.state.mrm) == ("STOP", "MRM_SUCCEEDED")
     assert world.state.behaviour == "COMFORTABLE_STOP"
+    world.take()
     world.command("go", Resume())
     assert world.results("go") == ["received", "applied"]
 
@@ -440,11 +375,13 @@ def test_a_tractor_stops_when_the_link_is_lost_and_stays_when_it_is_back() -> No
     assert "link lost" in world.state.reason
     world.run(10)
     assert world.state.mrm == "MRM_SUCCEEDED"
+    world.take()
     world.command("no", Resume())
-    assert world.results("no") == ["received", "refused"]
+    assert world.answers("no")[-1].text == "the link to the hub is lost"
     world.hub_there = True
     world.run(10)
     assert world.vehicle.drive.standing
+    world.take()
     world.command("go", Resume())
     world.run(5)
     assert not world.vehicle.drive.standing
@@ -477,18 +414,19 @@ def test_a_bus_continues_inside_its_odd_and_says_so() -> None:
 def test_a_new_epoch_waits_for_the_disk_and_an_unwritable_disk_refuses() -> None:
     world = World()
     world.run(5)
-    world.command("s", Stop())
-    world.run(5)
-    data = world.command("go", Resume(), epoch=6)
-    assert world.results("go") == []
+    take = TakeControl("hanako", Purpose.ASSIST)
+    data = world.command("take", take, epoch=6)
+    assert world.results("take") == []
     assert [p.epoch for p in world.persist] == [6]
     world.vehicle.on_epoch_failed(data, world.now)
     world.drain()
-    assert world.results("go") == ["refused"]
-    data = world.command("go-2", Resume(), epoch=6)
+    assert world.results("take") == ["refused"]
+    assert not world.vehicle.control.is_held
+    data = world.command("take-2", take, epoch=6)
     world.vehicle.on_epoch_durable(6, data, world.now)
     world.drain()
-    assert world.results("go-2") == ["received", "applied"]
+    assert world.results("take-2") == ["received", "applied"]
+    assert world.vehicle.control.is_held
 
 
 def test_numbers_are_valid_and_sequences_rise() -> None:

@@ -28,7 +28,6 @@ from supervisor.media.plane import MediaPlane
 from supervisor.media.pool import MediaConfig
 from vehicle_stub import clock
 from vehicle_stub.camera_worker import CameraWorker
-from vehicle_stub.command_frames import CommandFrames
 from vehicle_stub.config import CameraSection
 from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.picture import Picture
@@ -73,7 +72,7 @@ class World:
         self.plane = plane
         self.events = events
         self.client = client
-        self.frames = CommandFrames()
+        self.frames: list[bytes | str] = []
         self.publisher: MediaPublisher
         self.seen_ns: list[int] = []
 
@@ -142,7 +141,7 @@ async def world() -> AsyncIterator[World]:
             lambda: EngineSound(look),
             random.Random(2),
             None,
-            world.frames,
+            lambda data, now_ns: world.frames.append(data),
             LinkFrames("run-7"),
         )
         publishing = asyncio.create_task(world.publisher.run(), name="publisher")
