@@ -255,6 +255,8 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome", kw_only=True):
 
     Attributes:
         seat: This console among the seats; empty: its account controls nothing.
+        training_vehicle: `site/vehicle` for the test stop at the start of a shift; empty:
+            none is configured.
     """
 
     protocol_version: int
@@ -267,6 +269,7 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome", kw_only=True):
     hub_utc_ns: int
     alarm_catalogue: list[AlarmSpecView]
     seat: str = ""
+    training_vehicle: str = ""
     duty_catalogue: list[DutySpec] = []
 
 

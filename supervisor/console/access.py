@@ -103,6 +103,7 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("DELETE", "/api/session"): Operation.WATCH,
     ("GET", "/version"): Operation.WATCH,
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): Operation.STOP,
+    ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): Operation.STOP,
     ("GET", "/ws"): Operation.WATCH,
     ("GET", "/basemaps/index.json"): Operation.WATCH,
     ("GET", "/basemaps/{name}.geojson"): Operation.WATCH,

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from protocols.fields import FullName
 from supervisor.console.listening import ListenError, is_loopback
 
 
@@ -24,6 +25,8 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         insecure_http: Serve plain http on an address that is not loopback. Passwords
             and pictures are then readable on the network, and browsers refuse
             microphone and gamepad.
+        training_vehicle: `site/vehicle` on which each shift begins with a test stop; empty:
+            none.
     """
 
     listen: str = "127.0.0.1"
@@ -33,6 +36,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = ""
     public_origins: list[str] = []
     insecure_http: bool = False
+    training_vehicle: FullName = ""
 
 
 def check(config: ConsoleConfig) -> None:

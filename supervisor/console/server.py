@@ -24,7 +24,7 @@ from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError, decode
 from protocols.operator import Snapshot, Welcome
 from protocols.topics import VehicleId
-from protocols.vehicle import PROTOCOL_VERSION, Stop, Token
+from protocols.vehicle import PROTOCOL_VERSION, EmergencyStop, Stop, Token
 from supervisor import clock
 from supervisor.console.access import (
     MEDIA_PREFIXES,
@@ -357,6 +357,11 @@ class Console:
                 self._route("POST", "/api/session", self._sign_in),
                 self._route("DELETE", "/api/session", self._sign_out),
                 self._route("POST", "/api/vehicles/{site}/{vehicle}/stop", self._stop),
+                self._route(
+                    "POST",
+                    "/api/vehicles/{site}/{vehicle}/emergency-stop",
+                    self._emergency_stop,
+                ),
                 WebSocketRoute("/ws", self._ws),
                 *extra_routes,
                 self._route("GET", "/basemaps/index.json", base_maps.index),
@@ -452,7 +457,14 @@ class Console:
     # ---------------------------------------------------------------- vehicles
 
     async def _stop(self, request: Request) -> Response:
-        """The emergency path by REST; the same event as from the WebSocket."""
+        """Stop by REST; the same event as from the WebSocket."""
+        return await self._stop_with(request, Stop())
+
+    async def _emergency_stop(self, request: Request) -> Response:
+        """One of the ways of an emergency stop, for when there is no socket."""
+        return await self._stop_with(request, EmergencyStop())
+
+    async def _stop_with(self, request: Request, order: Stop | EmergencyStop) -> Response:
         operator = await self._signed_in(request)
         body = await _body(request, _StopBody)
         try:
@@ -464,7 +476,7 @@ class Console:
         if self._fleet.vehicle(vehicle_id, clock.monotonic_ns()) is None:
             return problem(404, "unknown_vehicle", f"this hub has no vehicle {vehicle_id}")
         self._counters.add("console_message", "rest_stop")
-        self._on_event(events.CommandAsked(operator, body.command_id, vehicle_id, Stop()))
+        self._on_event(events.CommandAsked(operator, body.command_id, vehicle_id, order))
         return JSONResponse({"command_id": body.command_id}, 202)
 
     async def _ws(self, websocket: WebSocket) -> None:
@@ -539,6 +551,7 @@ class Console:
             hub_utc_ns=clock.utc_ns(),
             alarm_catalogue=self._fleet.catalogue(),
             seat=operator.seat,
+            training_vehicle=self._config.training_vehicle,
             duty_catalogue=self._fleet.duty_catalogue(),
         )
 

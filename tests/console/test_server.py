@@ -17,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from protocols.operator import Role
 from protocols.topics import VehicleId
-from protocols.vehicle import Stop
+from protocols.vehicle import EmergencyStop, Stop
 from supervisor.console.access import ROUTES, Operation, Rule, allowed
 from supervisor.core import effects, events
 
@@ -26,12 +26,14 @@ pytestmark = pytest.mark.integration
 BUS = VehicleId("maebashi", "bus-01")
 PASSWORD = "correct horse battery"
 STOP_PATH = "/api/vehicles/maebashi/bus-01/stop"
+EMERGENCY_PATH = "/api/vehicles/maebashi/bus-01/emergency-stop"
 
 EXAMPLES = {
     ("GET", "/api/session"): "/api/session",
     ("DELETE", "/api/session"): "/api/session",
     ("GET", "/version"): "/version",
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): STOP_PATH,
+    ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): EMERGENCY_PATH,
     ("GET", "/ws"): "",  # tested in test_operator_socket.py
     ("GET", "/basemaps/index.json"): "/basemaps/index.json",
     ("GET", "/basemaps/{name}.geojson"): "/basemaps/maebashi.geojson",
@@ -328,6 +330,15 @@ async def test_a_stop_by_rest_is_the_same_event(hub: Any) -> None:
     assert isinstance(event, events.CommandAsked)
     assert (event.vehicle_id, event.command_id, event.body) == (BUS, "c1", Stop())
     assert event.operator.account == "aoki"
+
+
+async def test_an_emergency_stop_by_rest_is_one_of_its_ways(hub: Any) -> None:
+    async with hub.sign_in() as client:
+        answer = await client.post(EMERGENCY_PATH, json={"command_id": "c1"})
+    assert (answer.status_code, answer.json()) == (202, {"command_id": "c1"})
+    (event,) = hub.events
+    assert isinstance(event, events.CommandAsked)
+    assert (event.vehicle_id, event.command_id, event.body) == (BUS, "c1", EmergencyStop())
 
 
 @pytest.mark.parametrize(

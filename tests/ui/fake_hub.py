@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 from argon2 import PasswordHasher
@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from protocols.authority import AttentionView, ControlView, SeatView
+from protocols.authority import AttentionView, ControlView, DriveRelay, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
     AlarmSpecView,
@@ -45,7 +45,18 @@ from protocols.operator import (
 )
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
-from protocols.vehicle import CameraInfo, Kind, MrmBehaviour, MrmState, Odd, OperationMode, Stop
+from protocols.vehicle import (
+    CameraInfo,
+    EmergencyStop,
+    Kind,
+    MrmBehaviour,
+    MrmState,
+    Odd,
+    OperationMode,
+    PathOption,
+    Resume,
+    Stop,
+)
 from supervisor import clock
 from supervisor.console.access import Access
 from supervisor.console.config import ConsoleConfig
@@ -54,6 +65,7 @@ from supervisor.console.server import Console
 from supervisor.core import effects, events
 from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
+from ui.fake_control import FakeControl
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, PASSWORD = "hanako", "correct horse battery"
@@ -97,6 +109,12 @@ class Road(VideoStreamTrack):
         return frame
 
 
+COMMANDS = [
+    *("stop", "emergency_stop", "resume", "wait", "alternate_path", "pull_over", "follow_path"),
+    *("limit_speed", "take_control", "release_control", "drive", "announce"),
+]
+
+
 class FakeFleet:
     """What the console reads; a test replaces the values and calls `show`."""
 
@@ -109,6 +127,7 @@ class FakeFleet:
         self.command_views: dict[str, CommandView] = {}
         self.duty_views: dict[str, DutyView] = {}
         self.coverage_views: dict[str, CoverageView] = {}
+        self.control: FakeControl
 
     def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
         return self.vehicle_views.get(vehicle_id)
@@ -129,10 +148,10 @@ class FakeFleet:
         return list(self.supervision_views.values())
 
     def controls(self) -> list[ControlView]:
-        return []
+        return list(self.control.views.values())
 
     def seats(self, now_ns: int) -> list[SeatView]:
-        return []
+        return self.control.seats()
 
     def attention(self, now_ns: int) -> list[AttentionView]:
         return []
@@ -217,7 +236,7 @@ def a_vehicle(vehicle_id: VehicleId, kind: Kind, name: str) -> VehicleView:
         kind=kind,
         name=name,
         cameras=[CameraInfo("front", 1280, 720, 30, 4_000)],
-        commands=["stop", "resume"],
+        commands=[*COMMANDS, "implement" if kind is Kind.TRACTOR else "doors"],
         link=LinkState.ONLINE,
         link_at_ns=clock.monotonic_ns(),
         mode=OperationMode.AUTONOMOUS,
@@ -249,6 +268,13 @@ class FakeHub:
         self.fleet = FakeFleet()
         self.events: list[events.AnyEvent] = []
         self.obey = obey
+        self.control = self.fleet.control = FakeControl(
+            lambda effect: self.console.show(effect),  # noqa: PLW0108 - there is none yet
+            lambda session, key: self.console.give_key(session, key),  # noqa: PLW0108
+        )
+        self.frames: list[tuple[str, str, bytes]] = []
+        self.channels: dict[tuple[str, str], RTCDataChannel] = {}
+        self.relayed: list[DriveRelay] = []
         self.publishing = True
         self.layers: list[tuple[str, dict[str, str]]] = []
         self.roads: dict[str, Road] = {}
@@ -290,6 +316,10 @@ class FakeHub:
                 Route("/whep/sessions/{name}/layers", self._layers, methods=["POST"]),
             ],
             readiness=lambda: {"fake": True},
+            stop_keys=lambda account: self.control.stop_keys(
+                account, list(self.fleet.vehicle_views)
+            ),
+            on_drive=self._take_relay,
         )
 
     @contextlib.asynccontextmanager
@@ -330,6 +360,7 @@ class FakeHub:
         peer = RTCPeerConnection()
         name = f"s{len(self.most_peers)}-{len(self.events)}-{id(peer)}"
         self.peers[name] = peer
+        peer.on("datachannel", lambda channel: self._listen(vehicle, channel))
         await peer.setRemoteDescription(
             RTCSessionDescription((await request.body()).decode(), "offer")
         )
@@ -346,6 +377,16 @@ class FakeHub:
             headers={"Location": f"/whep/sessions/{name}"},
             media_type="application/sdp",
         )
+
+    def _listen(self, vehicle: str, channel: RTCDataChannel) -> None:
+        self.channels[vehicle, channel.label] = channel
+        channel.on(
+            "message", lambda data: self.frames.append((vehicle, channel.label, bytes(data)))
+        )
+
+    def _take_relay(self, session: str, message: DriveRelay) -> str:
+        self.relayed.append(message)
+        return ""
 
     async def _layers(self, request: Request) -> Response:
         self.layers.append((self._owner[request.path_params["name"]], await request.json()))
@@ -454,7 +495,9 @@ class FakeHub:
             del self.fleet.alarm_views[view.id]
         self.console.show(effects.ShowAlarm(view))
 
-    def ask_for_a_person(self, vehicle_id: VehicleId, within_s: float = 60) -> None:
+    def ask_for_a_person(
+        self, vehicle_id: VehicleId, within_s: float = 60, options: list[PathOption] | None = None
+    ) -> None:
         """The vehicle stands before an obstacle."""
         now_ns = clock.monotonic_ns()
         self.change(vehicle_id, mode=OperationMode.STOP, reason="obstacle: waiting for a person")
@@ -467,6 +510,7 @@ class FakeHub:
                 raised_ns=now_ns,
                 deadline_ns=now_ns + int(within_s * 1e9),
                 state=RequestState.OPEN,
+                options=options or [],
             )
         )
         self.alarm("takeover.requested", vehicle_id, 1)
@@ -480,6 +524,7 @@ class FakeHub:
     def on_event(self, event: events.AnyEvent) -> None:
         """Obey, as a vehicle in perfect health would."""
         self.events.append(event)
+        self.control.on_event(event)
         match event:
             case events.CommandAsked() if self.obey:
                 self._obey(event)
@@ -500,11 +545,12 @@ class FakeHub:
         if asked.command_id in self.fleet.command_views:
             return
         now_ns = clock.monotonic_ns()
-        stop = isinstance(asked.body, Stop)
+        stop = isinstance(asked.body, Stop | EmergencyStop)
+        resume = isinstance(asked.body, Resume)
         view = CommandView(
             id=asked.command_id,
             vehicle=str(asked.vehicle_id),
-            type="stop" if stop else "resume",
+            type=str(type(asked.body).__struct_config__.tag),
             operator=asked.operator.account,
             state=CommandState.APPLIED,
             asked_ns=now_ns,
@@ -513,12 +559,10 @@ class FakeHub:
             applied_ns=now_ns,
         )
         self.fleet.command_views[view.id] = view
-        self.change(
-            asked.vehicle_id,
-            mode=OperationMode.STOP if stop else OperationMode.AUTONOMOUS,
-            reason="",
-        )
-        if not stop:
+        if stop:
+            self.change(asked.vehicle_id, mode=OperationMode.STOP, reason="")
+        if resume:
+            self.change(asked.vehicle_id, mode=OperationMode.AUTONOMOUS, reason="")
             self.moving[asked.vehicle_id] = 5.5
             for request in list(self.fleet.request_views.values()):
                 if request.vehicle == str(asked.vehicle_id):

@@ -181,7 +181,9 @@ async def test_a_request_is_answered_with_the_age_of_the_picture(seat: Seat) -> 
         await expect(page.get_by_test_id("closed-maebashi-bus-02")).to_have_attribute(
             "data-how", "applied", timeout=SOON_MS
         )
-        await expect(page.get_by_test_id("watch")).to_be_visible()
+        await expect(page.get_by_test_id("handback-maebashi-bus-02")).to_be_visible()
+        await page.get_by_test_id("cause-obstacle").click()
+        await expect(page.get_by_test_id("control")).to_have_attribute("data-standing", "none")
         (asked,) = hub.asked(Resume)
         assert isinstance(asked.body, Resume)
         assert asked.body.request_id == "e1"

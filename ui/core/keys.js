@@ -6,14 +6,14 @@
  * @typedef {{code: string, repeat?: boolean, isComposing?: boolean, ctrlKey?: boolean,
  *            altKey?: boolean, metaKey?: boolean, shiftKey?: boolean}} Press
  * @typedef {'stop'|'top_card'|'next_request'|'acknowledge'|'silence'|'map'|'camera'|'escape'|
- *           'help'|'language'|'tile_1'|'tile_2'|'tile_3'|'tile_4'|'tile_5'|'tile_6'|'tile_7'|
+ *           'help'|'language'|'control'|'emergency_stop'|'tile_1'|'tile_2'|'tile_3'|'tile_4'|'tile_5'|'tile_6'|'tile_7'|
  *           'tile_8'|'tile_9'} Action
  */
 
 /** @type {Readonly<Record<string, Action>>} */
 const BY_CODE = {
   Space: 'stop', Enter: 'top_card', NumpadEnter: 'top_card', Tab: 'next_request',
-  KeyA: 'acknowledge', KeyS: 'silence', KeyM: 'map', KeyC: 'camera', Escape: 'escape',
+  KeyA: 'acknowledge', KeyS: 'silence', KeyM: 'map', KeyC: 'camera', KeyL: 'control', Escape: 'escape',
   F1: 'help', F2: 'language',
 };
 
@@ -30,6 +30,7 @@ export function actionFor(press, where) {
     ? /** @type {Action} */ (`tile_${press.code.at(-1)}`)
     : BY_CODE[press.code];
   if (action === undefined) return null;
+  if (action === 'stop' && press.shiftKey) return 'emergency_stop';
   // Enter on a focused button is that button's; Space is always STOP.
   if (action === 'top_card' && where.onControl) return null;
   // Without a request Tab walks through the page as everywhere else.

@@ -97,8 +97,8 @@ export function audible(state) {
 
 /**
  * The latest command of a vehicle and how far it is *known* to have come.
- * `asking`: on its way to the hub; `not_sent`: no path took it; `unconfirmed`: a path
- * took it and nobody answered.
+ * `asking`: on its way to the hub; `direct`: sent straight to the vehicle and to nobody else;
+ * `not_sent`: no path took it; `unconfirmed`: a path took it and nobody answered.
  *
  * @param {State} state
  * @param {string} vehicle
@@ -128,49 +128,20 @@ export function latestCommand(state, vehicle) {
 /** @param {import('./store.js').LocalCommand} asked */
 export function localState(asked) {
   if (asked.refused) return 'refused';
-  if (asked.socket === 'closed' && asked.rest === 'failed') return 'not_sent';
+  const gone = asked.socket === 'closed' && asked.rest === 'failed';
+  if (gone && asked.channel !== 'sent') return 'not_sent';
   if (asked.timed_out) return 'unconfirmed';
   if (asked.rest === 'ok') return 'accepted';
+  // Only straight to the vehicle, whose answer would come by the hub.
+  if (gone) return 'direct';
   return 'asking';
 }
 
-const IN_PROGRESS = ['asking', 'accepted', 'recording', 'sent', 'received'];
-
 /** The steps of a command for drawing. @param {string} state */
 export function progressSteps(state) {
-  const reached = { asking: 0, accepted: 0, recording: 0, sent: 1, received: 2, applied: 3 }[state];
+  const reached = { asking: 0, accepted: 0, direct: 0, recording: 0, sent: 1, received: 2, applied: 3 }[state];
   return reached === undefined ? null : reached;
 }
 
-/**
- * Why this seat may not let a vehicle proceed now; '' means it may. The hub decides
- * again; this is what the blocked button says in words.
- *
- * @param {State} state
- * @param {any} request
- * @param {{visible: boolean, still_ms: number, age: {ok: boolean, age_ms?: number}}} picture
- * @param {number} [frozen_ms] A press comes a moment after the decision: for it the age of
- *   the picture that was decided on is what counts, so pass `MAX_DECISION_AGE_MS`.
- */
-export function allowBlockedBy(state, request, picture, frozen_ms = 300) {
-  const vehicle = state.vehicles[request.vehicle];
-  if (state.socket !== 'open') return 'hub_lost';
-  if (!MAY_RESUME.includes(state.welcome?.role)) return 'role';
-  if (!vehicle) return 'no_vehicle';
-  if (vehicle.link !== 'online') return 'link';
-  const latest = latestCommand(state, request.vehicle);
-  if (latest?.type === 'resume' && IN_PROGRESS.includes(latest.state)) return 'in_progress';
-  if (!vehicle.commands.includes('resume')) return 'not_supported';
-  if (!picture.visible) return 'no_picture';
-  if (picture.still_ms > frozen_ms) return 'frozen';
-  if (!picture.age.ok) return 'age_unknown';
-  if ((picture.age.age_ms ?? Infinity) > MAX_DECISION_AGE_MS) return 'too_old';
-  return '';
-}
-
-/** A person decides on a picture no older than this (the ASSIST objective, 400 ms, with margin). */
-export const MAX_DECISION_AGE_MS = 1_000;
-
 /** As `supervisor.console.access`; the hub has the last word. */
-export const MAY_RESUME = ['operator', 'supervisor'];
 export const MAY_STOP = ['operator', 'supervisor', 'maintainer', 'admin'];

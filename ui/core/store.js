@@ -13,8 +13,13 @@
  * @typedef {any} CommandView  protocols.operator.CommandView
  * @typedef {{id: string, vehicle: string, type: string, asked_ms: number,
  *            socket: 'sent'|'closed', rest: 'idle'|'pending'|'ok'|'failed',
- *            refused: string, timed_out: boolean, request_id: string}} LocalCommand
+ *            channel: 'idle'|'sent'|'closed'|'no_key', refused: string, timed_out: boolean}} LocalCommand
  *   A command as far as this console has brought it, before the hub says a word.
+ * @typedef {{vehicle: string, purpose: string, request_id: string, preempt: string, at_ms: number,
+ *            refused: string, detail: string}} Taking
+ *   Control that this console has asked for; `refused`: why it did not come.
+ * @typedef {{vehicle: string, how: string, by: string, reason: string, at_ms: number}} Gone
+ *   Control that this console had, and has not any more without having given it back.
  * @typedef {'connecting'|'open'|'lost'} SocketState
  * @typedef {{
  *   socket: SocketState, socket_since_ms: number, was_open: boolean, needs_resync: boolean,
@@ -26,12 +31,17 @@
  *   alarms: Record<string, AlarmView>, requests: Record<string, RequestView>,
  *   commands: Record<string, CommandView>, asked: Record<string, LocalCommand>,
  *   trails: Record<string, readonly (readonly [number, number, number])[]>,
- *   focused: string | null, screen: Screen, takeover: string | null,
+ *   controls: Record<string, any>, seats: readonly any[], attention: readonly any[],
+ *   taking: Taking | null, gone: Gone | null,
+ *   focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
  *   closed: readonly {key: string, vehicle: string, how: string, at_ms: number}[],
  *   refusal: {ref: string, reason: string, detail: string, at_ms: number} | null,
  * }} State
+ *   `intervene`: vehicle of the take-over screen, null: not shown; `takeover`: the request it
+ *   was opened for, if any.
  * @typedef {'watch'|'map'|'alarms'} Screen
  */
+import { heldVehicle, isMine, withControls } from './control.js';
 
 const TRAIL_NS = 120e9;
 const TRAIL_STEP_NS = 1e9;
@@ -46,7 +56,8 @@ export function initialState() {
     seq: null, hub_now_ns: 0, hub_now_at_ms: 0,
     welcome: null, catalogue: {},
     vehicles: {}, order: [], routes: {}, supervision: {}, alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
-    focused: null, screen: 'watch', takeover: null, closed: [], refusal: null,
+    controls: {}, seats: [], attention: [], taking: null, gone: null,
+    focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
   };
 }
 
@@ -82,19 +93,31 @@ export function reduce(state, message) {
         socket_since_ms: state.socket === message.state ? state.socket_since_ms : message.at_ms,
         was_open: state.was_open || message.state === 'open',
         needs_resync: false,
+        // A seat ends with its socket, and control with the seat; nothing is asked again by itself.
+        taking: message.state === 'open' ? state.taking : null,
+        gone: seatLost(state, message),
         seq: message.state === 'open' ? state.seq : null,
       };
     case 'local.focus':
       return state.vehicles[message.vehicle] ? { ...state, focused: message.vehicle } : state;
     case 'local.screen':
-      return { ...state, screen: message.screen, takeover: null };
+      return { ...state, screen: message.screen, takeover: null, intervene: null };
     case 'local.takeover': {
       const request = state.requests[message.key];
       if (!request) return state;
-      return { ...state, takeover: message.key, focused: request.vehicle };
+      return { ...state, takeover: message.key, intervene: request.vehicle, focused: request.vehicle };
+    }
+    case 'local.intervene': {
+      if (!state.vehicles[message.vehicle]) return state;
+      const request = Object.values(state.requests).find((one) => one.vehicle === message.vehicle && ending(one) === '');
+      return { ...state, intervene: message.vehicle, focused: message.vehicle, takeover: request ? requestKey(request) : null };
     }
     case 'local.leave_takeover':
-      return { ...state, takeover: null };
+      return { ...state, takeover: null, intervene: null };
+    case 'local.taking':
+      return { ...state, taking: message.taking };
+    case 'local.gone':
+      return { ...state, gone: message.gone };
     case 'local.asked':
       return { ...state, asked: trim({ ...state.asked, [message.command.id]: message.command }) };
     case 'local.asked_progress': {
@@ -116,8 +139,13 @@ function onSnapshot(state, message) {
   const vehicles = byId(message.vehicles.map((/** @type {any} */ view) => whole(view, routes, supervision)));
   const order = Object.keys(vehicles).sort();
   const requests = Object.fromEntries(message.requests.map((/** @type {any} */ r) => [requestKey(r), r]));
+  const controls = message.controls ?? [];
   const next = {
     ...state,
+    ...withControls(state, controls, message.at_ms ?? 0),
+    controls: byVehicle(controls),
+    seats: message.seats ?? [],
+    attention: message.attention ?? [],
     seq: message.seq,
     needs_resync: false,
     hub_now_ns: message.hub_now_ns,
@@ -132,6 +160,7 @@ function onSnapshot(state, message) {
     trails: grow(keepOnly(state.trails, order), message.vehicles),
     focused: state.focused && vehicles[state.focused] ? state.focused : firstWatched(vehicles, order),
     takeover: state.takeover && requests[state.takeover] ? state.takeover : null,
+    intervene: state.intervene && vehicles[state.intervene] ? state.intervene : null,
   };
   closeFinished(state, next, message.at_ms ?? 0);
   return next;
@@ -169,6 +198,9 @@ function onDelta(state, message) {
       else next.alarms[alarm.id] = alarm;
     }
   }
+  if (message.controls?.length) Object.assign(next, withControls(state, message.controls, message.at_ms ?? 0));
+  if (message.seats) next.seats = message.seats;
+  if (message.attention) next.attention = message.attention;
   if (message.commands?.length) {
     next.commands = trim({ ...state.commands, ...byId(message.commands) });
   }
@@ -189,7 +221,10 @@ function closeFinished(before, next, at_ms) {
     const seen = before.requests[key];
     if (!seen || ending(seen) !== '') continue;
     next.closed = [...next.closed, { key, vehicle: request.vehicle, how, at_ms }];
-    if (next.takeover === key) next.takeover = null;
+    if (next.takeover !== key) continue;
+    next.takeover = null;
+    // Who has control stays, to give it back.
+    if (!isMine(next, next.controls[request.vehicle] ?? null)) next.intervene = null;
   }
 }
 
@@ -204,13 +239,21 @@ export function ending(request) {
   return request.state === 'answered' ? 'applied' : request.state === 'cleared' ? 'cleared' : '';
 }
 
+/** @param {State} state @param {any} message */
+function seatLost(state, message) {
+  const held = message.state === 'open' || state.socket !== 'open' ? null : heldVehicle(state);
+  return held === null ? state.gone : { vehicle: held, how: 'seat_lost', by: '', reason: '', at_ms: message.at_ms };
+}
+
 /** @param {State} state @param {any} message @returns {State} */
 function onRefusal(state, message) {
   const refusal = { ref: message.ref, reason: message.reason, detail: message.detail ?? '', at_ms: message.at_ms ?? 0 };
   const asked = state.asked[message.ref];
+  const { taking } = state;
   return {
     ...state,
     refusal,
+    taking: taking?.vehicle === message.ref ? { ...taking, refused: message.reason, detail: message.detail ?? '' } : taking,
     asked: asked ? { ...state.asked, [message.ref]: { ...asked, refused: message.reason } } : state.asked,
   };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { allowBlockedBy, alarmLine, audible, latestCommand, openRequests, requestPriority, stableOrder, watched } from './select.js';
+import { alarmLine, audible, latestCommand, openRequests, requestPriority, stableOrder, watched } from './select.js';
 import { cameraNames, initialState, reduce } from './store.js';
 
 const BUS = 'maebashi/bus-01';
@@ -23,7 +23,7 @@ const run = (...messages) => [
   ...messages,
 ].reduce(reduce, initialState());
 const asked = (more = {}) => ({ type: 'local.asked', command: {
-  id: 'c1', vehicle: BUS, type: 'stop', asked_ms: 1100, socket: 'sent', rest: 'idle', refused: '', timed_out: false, request_id: '', ...more } });
+  id: 'c1', vehicle: BUS, type: 'stop', asked_ms: 1100, socket: 'sent', rest: 'idle', channel: 'idle', refused: '', timed_out: false, ...more } });
 
 test('a snapshot replaces everything and focuses the first vehicle with a camera', () => {
   const state = run(snapshot({ vehicles: [vehicle('a/a', { cameras: [] }), vehicle(BUS)] }));
@@ -133,23 +133,6 @@ test('a newer command of another seat is shown rather than an old one of ours', 
   const view = { id: 'c2', vehicle: BUS, type: 'stop', operator: 'b', state: 'applied', asked_ns: 3e9 };
   const state = run(snapshot(), asked({ refused: 'role' }), { type: 'delta', seq: 8, hub_now_ns: 3.1e9, at_ms: 3100, commands: [view] });
   assert.equal(latestCommand(state, BUS).id, 'c2');
-});
-
-test('letting a vehicle go needs role, link, hub and a fresh moving picture of known age', () => {
-  const good = { visible: true, still_ms: 30, age: { ok: true, age_ms: 200 } };
-  const state = run(snapshot({ requests: [request('e1')] }));
-  const blocked = (s, picture) => allowBlockedBy(s, request('e1'), picture);
-  assert.equal(blocked(state, good), '');
-  assert.equal(blocked(state, { ...good, visible: false }), 'no_picture');
-  assert.equal(blocked(state, { ...good, still_ms: 301 }), 'frozen');
-  assert.equal(blocked(state, { ...good, age: { ok: false, reason: 'x' } }), 'age_unknown');
-  assert.equal(blocked(state, { ...good, age: { ok: true, age_ms: 1001 } }), 'too_old');
-  assert.equal(blocked({ ...state, welcome: { role: 'maintainer' } }, good), 'role');
-  assert.equal(blocked({ ...state, socket: 'lost' }, good), 'hub_lost');
-  const degraded = { ...state, vehicles: { [BUS]: vehicle(BUS, { link: 'degraded' }) } };
-  assert.equal(blocked(degraded, good), 'link');
-  assert.equal(blocked(reduce(state, asked({ type: 'resume' })), good), 'in_progress');
-  assert.equal(blocked(reduce(state, asked({ type: 'resume', refused: 'audit' })), good), '');
 });
 
 test('trails keep two minutes, one point a second', () => {

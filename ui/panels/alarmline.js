@@ -43,6 +43,7 @@ function StopFocused({ desk }) {
     <span class="stop-what"><small>${t('stop.focused')} <kbd>Space</kbd></small><b>${vehicle ? desk.say(vehicle.name) : t('stop.none')}</b></span>
     ${vehicle && html`<${CommandProgress} desk=${desk} vehicle=${vehicle.id} compact=${true} />`}
     <${StopButton} desk=${desk} vehicle=${state.focused} testid="stop-focused" />
+    <${EmergencyButton} desk=${desk} vehicle=${state.focused} testid="emergency-focused" />
   </div>`;
 }
 
@@ -54,4 +55,13 @@ export function StopButton({ desk, vehicle, testid }) {
   return html`<button class="stop" data-testid=${testid ?? `stop-${dashed(vehicle ?? '')}`}
     disabled=${!may || vehicle === null} title=${may ? undefined : t('stop.role')}
     onClick=${() => desk.stopVehicle(vehicle)}><i aria-hidden="true"></i>${t('stop.button')}</button>`;
+}
+
+/** The hardest stop, by three ways at once. @param {{desk: import('../shell/console.js').Console, vehicle: string | null, testid: string}} props */
+export function EmergencyButton({ desk, vehicle, testid }) {
+  const { t } = desk;
+  const role = desk.state.value.welcome?.role;
+  const may = role === undefined || MAY_STOP.includes(role);
+  return html`<button class="stop emergency" data-testid=${testid} disabled=${!may || vehicle === null}
+    title=${t(may ? 'stop.emergency_title' : 'stop.role')} onClick=${() => desk.emergencyStop(vehicle)}>${t('stop.emergency')}</button>`;
 }

@@ -24,6 +24,7 @@ export const CommandProgress = ({ desk, vehicle, compact }) => {
       : reached === 0 ? html`<span>${t(`command.${command.state}`)}</span>`
       : html`<span class="steps">${['sent', 'received', 'applied'].map((step, index) => html`<span key=${step}
           class=${index < reached ? 'reached' : 'ahead'}>${index > 0 ? ' ▸ ' : ''}${t(`command.step_${step}`)}</span>`)}</span>`}
+    <${Ways} desk=${desk} id=${command.id} />
     ${!own && html`<small>${t('command.by', { who: command.operator })}</small>`}
   </span>`;
 };
@@ -34,3 +35,15 @@ function isOld(desk, command) {
   void desk.tick.value;
   return (desk.since(command.view.applied_ns ?? command.view.asked_ns) ?? 0) > SHOW_DONE_MS;
 }
+
+const WAY_MARKS = /** @type {Record<string, string>} */ ({ sent: '✓', ok: '✓', pending: '…', idle: '…' });
+
+/** Which ways an emergency stop of this console went. */
+const Ways = ({ desk, id }) => {
+  const { t } = desk;
+  const asked = desk.state.value.asked[id];
+  if (asked?.type !== 'emergency_stop') return null;
+  const { channel, socket, rest } = asked;
+  return html`<small class="ways" data-testid="ways" data-channel=${channel} data-socket=${socket} data-rest=${rest}>${t('way.title')}:
+    ${[['channel', channel], ['socket', socket], ['rest', rest]].map(([way, how]) => html`<span key=${way}> ${t(`way.${way}`)} ${WAY_MARKS[how] ?? '✕'}</span>`)}</small>`;
+};

@@ -1,10 +1,12 @@
 // @ts-check
 /** The frame of every screen: strip, banners, queue, screen, alarm line. */
 import { useEffect } from 'preact/hooks';
+import { heldVehicle } from '../core/control.js';
 import { seconds, wallClock } from '../core/format.js';
 import { html } from '../view.js';
 import { AlarmLine } from './alarmline.js';
 import { Alarms } from './alarms.js';
+import { ControlStrip, GoneBanner } from './control.js';
 import { Help } from './help.js';
 import { MapScreen } from './mapscreen.js';
 import { Queue } from './queue.js';
@@ -22,13 +24,14 @@ export function Frame({ desk }) {
     document.documentElement.lang = language;
     document.documentElement.dataset.palette = palette;
   }, [language, palette]);
-  const { socket, was_open, welcome, screen, takeover } = desk.state.value;
+  const { socket, was_open, welcome, screen, intervene } = desk.state.value;
+  const held = heldVehicle(desk.state.value);
   useEffect(() => {
     document.title = `${desk.t(`nav.${screen}`)} — ${welcome?.site_name ?? ''} ${desk.t('app.name')}`;
   }, [language, screen, welcome]);
-  const body = takeover ? TakeOver : { watch: Watch, map: MapScreen, alarms: Alarms }[screen];
+  const body = intervene ? TakeOver : { watch: Watch, map: MapScreen, alarms: Alarms }[screen];
   return html`<div class="frame" data-testid="frame" data-socket=${socket}
-      data-armed=${String(desk.armed.value)} data-stale=${String(was_open && socket !== 'open')}>
+      data-armed=${String(armedSeat(desk))} data-control=${held ?? ''} data-stale=${String(was_open && socket !== 'open')}>
     <${Strip} desk=${desk} language=${language} />
     <${Banners} desk=${desk} language=${language} />
     <div class="middle">
@@ -43,7 +46,7 @@ export function Frame({ desk }) {
 
 const Strip = ({ desk }) => {
   const { t } = desk;
-  const { welcome, socket, screen, takeover } = desk.state.value;
+  const { welcome, socket, screen, intervene } = desk.state.value;
   const now_ms = desk.tick.value;
   const clock = desk.clock.value;
   const hub = desk.state.value.hub_now_ns / 1e6;
@@ -56,7 +59,7 @@ const Strip = ({ desk }) => {
   return html`<header class="strip">
     <strong class="site" data-testid="site">${welcome?.site_name ?? t('app.name')}</strong>
     <nav>${['watch', 'map', 'alarms'].map((name) => html`<button key=${name} class="tab" data-testid=${`nav-${name}`}
-      aria-current=${screen === name && !takeover ? 'page' : undefined}
+      aria-current=${screen === name && !intervene ? 'page' : undefined}
       onClick=${() => desk.dispatch({ type: 'local.screen', screen: name })}>${t(`nav.${name}`)}</button>`)}</nav>
     <span class=${`clock ${trusted ? '' : 'warn'}`} data-testid="clock" title=${trust}>
       <b>${utc_ms === null ? '--:--:--' : wallClock(utc_ms, JST_H)}</b> JST
@@ -64,7 +67,7 @@ const Strip = ({ desk }) => {
       <small data-testid="clock-trust" data-trusted=${String(trusted)}>${trust}</small>
     </span>
     <span class="who" data-testid="who">${welcome ? html`${welcome.account} <small>${t(`role.${welcome.role}`)}</small>` : '—'}</span>
-    <span class="control"><small>${t('top.control')}</small> ${t('top.control_none')}</span>
+    <${ControlStrip} desk=${desk} />
     <span class="health">
       <span class=${socket === 'open' ? '' : 'bad'} data-testid="hub" data-state=${socket}>
         <small>${t('top.hub')}</small> ${t(`top.hub_${socket}`)}${socket === 'open' && clock ? html` <i>${clock.rtt_ms.toFixed(0)} ms</i>` : ''}</span>
@@ -93,8 +96,24 @@ const Banners = ({ desk }) => {
     ${lost && html`<p class="banner lost" data-testid="banner-lost">${t('banner.lost', { age: seconds(age_ms) })}</p>`}
     ${!was_open && socket !== 'open' && html`<p class="banner note" data-testid="banner-connecting">${t('banner.connecting')}</p>`}
     ${hidden_ms > 1_000 && html`<p class="banner note" data-testid="banner-hidden">${t('banner.hidden')} (${seconds(hidden_ms)})</p>`}
-    ${!desk.armed.value && html`<p class="banner unarmed" data-testid="banner-unarmed">
-      <span>${t(desk.soundHeld.value ? 'shift.blocked' : 'banner.unarmed')}</span>
-      <button data-testid="shift-open" onClick=${() => (desk.shiftCheck.value = true)}>${t('shift.open')}</button></p>`}
+    <${GoneBanner} desk=${desk} />
+    <${Unarmed} desk=${desk} />
   </div>`;
+};
+
+/** Roles without a seat only have to hear. @param {import('../shell/console.js').Console} desk */
+function armedSeat(desk) {
+  return desk.state.value.welcome?.seat ? desk.seatArmed.value : desk.armed.value;
+}
+
+/** Why this seat cannot warn or act, and what to do about it. */
+const Unarmed = ({ desk }) => {
+  const { t } = desk;
+  if (armedSeat(desk)) return null;
+  const why = desk.state.value.welcome?.seat ? desk.seatWhy.value : [];
+  const words = desk.soundHeld.value ? t('shift.blocked')
+    : why.length > 0 ? why.map((one) => t(`seat.${one}`)).join('・') : t('banner.unarmed');
+  return html`<p class="banner unarmed" data-testid="banner-unarmed" data-why=${why.join(' ')}>
+    <span>${why.length > 0 && html`<b>${t('seat.unarmed')}</b> `}${words}</span>
+    ${why.every((one) => ['hidden', 'blur', 'no_report'].includes(one)) && why.length > 0 ? '' : html`<button data-testid="shift-open" onClick=${() => (desk.shiftCheck.value = true)}>${t('shift.open')}</button>`}</p>`;
 };

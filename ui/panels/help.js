@@ -3,9 +3,9 @@
 import { html } from '../view.js';
 
 const ROWS = [
-  ['Space', 'help.stop'], ['Enter', 'help.enter'], ['1–9', 'help.tiles'], ['Tab', 'help.tab'],
+  ['Space', 'help.stop'], ['Shift+Space', 'help.emergency'], ['L', 'help.control'], ['Enter', 'help.enter'], ['1–9', 'help.tiles'], ['Tab', 'help.tab'],
   ['A', 'help.ack'], ['S', 'help.silence'], ['M', 'help.map'], ['C', 'help.camera'],
-  ['Esc', 'help.escape'], ['F1', 'help.title'], ['F2', 'help.language'],
+  ['Esc', 'help.escape'], ['Pad', 'help.pad'], ['F1', 'help.title'], ['F2', 'help.language'],
 ];
 
 /** @param {{desk: import('../shell/console.js').Console}} props */

@@ -8,7 +8,9 @@
  */
 import { useEffect, useRef } from 'preact/hooks';
 import { effect } from '@preact/signals';
+import { controlOf, isMine } from '../core/control.js';
 import { dashed, kmh, seconds, shortName } from '../core/format.js';
+import { fromVehicle, withPoint } from '../core/path.js';
 import { call, Unreachable } from '../shell/api.js';
 import { html } from '../view.js';
 import { unknownNow } from './tile.js';
@@ -57,7 +59,10 @@ class FleetMapView {
   #ready = false;
   #fitted = '';
   #routes = '';
+  #drawn = '';
   #updated_ms = 0;
+  /** Letters at the ends of the ways that a vehicle offers. @type {any[]} */
+  #letters = [];
 
   /** @param {import('../shell/console.js').Console} desk */
   constructor(desk) {
@@ -74,11 +79,13 @@ class FleetMapView {
   showIn(host) {
     host.append(this.#root, this.#list, this.#note);
     this.#map?.resize();
+    this.#fitted = '';
     const resized = new ResizeObserver(() => this.#map?.resize());
     resized.observe(host);
     const stop = effect(() => {
       void this.#desk.tick.value;
       void this.#desk.state.value.focused;
+      if (this.#desk.path.value !== null) this.#updated_ms = 0;
       void this.#desk.language.value;
       this.#update();
     });
@@ -103,10 +110,13 @@ class FleetMapView {
     /** @type {any} */
     const style = { version: 8, sources: {}, layers: [{ id: 'ground', type: 'background', paint: { 'background-color': ground } }] };
     bases.forEach(({ url }, index) => addBase(style, `base-${index}`, url));
-    for (const name of ['routes', 'trails']) style.sources[name] = { type: 'geojson', data: EMPTY };
+    for (const name of ['routes', 'trails', 'options', 'path', 'points']) style.sources[name] = { type: 'geojson', data: EMPTY };
     style.layers.push(
       { id: 'routes', type: 'line', source: 'routes', paint: { 'line-width': 3, 'line-dasharray': [2, 1] } },
       { id: 'trails', type: 'line', source: 'trails', paint: { 'line-width': 2.5 }, layout: { 'line-cap': 'round', 'line-join': 'round' } },
+      { id: 'options', type: 'line', source: 'options', paint: { 'line-width': 5, 'line-opacity': 0.85 }, layout: { 'line-cap': 'round' } },
+      { id: 'path', type: 'line', source: 'path', paint: { 'line-width': 4, 'line-dasharray': [1.5, 1] } },
+      { id: 'points', type: 'circle', source: 'points', paint: { 'circle-radius': 5, 'circle-stroke-width': 2 } },
     );
     const map = new this.#library.Map({
       container: this.#root, style, center: [139.06, 36.39], zoom: 13, fadeDuration: 0,
@@ -114,6 +124,7 @@ class FleetMapView {
       maxPitch: 0, pixelRatio: 1, renderWorldCopies: false,
     });
     map.touchZoomRotate.disableRotation();
+    map.on('click', (/** @type {any} */ { lngLat }) => this.#clicked([lngLat.lng, lngLat.lat]));
     map.on('load', () => {
       this.#ready = true;
       this.#root.dataset.state = 'ready';
@@ -128,7 +139,7 @@ class FleetMapView {
   #update() {
     const now_ms = performance.now();
     const state = this.#desk.state.peek();
-    if (now_ms - this.#updated_ms < UPDATE_EVERY_MS - 20 && this.#fitted === state.focused) return;
+    if (now_ms - this.#updated_ms < UPDATE_EVERY_MS - 20 && this.#fitted === place(state)) return;
     this.#updated_ms = now_ms;
     const { t } = this.#desk;
     if (this.#root.dataset.state === 'no-webgl') {
@@ -157,7 +168,40 @@ class FleetMapView {
       this.#routes = routes;
       this.#source('routes').setData(lines(views.map(({ route }) => route)));
     }
+    this.#drawWays(state);
     this.#source('trails').setData(lines(Object.values(state.trails).map((trail) => trail.map(([, lon, lat]) => [lon, lat]))));
+  }
+
+  /** Ways the vehicle offers, with their letters, and the path that is being drawn. @param {import('../core/store.js').State} state */
+  #drawWays(state) {
+    const path = this.#desk.path.peek();
+    const request = state.takeover === null ? null : state.requests[state.takeover];
+    const options = (request?.options ?? []).filter((/** @type {any} */ option) => option.points.length > 1);
+    const pose = path === null ? null : state.vehicles[path.vehicle]?.pose ?? null;
+    const drawn = JSON.stringify([state.takeover, options.length, path, pose && [pose.longitude, pose.latitude]]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const whole = path === null ? [] : fromVehicle(pose, path.points);
+    this.#source('options').setData(lines(options.map((/** @type {any} */ { points }) => points)));
+    this.#source('path').setData(lines([whole]));
+    this.#source('points').setData({
+      type: 'FeatureCollection',
+      features: whole.map((coordinates) => ({ type: 'Feature', properties: {}, geometry: { type: 'Point', coordinates } })),
+    });
+    this.#letters.forEach((marker) => marker.remove());
+    this.#letters = options.map((/** @type {any} */ option) => {
+      const element = document.createElement('b');
+      element.className = 'option-mark';
+      element.textContent = String.fromCharCode(65 + request.options.indexOf(option));
+      return new this.#library.Marker({ element, anchor: 'center' }).setLngLat(option.points[option.points.length - 1]).addTo(this.#map);
+    });
+    this.#root.classList.toggle('drawing', path !== null);
+  }
+
+  /** A point for the path that is being drawn. @param {readonly [number, number]} point */
+  #clicked(point) {
+    const path = this.#desk.path.peek();
+    if (path !== null) this.#desk.path.value = { ...path, points: withPoint(path.points, point) };
   }
 
   /** @param {string} name @returns {any} */
@@ -186,24 +230,42 @@ class FleetMapView {
     const unknown = unknownNow(this.#desk, vehicle);
     const age_ms = this.#desk.since(pose.at_ns) ?? 0;
     const called = this.#desk.say(vehicle.name);
-    const words = unknown ? `${called} ${this.#desk.t('link.age', { age: seconds(age_ms) })}` : called;
+    const state = this.#desk.state.peek();
+    const control = controlOf(state, vehicle.id);
+    const mine = isMine(state, control);
+    const holder = control === null || control.state === 'free' ? ''
+      : ` — ${mine ? this.#desk.t('control.held_here') : this.#desk.t('control.held_by', { who: control.holder })}`;
+    const words = (unknown ? `${called} ${this.#desk.t('link.age', { age: seconds(age_ms) })}` : called) + holder;
     if (shown.name.textContent !== words) shown.name.textContent = words;
     shown.element.classList.toggle('unknown', unknown);
     shown.element.classList.toggle('focused', focused);
+    shown.element.classList.toggle('held', mine);
+  }
+
+  /** Who intervenes keeps the vehicle in sight, but not while he draws. @param {import('../core/store.js').State} state */
+  #follow(state) {
+    const pose = state.intervene === null ? null : state.vehicles[state.intervene]?.pose;
+    if (!pose || this.#map === null || this.#desk.path.peek() !== null) return;
+    const here = /** @type {[number, number]} */ ([pose.longitude, pose.latitude]);
+    if (this.#fitted === place(state) && !this.#map.getBounds().contains(here)) this.#map.setCenter(here);
   }
 
   /** Follow the focused vehicle's area: its route when it becomes the focused one. @param {import('../core/store.js').State} state */
   #fit(state) {
-    if (state.focused === null || this.#fitted === state.focused || this.#map === null) return;
+    this.#follow(state);
+    const wanted = place(state);
+    if (state.focused === null || this.#fitted === wanted || this.#map === null) return;
     const { route, pose } = state.vehicles[state.focused];
-    const points = [...route, ...(pose ? [[pose.longitude, pose.latitude]] : [])];
+    // Who intervenes looks at the place, not at the route.
+    const here = pose ? [[pose.longitude, pose.latitude]] : [];
+    const points = state.intervene !== null && pose ? around(pose) : [...route, ...here];
     if (points.length === 0) return;
-    this.#fitted = state.focused;
+    this.#fitted = wanted;
     const bounds = points.reduce(
       (box, point) => box.extend(point),
       new this.#library.LngLatBounds(points[0], points[0]),
     );
-    this.#map.fitBounds(bounds, { padding: 40, maxZoom: 17, animate: false });
+    this.#map.fitBounds(bounds, { padding: 40, maxZoom: 18, animate: false });
   }
 
   /** @param {'night'|'dusk'|'day'} palette */
@@ -214,7 +276,11 @@ class FleetMapView {
     for (const { id, type } of map.getStyle().layers) {
       if (type === 'background') map.setPaintProperty(id, 'background-color', grey.ground);
       else if (id === 'routes') map.setPaintProperty(id, 'line-color', grey.route);
-      else if (id === 'trails') map.setPaintProperty(id, 'line-color', grey.trail);
+      else if (id === 'options' || id === 'path') map.setPaintProperty(id, 'line-color', grey.trail);
+      else if (id === 'points') {
+        map.setPaintProperty(id, 'circle-color', grey.ground);
+        map.setPaintProperty(id, 'circle-stroke-color', grey.trail);
+      } else if (id === 'trails') map.setPaintProperty(id, 'line-color', grey.trail);
       else if (type === 'fill') map.setPaintProperty(id, 'fill-color', areaGrey(grey));
       else if (type === 'line') map.setPaintProperty(id, 'line-color', ['case', ['==', ['get', 'class'], 'main'], grey.main, grey.minor]);
     }
@@ -236,6 +302,16 @@ class FleetMapView {
       }),
     );
   }
+}
+
+/** What the map has to show. @param {import('../core/store.js').State} state */
+function place(state) {
+  return `${state.focused} ${state.intervene ?? ''}`;
+}
+
+/** Some 60 m each way. @param {{longitude: number, latitude: number}} pose @returns {[number, number][]} */
+function around({ longitude, latitude }) {
+  return [[longitude - 0.0008, latitude - 0.0005], [longitude + 0.0008, latitude + 0.0005]];
 }
 
 /** @returns {Promise<{name: string, url: string}[]>} none: plain background */

@@ -6,6 +6,7 @@ import { openRequests, requestPriority, stableOrder } from '../core/select.js';
 import { requestKey } from '../core/store.js';
 import { html } from '../view.js';
 import { Chip } from './chip.js';
+import { Holder } from './control.js';
 
 /** @param {{desk: import('../shell/console.js').Console}} props */
 export const Queue = ({ desk }) => html`<${Cards} desk=${desk} />`;
@@ -33,7 +34,7 @@ function Cards({ desk }) {
 function Card({ desk, request, current }) {
   const { t } = desk;
   const priority = requestPriority(desk.state.value, request);
-  const open = () => desk.dispatch({ type: 'local.takeover', key: requestKey(request) });
+  const open = () => desk.openCard(request);
   return html`<button class=${`card ${current ? 'current' : ''}`} data-testid=${`card-${dashed(request.vehicle)}`}
       data-request=${request.id} data-state=${request.state} onClick=${open}>
     <span class="card-head"><${Chip} priority=${priority} flash=${request.state === 'open'} title=${t(`priority.${priority}`)} />
@@ -43,6 +44,7 @@ function Card({ desk, request, current }) {
       ? html`<span class="card-note">${t('queue.unanswered')}</span>`
       : html`<${TimeLeft} desk=${desk} request=${request} />`}
     ${request.answered_by && html`<span class="card-note">${t('queue.answered_by', { who: request.answered_by })}</span>`}
+    <${Holder} desk=${desk} vehicle=${request.vehicle} />
     <span class="card-open">${t('queue.open')}</span>
   </button>`;
 }

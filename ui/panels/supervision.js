@@ -69,7 +69,7 @@ export const Objectives = ({ desk, vehicle }) => {
 };
 
 /** @param {import('../shell/console.js').Console} desk @param {any} view @param {string} reason */
-function driveReason(desk, view, reason) {
+export function driveReason(desk, view, reason) {
   const [kind, key] = reason.split(':');
   if (kind !== 'objective') return desk.t(`drive.${kind}`, {}, reason);
   const objective = view.objectives.find((/** @type {any} */ one) => one.key === key);

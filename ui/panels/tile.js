@@ -3,8 +3,10 @@
 import { dashed, kmh, seconds } from '../core/format.js';
 import { limitSetBy } from '../core/supervision.js';
 import { html } from '../view.js';
+import { isMine } from '../core/control.js';
 import { StopButton } from './alarmline.js';
 import { CommandProgress } from './command.js';
+import { Holder } from './control.js';
 import { Picture } from './picture.js';
 import { SupervisionLine } from './supervision.js';
 
@@ -14,11 +16,13 @@ export const STALE_MS = 1_000;
 /** @type {any} */
 export const Tile = ({ desk, vehicle, number, focused }) => {
   const id = dashed(vehicle.id);
-  return html`<article class=${`tile ${focused ? 'focused' : ''}`} data-testid=${`tile-${id}`} data-focused=${String(focused)}
+  const state = desk.state.value;
+  const held = isMine(state, state.controls[vehicle.id] ?? null);
+  return html`<article class=${`tile ${focused ? 'focused' : ''} ${held ? 'held' : ''}`} data-testid=${`tile-${id}`} data-focused=${String(focused)}
       data-link=${vehicle.link} onPointerDown=${() => desk.focus(vehicle.id)}>
     <header class="tile-head">
       <span class="digit">${number}</span><strong>${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
-      <${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
+      <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
     </header>
     <${Picture} desk=${desk} vehicle=${vehicle.id} />
     <footer class="tile-foot">

@@ -6,24 +6,27 @@
  * Rendering: hub messages are collected and reduced once per animation frame; in a
  * hidden tab, where frames stop, at once, so that alarms still sound.
  */
-import { batch, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import { addExchange, emptyClock, estimate } from '../core/clock.js';
+import { controlOf, heldVehicle } from '../core/control.js';
 import { ageAt } from '../core/frameage.js';
 import { inLanguage } from '../core/format.js';
 import { label } from '../core/labels.js';
+import { shiftHolds, whyNotArmed } from '../core/seat.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
 import { nextSound, quiet, silence } from '../core/sounds.js';
 import { summary } from '../core/stages.js';
 import { cameraNames, initialState, reduce, requestKey } from '../core/store.js';
-import { call, newId, Unreachable } from './api.js';
+import { call, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
+import { Driving } from './driving.js';
 import { MediaDesk, SAME_MS } from './media.js';
+import { Orders } from './orders.js';
+import { SeatWatch } from './seat.js';
+import { Taking } from './taking.js';
 import { Transport } from './transport.js';
 
-/** Without progress for this long a stop also goes by REST. */
-const STOP_SECOND_PATH_MS = 300;
-const STOP_REST_TRIES = 3;
-const ANSWER_WITHIN_MS = 5_000;
+const SHIFT = 'enkan.shift';
 /** A vehicle that is faster than this moves; a slower one may rightly show one picture. */
 const MOVING_MPS = 0.3;
 const SOUNDS = /** @type {const} */ (['p1', 'p2', 'p3', 'hub_lost']);
@@ -47,7 +50,24 @@ export class Console {
   hidden_for_ms = signal(0);
   help = signal(false);
   shiftCheck = signal(false);
-  media = new MediaDesk();
+  /** The check of this shift as it was kept. @type {import('@preact/signals').Signal<import('../core/seat.js').ShiftRecord | null>} */
+  shift = signal(null);
+  /** How long L has been held, 0 to 1. */
+  holding = signal(0);
+  /** The path that is being drawn. @type {import('@preact/signals').Signal<{vehicle: string, points: import('../core/path.js').Path} | null>} */
+  path = signal(null);
+  media = new MediaDesk((vehicle, text) => this.#onWord(vehicle, text));
+  seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
+  orders = new Orders(this, (message) => this.#transport.send(message));
+  taking = new Taking(this, (message) => this.#transport.send(message));
+  driving = new Driving(this, (message) => this.#transport.send(message));
+  /** Why this seat cannot act now, in the order in which to mend it; empty: it is armed. */
+  seatWhy = computed(() => {
+    const { welcome, seats } = this.state.value;
+    const mine = seats.find((one) => one.seat === welcome?.seat);
+    return whyNotArmed(this.seat.facts.value, mine?.why_not ?? null);
+  });
+  seatArmed = computed(() => this.seatWhy.value.length === 0);
 
   #clock = emptyClock();
   #sounding = quiet();
@@ -68,13 +88,16 @@ export class Console {
     this.#transport = new Transport(`${scheme}://${location.host}/ws`, {
       onMessage: (message, at_ms) => this.#onMessage(message, at_ms),
       onOpen: () => this.#onOpen(),
-      onLost: () => this.#socketState('lost'),
+      onLost: () => this.#onSocketLost(),
       onRefused: () => void this.#checkSession(),
     });
   }
 
   start() {
+    this.taking.begin();
     this.#transport.start();
+    this.seat.start();
+    this.driving.start();
     this.#timers = [
       window.setInterval(() => this.#onTick(), 250),
       window.setInterval(() => this.#report(), 1_000),
@@ -85,6 +108,8 @@ export class Console {
   stop() {
     this.#timers.forEach((timer) => window.clearInterval(timer));
     document.removeEventListener('visibilitychange', this.#onVisibility);
+    this.driving.stop();
+    this.seat.stop();
     this.#transport.stop();
     this.media.close();
     this.#audio.hush();
@@ -151,30 +176,15 @@ export class Console {
   /** @param {string | null} vehicle */
   stopVehicle(vehicle) {
     if (vehicle === null || !this.state.peek().vehicles[vehicle]) return;
-    const id = newId();
-    const sent = this.#transport.send({ type: 'ask_stop', command_id: id, vehicle });
-    this.#asked(id, vehicle, 'stop', sent, '');
-    const second = () => {
-      const state = this.state.peek().commands[id]?.state;
-      if (state === undefined || state === 'recording') void this.#stopByRest(id, vehicle);
-    };
-    if (sent) window.setTimeout(second, STOP_SECOND_PATH_MS);
-    else second();
+    this.driving.letGo();
+    this.orders.stop(vehicle);
   }
 
-  /** @param {any} request */
-  allow(request) {
-    const { age } = this.picture(request.vehicle);
-    const id = newId();
-    const sent = this.#transport.send({
-      type: 'ask_resume',
-      command_id: id,
-      vehicle: request.vehicle,
-      request_id: request.id,
-      picture_age_ms: age.ok ? age.age_ms : null,
-    });
-    this.#asked(id, request.vehicle, 'resume', sent, request.id);
-    if (!sent) this.dispatch({ type: 'local.asked_progress', id, change: { rest: 'failed' } });
+  /** @param {string | null} vehicle */
+  emergencyStop(vehicle) {
+    if (vehicle === null || !this.state.peek().vehicles[vehicle]) return;
+    this.driving.letGo();
+    this.orders.emergencyStop(vehicle);
   }
 
   /** @param {string} alarmId */
@@ -208,7 +218,14 @@ export class Console {
     const state = this.state.peek();
     const cards = openRequests(state);
     const card = cards.find(({ vehicle }) => vehicle === state.focused) ?? cards[0];
-    if (card) this.dispatch({ type: 'local.takeover', key: requestKey(card) });
+    if (card) this.openCard(card);
+  }
+
+  /** One key: the take-over screen opens, and control is asked for and taken. @param {any} request */
+  openCard(request) {
+    this.dispatch({ type: 'local.takeover', key: requestKey(request) });
+    const known = this.state.peek().vehicles[request.vehicle]?.commands.includes('take_control');
+    if (known && this.taking.blockedBy(request.vehicle) === '') this.taking.take(request.vehicle, { request_id: request.id });
   }
 
   nextRequest() {
@@ -217,7 +234,7 @@ export class Console {
     if (cards.length === 0) return;
     const at = cards.findIndex(({ vehicle }) => vehicle === state.focused);
     const next = cards[(at + 1) % cards.length];
-    if (state.takeover) this.dispatch({ type: 'local.takeover', key: requestKey(next) });
+    if (state.takeover) this.openCard(next);
     else this.focus(next.vehicle);
   }
 
@@ -253,6 +270,26 @@ export class Console {
     this.#arm();
   }
 
+  /** The start-of-shift check is done: kept with what was found. @param {Omit<import('../core/seat.js').ShiftRecord, 'account'|'at_utc_ms'|'sounds'>} found */
+  finishShift(found) {
+    const account = this.state.peek().welcome?.account ?? '';
+    const sounds = SOUNDS.every((name) => this.heard.peek().includes(name));
+    this.shift.value = { account, at_utc_ms: Date.now(), sounds, ...found };
+    localStorage.setItem(SHIFT, JSON.stringify(this.shift.peek()));
+    this.#arm();
+  }
+
+  /** The shift's check as it was kept, if it still counts for who is signed in. */
+  #keptShift() {
+    const account = this.state.peek().welcome?.account ?? '';
+    try {
+      const record = JSON.parse(localStorage.getItem(SHIFT) ?? 'null');
+      return shiftHolds(record, account, Date.now()) ? record : null;
+    } catch {
+      return null; // Damaged: as if it had never been done.
+    }
+  }
+
   async signOut() {
     try {
       await call('/api/session', { method: 'DELETE' });
@@ -265,8 +302,11 @@ export class Console {
   // ---------------------------------------------------------------- inside
 
   #arm() {
-    const all = SOUNDS.every((name) => this.heard.peek().includes(name));
+    // After a reload within the same shift one sound is enough to prove that they come out.
+    const needed = this.shift.peek() === null ? SOUNDS : SOUNDS.slice(0, 1);
+    const all = needed.every((name) => this.heard.peek().includes(name));
     this.armed.value = all && this.#audio.running;
+    this.seat.know({ sound: this.armed.peek(), ready: this.shift.peek() !== null });
     this.soundHeld.value = this.heard.peek().length > 0 && !this.#audio.running;
     this.#followSound();
   }
@@ -277,6 +317,35 @@ export class Console {
     this.clock.value = null;
     this.#inbox = [];
     this.#socketState('open');
+  }
+
+  /** The seat is bound to its socket; control and its key are gone with it. */
+  #onSocketLost() {
+    this.driving.forgetKey();
+    this.#socketState('lost');
+  }
+
+  /** @param {object} message a seat report */
+  #tellSeat(message) {
+    if (this.state.peek().welcome?.seat) this.#transport.send(message);
+  }
+
+  /** @param {import('../core/seat.js').Lost} _lost the hub is told by the report that follows */
+  #onLostSeat(_lost) {
+    this.driving.letGo();
+    this.holding.value = 0;
+    const held = heldVehicle(this.state.peek());
+    if (held !== null && controlOf(this.state.peek(), held)?.purpose === 'drive') this.taking.giveBack(held, 'seat_lost');
+  }
+
+  /** A vehicle says how far our frames have come. @param {string} vehicle @param {string} text */
+  #onWord(vehicle, text) {
+    try {
+      const word = JSON.parse(text);
+      if (word?.type === 'drive_echo' || Number.isInteger(word?.seq)) this.driving.onEcho(vehicle, word);
+    } catch {
+      console.info('a vehicle said something that is no message');
+    }
   }
 
   /** @param {'open'|'lost'|'connecting'} socket */
@@ -304,6 +373,8 @@ export class Console {
       this.#signedOut();
       return;
     }
+    if (message.type === 'stop_keys') return this.orders.takeStopKeys(message.keys);
+    if (message.type === 'drive_key') return void this.driving.takeKey(message);
     message.at_ms = at_ms;
     this.#inbox.push(message);
     if (document.hidden) {
@@ -322,8 +393,16 @@ export class Console {
     const state = messages.reduce(reduce, this.state.peek());
     this.state.value = state;
     if (state.needs_resync) this.#transport.resync();
+    if (messages.some(({ type }) => type === 'welcome')) this.#welcomed();
+    this.taking.follow(performance.now());
     this.#followMedia();
     this.#sound();
+  }
+
+  #welcomed() {
+    this.shift.value = this.#keptShift();
+    this.#arm();
+    this.seat.report();
   }
 
   #followMedia() {
@@ -345,6 +424,7 @@ export class Console {
       this.state.value = reduce(this.state.peek(), { type: 'local.expire', now_ms });
     });
     this.#sound();
+    this.taking.follow(now_ms);
     const { vehicles } = this.state.peek();
     let repeats = false;
     for (const media of this.media.all()) {
@@ -405,41 +485,6 @@ export class Console {
     });
     const rtt_ms = this.clock.peek()?.rtt_ms ?? null;
     this.#transport.send({ type: 'presentation', visible: !document.hidden, tiles, rtt_ms });
-  }
-
-  /** @param {string} id @param {string} vehicle @param {string} type @param {boolean} sent @param {string} requestId */
-  #asked(id, vehicle, type, sent, requestId) {
-    this.dispatch({
-      type: 'local.asked',
-      command: {
-        id, vehicle, type, request_id: requestId, asked_ms: performance.now(),
-        socket: sent ? 'sent' : 'closed', rest: 'idle', refused: '', timed_out: false,
-      },
-    });
-    window.setTimeout(() => {
-      if (!this.state.peek().commands[id]) {
-        this.dispatch({ type: 'local.asked_progress', id, change: { timed_out: true } });
-      }
-    }, ANSWER_WITHIN_MS);
-  }
-
-  /** The second way of a stop; same id, so the vehicle obeys once. @param {string} id @param {string} vehicle */
-  async #stopByRest(id, vehicle) {
-    /** @param {object} change */
-    const progress = (change) => this.dispatch({ type: 'local.asked_progress', id, change });
-    progress({ rest: 'pending' });
-    for (let attempt = 1; attempt <= STOP_REST_TRIES; attempt += 1) {
-      try {
-        const { status, body } = await call(`/api/vehicles/${vehicle}/stop`, {
-          method: 'POST', body: { command_id: id }, within_ms: 1_500,
-        });
-        if (status < 300) return progress({ rest: 'ok' });
-        if (status < 500) return progress({ rest: 'failed', refused: body?.reason ?? `HTTP ${status}` });
-      } catch (error) {
-        if (!(error instanceof Unreachable)) throw error;
-      }
-    }
-    return progress({ rest: 'failed' });
   }
 }
 

@@ -1,7 +1,9 @@
 // @ts-check
 /** Keyboard events → wishes. Capture phase: a focused button never sees our keys. */
 import { actionFor, isRepeat } from '../core/keys.js';
+import { controlOf, isMine } from '../core/control.js';
 import { openRequests } from '../core/select.js';
+import { HOLD_KEY_MS } from './taking.js';
 
 const TEXT = 'input, textarea, select, [contenteditable]';
 const CONTROL = 'button, a[href], summary';
@@ -26,10 +28,13 @@ export function bindKeys(desk) {
     if (action === null) return;
     event.preventDefault();
     event.stopPropagation();
-    if (!isRepeat(event)) act(desk, action);
+    if (isRepeat(event)) return;
+    if (action === 'control') hold.begin();
+    else act(desk, action);
   };
   /** A button is clicked when Space is let go: not here. @param {KeyboardEvent} event */
   const up = (event) => {
+    if (event.code === 'KeyL') hold.end();
     if (event.code !== 'Space' || read(event) === null) return;
     event.preventDefault();
     event.stopPropagation();
@@ -39,14 +44,52 @@ export function bindKeys(desk) {
     const button = event.target instanceof Element && event.target.closest('button');
     if (button instanceof HTMLElement && event.detail > 0) button.blur();
   };
+  const hold = new Hold(desk);
+  window.addEventListener('blur', hold.end);
   window.addEventListener('keydown', down, { capture: true });
   window.addEventListener('keyup', up, { capture: true });
   window.addEventListener('click', click);
   return () => {
+    hold.end();
+    window.removeEventListener('blur', hold.end);
     window.removeEventListener('keydown', down, { capture: true });
     window.removeEventListener('keyup', up, { capture: true });
     window.removeEventListener('click', click);
   };
+}
+
+/** A key that has to be held for a second, and shows how far it is. */
+class Hold {
+  #desk;
+  #from_ms = 0;
+  /** @type {number | undefined} */
+  #timer;
+
+  /** @param {import('./console.js').Console} desk */
+  constructor(desk) {
+    this.#desk = desk;
+  }
+
+  begin() {
+    if (this.#timer !== undefined) return;
+    this.#from_ms = performance.now();
+    this.#timer = window.setInterval(() => this.#look(), 50);
+  }
+
+  end = () => {
+    window.clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#desk.holding.value = 0;
+  };
+
+  #look() {
+    const share = (performance.now() - this.#from_ms) / HOLD_KEY_MS;
+    this.#desk.holding.value = Math.min(1, share);
+    if (share < 1) return;
+    const { focused } = this.#desk.state.peek();
+    this.end();
+    if (focused !== null) this.#desk.taking.toggle(focused);
+  }
 }
 
 /** @param {import('./console.js').Console} desk @param {import('../core/keys.js').Action} action */
@@ -55,6 +98,8 @@ function act(desk, action) {
   switch (action) {
     case 'stop':
       return desk.stopVehicle(desk.state.peek().focused);
+    case 'emergency_stop':
+      return desk.emergencyStop(desk.state.peek().focused);
     case 'top_card':
       return desk.openTopCard();
     case 'next_request':
@@ -81,5 +126,12 @@ function act(desk, action) {
 function escape(desk) {
   if (desk.help.peek()) desk.help.value = false;
   else if (desk.shiftCheck.peek()) desk.shiftCheck.value = false;
-  else desk.dispatch({ type: 'local.screen', screen: 'watch' });
+  else if (!drives(desk)) desk.dispatch({ type: 'local.screen', screen: 'watch' });
+}
+
+/** Who drives does not leave the picture by a slip of a finger. @param {import('./console.js').Console} desk */
+function drives(desk) {
+  const state = desk.state.peek();
+  const control = state.intervene === null ? null : controlOf(state, state.intervene);
+  return isMine(state, control) && control.purpose === 'drive';
 }

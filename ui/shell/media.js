@@ -41,9 +41,10 @@ export class VehicleMedia {
   #revived_ms = 0;
   #canTell = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 
-  /** @param {string} vehicle @param {string} camera */
-  constructor(vehicle, camera) {
+  /** @param {string} vehicle @param {string} camera @param {(vehicle: string, text: string) => void} [onWord] */
+  constructor(vehicle, camera, onWord = () => {}) {
     this.vehicle = vehicle;
+    this.onWord = onWord;
     this.camera = camera;
     /** @type {import('./whep.js').WhepState} */
     this.state = 'stopped';
@@ -75,6 +76,7 @@ export class VehicleMedia {
     this.#session = new WhepSession(this.vehicle, [this.camera], this.layer, {
       onVideo: (_camera, track) => this.#show(track),
       onAudio: (track) => this.#hear(track),
+      onWord: (text) => this.onWord(this.vehicle, text),
       onState: (state, reason) => {
         this.state = state;
         if (reason !== '' || state === 'connected') this.reason = reason;
@@ -109,6 +111,21 @@ export class VehicleMedia {
     this.camera = camera;
     this.#name();
     this.dial();
+  }
+
+  /** Frames for the vehicle can leave. */
+  get commandOpen() {
+    return this.#session?.isOpen('command') ?? false;
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} frame */
+  sendCommand(frame) {
+    return this.#session?.send('command', frame) ?? false;
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} frame */
+  sendStop(frame) {
+    return this.#session?.send('stop', frame) ?? false;
   }
 
   get connection() {
@@ -242,8 +259,11 @@ export class MediaDesk {
   /** @type {Map<string, VehicleMedia>} */
   #media = new Map();
   supported = 'RTCPeerConnection' in window;
+  #onWord;
 
-  constructor() {
+  /** @param {(vehicle: string, text: string) => void} [onWord] a vehicle's word to who has control of it */
+  constructor(onWord = () => {}) {
+    this.#onWord = onWord;
     window.addEventListener('pagehide', () => this.close());
   }
 
@@ -266,7 +286,7 @@ export class MediaDesk {
       const { media: publishes } = vehicles[vehicle];
       let media = this.#media.get(vehicle);
       if (media === undefined) {
-        media = new VehicleMedia(vehicle, cameraNames(vehicles[vehicle])[0]);
+        media = new VehicleMedia(vehicle, cameraNames(vehicles[vehicle])[0], this.#onWord);
         this.#media.set(vehicle, media);
       }
       media.want(vehicle === focused ? 'high' : 'low');

@@ -16,6 +16,10 @@ const LONGEST_DELAY_MS = 4_000;
 const ANSWER_WITHIN_MS = 8_000;
 const CONNECT_WITHIN_MS = 8_000;
 const DISCONNECTED_GRACE_MS = 1_000;
+/** A line that does not drain: what is said now would arrive as news of the past. */
+const MAX_BUFFERED = 8 * 1024;
+/** Unordered, never repeated: the newest frame is the only one that counts. */
+const LINE = { ordered: false, maxRetransmits: 0 };
 
 export class WhepSession {
   #path;
@@ -24,6 +28,8 @@ export class WhepSession {
   #hooks;
   /** @type {RTCPeerConnection | null} */
   #pc = null;
+  /** @type {Record<'command'|'stop', RTCDataChannel> | null} */
+  #lines = null;
   /** @type {string | null} */
   #resource = null;
   #delay_ms = FIRST_DELAY_MS;
@@ -38,7 +44,9 @@ export class WhepSession {
    * @param {Layer} layer
    * @param {{onVideo: (camera: string, track: MediaStreamTrack) => void,
    *          onAudio: (track: MediaStreamTrack) => void,
+   *          onWord: (text: string) => void,
    *          onState: (state: WhepState, reason: string) => void}} hooks
+   *   `onWord`: what the vehicle says to who has control of it.
    */
   constructor(vehicle, cameras, layer, hooks) {
     this.#path = `/whep/${vehicle}?cameras=${cameras.map(encodeURIComponent).join(',')}`;
@@ -74,6 +82,19 @@ export class WhepSession {
     this.#delay_ms = Math.min(this.#delay_ms * 2, LONGEST_DELAY_MS);
   }
 
+  /** @param {'command'|'stop'} label */
+  isOpen(label) {
+    return this.#lines?.[label].readyState === 'open';
+  }
+
+  /** Send one frame straight to the vehicle, now or not at all. @param {'command'|'stop'} label @param {Uint8Array<ArrayBuffer>} frame @returns {boolean} */
+  send(label, frame) {
+    const line = this.#lines?.[label];
+    if (line?.readyState !== 'open' || line.bufferedAmount > MAX_BUFFERED) return false;
+    line.send(frame);
+    return true;
+  }
+
   /** What was negotiated, for tests and the delay budget; null while not connected. */
   get connection() {
     return this.#pc;
@@ -86,6 +107,7 @@ export class WhepSession {
       this.#pc.ontrack = this.#pc.onconnectionstatechange = null;
       this.#pc.close();
       this.#pc = null;
+      this.#lines = null;
     }
     if (this.#resource !== null) {
       release(this.#resource);
@@ -102,6 +124,11 @@ export class WhepSession {
     this.#pc = pc;
     for (const _ of this.#cameras) pc.addTransceiver('video', { direction: 'recvonly' });
     pc.addTransceiver('audio', { direction: 'recvonly' });
+    this.#lines = { command: pc.createDataChannel('command', LINE), stop: pc.createDataChannel('stop', LINE) };
+    this.#lines.command.binaryType = 'arraybuffer';
+    this.#lines.command.onmessage = ({ data }) => {
+      if (current()) this.#hooks.onWord(typeof data === 'string' ? data : new TextDecoder().decode(data));
+    };
     for (const { receiver } of pc.getTransceivers()) lowDelay(receiver);
     pc.ontrack = ({ track, transceiver }) => {
       const camera = this.#cameras[pc.getTransceivers().indexOf(transceiver)];

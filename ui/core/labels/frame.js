@@ -24,8 +24,6 @@ export const FRAME = {
   'signin.demo_note': ['合成の車両だけを扱うデモです。', 'A demonstration with synthetic vehicles only.'],
   'signin.out': ['サインアウト', 'Sign out'],
 
-  'top.control': ['操作権', 'Control'],
-  'top.control_none': ['なし', 'none'],
   'top.hub': ['ハブ', 'Hub'],
   'top.hub_open': ['接続', 'connected'],
   'top.hub_connecting': ['接続中', 'connecting'],
@@ -80,6 +78,9 @@ export const FRAME = {
 
   'help.title': ['操作説明', 'Help'],
   'help.stop': ['選択中の車両を直ちに停止（確認なし）', 'STOP the focused vehicle at once, no confirmation'],
+  'help.emergency': ['選択中の車両を緊急停止（三つの経路で同時に）', 'EMERGENCY STOP of the focused vehicle, by three ways at once'],
+  'help.control': ['1 秒長押しで操作権を取得・返却', 'hold one second: take or give back control'],
+  'help.pad': ['ゲームパッド: LB+RB デッドマン、B 停止', 'Gamepad: LB+RB dead-man, B STOP'],
   'help.enter': ['先頭の介入要求を開く', 'Open the top take-over request'],
   'help.tiles': ['タイルを選ぶ', 'Focus a tile'],
   'help.tab': ['次の要求', 'Next request'],
