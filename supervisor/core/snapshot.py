@@ -16,6 +16,8 @@ Plain data is written as it is; everything else as `[mark, ...]`:
     N            many named tuples of one class
     a            a row of the alarm catalogue: its key
     O r          an object and its fields; the same object again
+    P            an object of a class that says `is_plain`: its fields in the order of
+                 their names; bytes among them are a bytearray
     u            a field that has no value yet
 """
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import operator
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -103,6 +106,7 @@ def _name(kind: type) -> str:
 class _Writer:
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
+        self._structs: dict[int, list[Any]] = {}
         self._held: list[object] = []  # an id is only unique while its object lives
         self._by_type: dict[type, Callable[[Any], Any]] = {
             list: lambda v: ["l", *map(self.value, v)],
@@ -128,21 +132,46 @@ class _Writer:
     def _how(self, kind: type) -> Callable[[Any], Any]:
         name = _name(kind)
         if issubclass(kind, enum.Enum):
-            return lambda v: ["e", name, v.name]
+            members = {member: ["e", name, member.name] for member in kind}
+            return lambda v: members[v]
         if issubclass(kind, msgspec.Struct):
-            return lambda v: ["S", name, _encoder.encode(v)]
+            return lambda v: self._whole(v, name)
         if issubclass(kind, tuple):
             return lambda v: ["n", name, *map(self.value, v)]
         fields = _fields(kind)
-        return lambda v: self._object(v, name, fields)
+        if getattr(kind, "is_plain", False):
+            read = operator.attrgetter(*sorted(fields))
+            return lambda v: ["P", name, *read(v)]
+        read_all = operator.attrgetter(*fields) if len(fields) > 1 else None
+        return lambda v: self._object(v, name, fields, read_all)
 
-    def _object(self, value: Any, name: str, fields: tuple[str, ...]) -> Any:
+    def _whole(self, value: msgspec.Struct, name: str) -> Any:
+        """Encode a Struct; what a whole fleet shares (objectives), once."""
+        known = self._structs.get(id(value))
+        if known is None:
+            known = self._structs[id(value)] = ["S", name, _encoder.encode(value)]
+            self._held.append(value)
+        return known
+
+    def _object(
+        self,
+        value: Any,
+        name: str,
+        fields: tuple[str, ...],
+        read_all: Callable[[Any], tuple[Any, ...]] | None,
+    ) -> Any:
         number = self._numbers.get(id(value))
         if number is not None:
             return ["r", number]
-        number = self._numbers[id(value)] = len(self._held)
+        number = self._numbers[id(value)] = len(self._numbers)
         self._held.append(value)
-        content = {field: getattr(value, field, _UNSET) for field in fields}
+        content: dict[str, Any]
+        try:
+            content = {} if read_all is None else dict(zip(fields, read_all(value), strict=True))
+        except AttributeError:
+            content = {}
+        if len(content) != len(fields):
+            content = {field: getattr(value, field, _UNSET) for field in fields}
         content.update(getattr(value, "__dict__", ()))
         write = self.value
         for field, part in content.items():
@@ -198,6 +227,8 @@ class _Reader:
                 return self._object(*rest)
             case "r":
                 return self._objects[rest[0]]
+            case "P":
+                return self._plain(self._class(rest[0], object), rest[1:])
             case "d":
                 return {self.value(k): self.value(v) for k, v in rest}
             case "o":
@@ -240,6 +271,16 @@ class _Reader:
         for field, content in fields.items():
             if content != ["u"]:
                 setattr(made, field, self.value(content))
+        return made
+
+    def _plain(self, kind: type, values: list[Any]) -> object:
+        if not getattr(kind, "is_plain", False):
+            raise SnapshotError(f"{kind.__qualname__} is not an object of plain fields")
+        made: object = kind.__new__(kind)
+        for field, content in zip(sorted(_fields(kind)), values, strict=True):
+            if type(content) not in _PLAIN:
+                raise SnapshotError("not a state of this core: unmarked data")
+            setattr(made, field, bytearray(content) if type(content) is bytes else content)
         return made
 
     def _struct(self, kind: type, data: bytes) -> Any:

@@ -79,6 +79,9 @@ def test_what_was_one_object_is_one_object_again() -> None:
         msgspec.msgpack.encode(["O", 0, "supervisor.core.fleet:deque", {}]),
         msgspec.msgpack.encode(["S", "protocols.vehicle:Stop", b""]),
         msgspec.msgpack.encode(["a", "no.such.row"]),
+        msgspec.msgpack.encode(["P", "supervisor.core.links:Link", 1]),
+        msgspec.msgpack.encode(["P", "supervisor.core.windows:SlidingCounts", 1]),
+        msgspec.msgpack.encode(["P", "supervisor.core.windows:SlidingCounts", *[[]] * 9]),
         msgspec.msgpack.encode(["x"]),
         msgspec.msgpack.encode(["r", 4]),
         msgspec.msgpack.encode([]),
@@ -95,3 +98,20 @@ def test_something_foreign_in_the_fleet_is_named() -> None:
     world.bus.factsheet = object()  # type: ignore[assignment]
     with pytest.raises(SnapshotError, match="object"):
         capture(world.fleet)
+
+
+def test_windows_go_on_counting_where_they_were() -> None:
+    world = busy_world()
+    tracks = world.bus.supervised.tracks.values()
+    twins = restore(capture(world.fleet)).vehicles[BUS].supervised.tracks.values()
+    counted = 0
+    for track, twin in zip(tracks, twins, strict=True):
+        for name in ("_window", "_short", "_long"):
+            window, copy = getattr(track, name), getattr(twin, name)
+            assert isinstance(copy._finished, bytearray)
+            for second in range(120):
+                for one in (window, copy):
+                    one.add(second % 3, 1, 0, world.now_ns + second * SECOND)
+                assert (window.good, window.bad) == (copy.good, copy.bad)
+                counted += window.samples
+    assert counted > 0

@@ -141,8 +141,8 @@ def test_a_difference_in_state_that_no_effect_shows_is_found_at_the_next_segment
 ) -> None:
     real = links.Link.on_heartbeat
 
-    def forgetful(self: links.Link, now_ns: int) -> bool:
-        changed = real(self, now_ns)
+    def forgetful(self: links.Link, now_ns: int, unheard_ns: int | None = None) -> bool:
+        changed = real(self, now_ns, unheard_ns)
         self.last_beat_ns = now_ns - 1
         return changed
 
