@@ -276,7 +276,7 @@ class _Reader:
     def _plain(self, kind: type, values: list[Any]) -> object:
         if not getattr(kind, "is_plain", False):
             raise SnapshotError(f"{kind.__qualname__} is not an object of plain fields")
-        made: object = kind.__new__(kind)
+        made: object = object.__new__(kind)
         for field, content in zip(sorted(_fields(kind)), values, strict=True):
             if type(content) not in _PLAIN:
                 raise SnapshotError("not a state of this core: unmarked data")
