@@ -21,6 +21,21 @@ Window = Annotated[float, Meta(ge=20, le=86_400)]
 Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
 
 
+class AttentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is called when nobody answers.
+
+    Attributes:
+        neighbour_at, supervisor_at: Share of the time to respond after which one more seat,
+            and then every supervisor, is asked too.
+        minimal_risk: Ask the vehicle for its minimal-risk manoeuvre when a take-over request
+            stays unanswered.
+    """
+
+    neighbour_at: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    supervisor_at: Annotated[float, Meta(gt=0, le=1)] = 0.75
+    minimal_risk: bool = True
+
+
 class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a value counts as old, and how long a decision may take.
 
@@ -51,6 +66,7 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         segment: Road segments that objectives may name.
         governor: The blind-distance rule.
         ladder: Enforcement.
+        attention: Escalation of what nobody answers.
         duty: Checklists beside the built-in ones; one of the same key replaces it.
         contact: Whom their steps call.
     """
@@ -82,5 +98,6 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segment: Annotated[list[Segment], Meta(max_length=256)] = []
     governor: GovernorConfig = GovernorConfig()
     ladder: LadderConfig = LadderConfig()
+    attention: AttentionConfig = AttentionConfig()
     duty: Annotated[list[DutySpec], Meta(max_length=64)] = []
     contact: Annotated[list[Contact], Meta(max_length=1_000)] = []

@@ -62,6 +62,7 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
     "audit": ("failed",),
     "duty": ("started", "finished", "abandoned", "overdue", "restored", "refused"),
     "coverage": ("gap",),
+    "attention": ("request", "alarm", "routed", "neighbour", "supervisor", "unanswered"),
 }
 
 OBSERVATIONS: Final[tuple[str, ...]] = (
@@ -69,6 +70,7 @@ OBSERVATIONS: Final[tuple[str, ...]] = (
     "picture_age",
     "picture_stage",
     "closed_loop",
+    "attention_taken",
 )
 """Histograms, seconds: operator's key to `applied`; capture to display, and its stages;
 picture and command together."""

@@ -19,6 +19,7 @@ from supervisor.core.control import Control
 from supervisor.core.coverage import Covered
 from supervisor.core.duties import DutyBoard
 from supervisor.core.effects import ShowVehicle
+from supervisor.core.entries import AttentionBoard
 from supervisor.core.events import Operator
 from supervisor.core.ledger import Ledger
 from supervisor.core.links import Link
@@ -30,6 +31,7 @@ from supervisor.core.supervised import Supervised
 
 PAST_SESSIONS: Final = 16
 KEPT_EVENT_IDS: Final = 512
+KEPT_ROUTED: Final = 200
 ORDER_AGAIN_NS: Final = 2_000_000_000
 """A minimal-risk manoeuvre is asked for again after this, while it is wanted."""
 
@@ -62,6 +64,7 @@ class Seat:
         report, report_at_ns: What it last said of itself; None: nothing yet.
         why_not: Why it was not armed at the last look; empty: it was.
         requests, load: As in `SeatView`; kept by `core.attention`.
+        routed_ns: When entries came to it lately.
     """
 
     __slots__ = (
@@ -71,6 +74,7 @@ class Seat:
         "report",
         "report_at_ns",
         "requests",
+        "routed_ns",
         "why_not",
     )
 
@@ -82,6 +86,7 @@ class Seat:
         self.why_not: tuple[str, ...] = ("no_report",)
         self.requests = 0
         self.load = 0.0
+        self.routed_ns: deque[int] = deque(maxlen=KEPT_ROUTED)
 
 
 class EventMemory:
@@ -116,6 +121,8 @@ class VehicleRecord:
         control: Who has control of it.
         limit_order, manoeuvre_order: What the hub itself orders it.
         coverage: Who has it on screen.
+        unanswered: Request because of which its minimal-risk manoeuvre is asked for; empty:
+            none. Those for which it has been are `given_up`.
         show: The effect that tells consoles to look again.
     """
 
@@ -171,6 +178,8 @@ class VehicleRecord:
         self.manoeuvre_order = Order("minimal_risk", ORDER_AGAIN_NS, ORDER_AGAIN_NS)
         self.finished: deque[tuple[int, str]] = deque()
         self.coverage = Covered()
+        self.unanswered = ""
+        self.given_up: dict[str, None] = {}
 
     def remember_event(self, event_id: str) -> EventMemory:
         """Return a fresh memory of an event id; the oldest beyond the bound is forgotten."""
@@ -195,6 +204,7 @@ class Fleet:
         shown: By session, the vehicles its console shows.
         seats: By session, the consoles of those who may have control.
         duties: Checklists with clocks.
+        attention: Who needs a person, and whose turn it is.
         last_tick_ns: When time was last looked at.
     """
 
@@ -209,6 +219,7 @@ class Fleet:
         self.ledger = Ledger()
         self.alarms = AlarmBoard(CATALOGUE, self.ledger)
         self.duties = DutyBoard(self.config)
+        self.attention = AttentionBoard()
         self.asked: OrderedDict[str, None] = OrderedDict()
         self.broker_connected: bool | None = None
         self.last_tick_ns: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core import commands, coverage, duties, requests, seats, supervise
+from supervisor.core import attention, commands, coverage, duties, requests, seats, supervise
 from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
@@ -33,6 +33,7 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
             effects += requests.on_time(fleet, record, now_ns)
         if record.in_flight or record.finished:
             effects += commands.on_time(fleet, record, now_ns)
+    effects += attention.on_time(fleet, now_ns)
     return effects + duties.on_time(fleet, now_ns)
 
 

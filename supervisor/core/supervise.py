@@ -215,7 +215,7 @@ def enforce(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyE
         changed = True
         effects.append(_ladder_record(fleet, record, "ladder.taken", now_ns))
         effects.append(Count("ladder", str(ladder.rung)))
-        effects += _manoeuvre(fleet, record, now_ns)
+        effects += manoeuvre(fleet, record, now_ns)
         _announce(fleet, record, now_ns, effects)
     changed |= _sizes(record, effects)
     changed |= _limit(fleet, record, now_ns, effects)
@@ -396,16 +396,18 @@ def _limit(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEf
     return True
 
 
-def _manoeuvre(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
+def manoeuvre(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
+    """Order the minimal-risk manoeuvre while the ladder or an unanswered request wants it."""
     kept, order = record.supervised, record.manoeuvre_order
-    if not kept.ladder.reaches(Rung.MINIMAL_RISK):
+    by_ladder = kept.ladder.reaches(Rung.MINIMAL_RISK)
+    if not by_ladder and not record.unanswered:
         order.withdraw()
         return []
     if order.body is not None or not _knows(record, MANOEUVRE):
         return []
-    why = kept.ladder.objective
+    why = f"objective:{kept.ladder.objective}" if by_ladder else f"unanswered:{record.unanswered}"
     facts: Facts = {"why": why, "purpose": str(kept.purpose)}
-    return order.decide(fleet, record, MinimalRisk(f"objective:{why}"[:64]), facts, now_ns)
+    return order.decide(fleet, record, MinimalRisk(why[:64]), facts, now_ns)
 
 
 def _knows(record: VehicleRecord, command: str) -> bool:

@@ -252,6 +252,18 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     # ------------------------------------------------------------ duties, coverage
     _counter("duties", "duty", "Statutory checklists by what became of them", label="step"),
+    _counter(
+        "attention_entries",
+        "attention",
+        "Entries of the attention queue: by kind as they come, by step as they go on",
+        label="step",
+    ),
+    _histogram(
+        "attention_taken",
+        "attention_taken",
+        "From when a vehicle needs a person to when somebody has control of it",
+        (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0),
+    ),
     _counter("monitoring_gaps", "coverage", "Vehicles in operation that nobody watched any more"),
     _gauge(
         "monitoring_coverage_ratio",
