@@ -2,13 +2,16 @@
 /**
  * Direct driving: what hands and feet say, and whether a frame may say it. Pure.
  *
- *     off ──nothing blocks, hands off, centred──▶ armed ──dead-man pressed──▶ driving
- *      ▲                                           │  ▲                         │
- *      └──blocked, stalled, STOP───────────────────┴──┼──dead-man let go──▶ off ┘
+ *     off ──nothing blocks, hands off, centred──▶ armed ──dead-man pressed──▶ asking
+ *      ▲                                                                       │
+ *      ├──not taken within 0.6 s───────────────────────────────────────────────┤
+ *      │                                                    the vehicle echoes │
+ *      └──blocked, stalled, STOP, dead-man let go──────────────── driving ◀────┘
  *
  * Nothing begins with a foot on the pedal: after every release of the dead-man, and after
  * everything that was lost, the wheel has to be straight and the throttle free before the
- * dead-man counts again. The brake above 10 % wins over every speed.
+ * dead-man counts again; and what is wanted is nothing until the vehicle has said that it
+ * took the dead-man. The brake above 10 % wins over every speed.
  *
  * While nothing blocks, frames go on also with the dead-man up: the vehicle hears at once
  * that it is up, and the echo of them shows that the path carries. Without a frame the
@@ -19,13 +22,16 @@
  * @typedef {{steer: number, throttle: number, brake: number, deadman: boolean, stop: boolean}} Hands
  *   `steer`: −1 to 1, left positive (ISO 8855).
  * @typedef {{deadman: boolean, speed_mps: number, curvature: number, brake: number}} Want
- * @typedef {{armed: boolean, pressed: boolean, at_ms: number | null}} Arming
+ * @typedef {{armed: boolean, pressed: boolean, at_ms: number | null, asked_ms: number | null, taken: boolean}} Arming
+ *   `asked_ms`: since when the dead-man is pressed; `taken`: the vehicle has said so.
  */
 import { inputs, MOVED } from './calibration.js';
 
 export const FRAME_EVERY_MS = 33;
 /** The loop did not run for so long: whatever was armed is not any more. */
 export const STALL_MS = 300;
+/** A vehicle that has not taken the dead-man by then does not: let go and look why. */
+export const TAKE_WITHIN_MS = 600;
 /** Share of the way to one side that still counts as centred. */
 export const CENTRED = 0.08;
 /** From here on the brake wins. */
@@ -39,7 +45,7 @@ export const MAX_DRIVE_MPS = 20 / 3.6;
 
 /** @returns {Arming} */
 export function disarmed() {
-  return { armed: false, pressed: false, at_ms: null };
+  return { armed: false, pressed: false, at_ms: null, asked_ms: null, taken: false };
 }
 
 /** How far along its way, 0 to 1. @param {import('./calibration.js').Travel} travel @param {readonly number[]} values */
@@ -80,22 +86,28 @@ export function zero() {
  * @param {string} blocked why driving is not possible at all; '' when nothing blocks
  * @param {number} limit_mps the vehicle's limit now
  * @param {number} now_ms
+ * @param {boolean} echoed the vehicle says that it is driven
  * @returns {{arming: Arming, want: Want | null, why: string}}
  *   `want`: null: no frame now. `why`: what keeps it from moving; '' while it drives.
  */
-export function decide(arming, hands, blocked, limit_mps, now_ms) {
+export function decide(arming, hands, blocked, limit_mps, now_ms, echoed) {
   if (blocked || hands === null) return { arming: disarmed(), want: null, why: blocked || 'no_gamepad' };
   const stalled = arming.at_ms !== null && now_ms - arming.at_ms > STALL_MS;
   const released = arming.pressed && !hands.deadman;
-  let armed = arming.armed && !stalled && !released && !hands.stop;
+  const unheard = arming.pressed && !arming.taken && now_ms - (arming.asked_ms ?? now_ms) > TAKE_WITHIN_MS;
+  const begins = !arming.pressed && hands.deadman && !centred(hands);
+  let armed = arming.armed && !stalled && !released && !hands.stop && !unheard && !begins;
   if (!armed && !hands.deadman && !hands.stop && centred(hands)) armed = true;
   const pressed = armed && hands.deadman;
-  const next = { armed, pressed, at_ms: now_ms };
+  const asked_ms = pressed ? (arming.pressed ? arming.asked_ms : now_ms) : null;
+  const taken = pressed && ((arming.pressed && arming.taken) || (arming.pressed && echoed));
+  const next = { armed, pressed, at_ms: now_ms, asked_ms, taken };
   if (hands.stop) return { arming: next, want: { ...zero(), brake: 1 }, why: 'stop' };
   if (!pressed) {
-    const why = armed ? 'deadman' : hands.deadman ? 'release_first' : 'centre_first';
+    const why = armed ? 'deadman' : unheard ? 'not_taken' : hands.deadman ? 'release_first' : 'centre_first';
     return { arming: next, want: { ...zero(), brake: rounded(hands.brake) }, why };
   }
+  if (!taken) return { arming: next, want: { ...zero(), deadman: true, brake: rounded(hands.brake) }, why: 'asking' };
   return { arming: next, want: wanted(hands, limit_mps), why: '' };
 }
 

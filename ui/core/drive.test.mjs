@@ -18,11 +18,11 @@ const pad = ({ steer = 0, throttle = 0, brake = 0, lb = 0, rb = 0, b = 0 } = {})
 });
 const hands = (more) => readHands(PAD, pad(more));
 /** Runs turns 30 ms apart. */
-const run = (turns, limit = 5, start = disarmed()) => {
+const run = (turns, limit = 5, start = disarmed(), echoed = true) => {
   let arming = start;
   let last = null;
   turns.forEach(([more, blocked = '', gap = 30], index) => {
-    last = decide(arming, more === null ? null : hands(more), blocked, limit, (arming.at_ms ?? index * 30) + gap);
+    last = decide(arming, more === null ? null : hands(more), blocked, limit, (arming.at_ms ?? index * 30) + gap, echoed);
     arming = last.arming;
   });
   return last;
@@ -35,13 +35,13 @@ test('the dead-man’s truth table: only both, only after hands off, only while 
     [{}, {}, '', false, 'deadman'],
     [{}, { lb: 1 }, '', false, 'deadman'],
     [{}, { rb: 1 }, '', false, 'deadman'],
-    [{}, BOTH, '', true, ''],
+    [{}, BOTH, '', true, 'asking'],
     [BOTH, BOTH, '', false, 'release_first'],
     [{ throttle: 0.5 }, { ...BOTH, throttle: 0.5 }, '', false, 'release_first'],
     [{ steer: -0.5 }, { steer: -0.5 }, '', false, 'centre_first'],
-    [{ steer: 0.05 }, BOTH, '', true, ''],
-    [{}, { ...BOTH, throttle: 1 }, '', true, ''],
-    [{ brake: 1 }, { ...BOTH, brake: 1 }, '', true, ''],
+    [{ steer: 0.05 }, BOTH, '', true, 'asking'],
+    [{}, { ...BOTH, throttle: 1 }, '', false, 'release_first'],
+    [{ brake: 1 }, { ...BOTH, brake: 1 }, '', true, 'asking'],
   ];
   for (const [first, second, blocked, deadman, why] of rows) {
     const { want, why: said } = run([[first], [second, blocked]]);
@@ -63,7 +63,21 @@ test('a dead-man let go and pressed again with a foot on the pedal moves nothing
   assert.equal(run([[{}], [BOTH], [go]]).want.speed_mps, 5);
   const again = run([[{}], [BOTH], [go], [{ throttle: 1 }], [go]]);
   assert.deepEqual([again.want.deadman, again.want.speed_mps, again.why], [false, 0, 'release_first']);
-  assert.equal(run([[{}], [BOTH], [go], [{}], [go]]).want.speed_mps, 5);
+  assert.equal(run([[{}], [BOTH], [go], [{}], [go]]).want.deadman, false);
+  assert.equal(run([[{}], [BOTH], [go], [{}], [BOTH], [go]]).want.speed_mps, 5);
+});
+
+test('nothing is wanted until the vehicle has taken the dead-man, and soon not even asked', () => {
+  const go = { ...BOTH, throttle: 1 };
+  const asking = run([[{}], [BOTH], [go]], 5, disarmed(), false);
+  assert.deepEqual([asking.want.deadman, asking.want.speed_mps, asking.why], [true, 0, 'asking']);
+  const still = [...Array(20)].map(() => [go]);
+  const late = run([[{}], [BOTH], ...still, [go]], 5, disarmed(), false);
+  assert.deepEqual([late.want.deadman, late.why], [false, 'not_taken']);
+  assert.equal(run([[go]], 5, late.arming, true).why, 'release_first');
+  // Once taken, a late echo takes nothing away: the vehicle's own dead-man does.
+  const driving = run([[{}], [BOTH], [go]]).arming;
+  assert.equal(run([[go]], 5, driving, false).want.speed_mps, 5);
 });
 
 test('a loop that stalled has let go', () => {
@@ -73,24 +87,25 @@ test('a loop that stalled has let go', () => {
 });
 
 test('the brake above a tenth wins over the throttle; below it does not', () => {
-  const braking = run([[{}], [{ ...BOTH, throttle: 1, brake: 0.11 }]]).want;
+  const braking = run([[{}], [BOTH], [{ ...BOTH, throttle: 1, brake: 0.11 }]]).want;
   assert.deepEqual([braking.speed_mps, braking.brake], [0, 0.11]);
-  assert.equal(run([[{}], [{ ...BOTH, throttle: 1, brake: 0.1 }]]).want.speed_mps, 5);
+  assert.equal(run([[{}], [BOTH], [{ ...BOTH, throttle: 1, brake: 0.1 }]]).want.speed_mps, 5);
 });
 
 test('B is STOP whatever else is pressed', () => {
-  const { want, why } = run([[{}], [{ ...BOTH, throttle: 1, b: 1 }]]);
+  const { want, why } = run([[{}], [BOTH], [{ ...BOTH, throttle: 1, b: 1 }]]);
   assert.deepEqual([want, why], [{ ...zero(), brake: 1 }, 'stop']);
 });
 
 test('no speed over the vehicle’s limit nor over the permit’s; left is positive; no sharp turn at speed', () => {
-  assert.equal(run([[{}], [{ ...BOTH, throttle: 1 }]], 2).want.speed_mps, 2);
-  assert.equal(run([[{}], [{ ...BOTH, throttle: 1 }]], 30).want.speed_mps, 5.5556);
-  assert.equal(run([[{}], [{ ...BOTH, throttle: 1 }]], -1).want.speed_mps, 0);
-  assert.equal(run([[{}], [{ ...BOTH, steer: -1 }]]).want.curvature, 0.2);
-  assert.equal(run([[{}], [{ ...BOTH, steer: 1 }]]).want.curvature, -0.2);
-  assert.equal(run([[{}], [{ ...BOTH, steer: -1, throttle: 1 }]]).want.curvature, 0.06);
-  assert.ok(Object.is(run([[{}], [{ ...BOTH, steer: 0.05 }]]).want.curvature, 0));
+  const want = (more, limit) => run([[{}], [BOTH], [{ ...BOTH, ...more }]], limit).want;
+  assert.equal(want({ throttle: 1 }, 2).speed_mps, 2);
+  assert.equal(want({ throttle: 1 }, 30).speed_mps, 5.5556);
+  assert.equal(want({ throttle: 1 }, -1).speed_mps, 0);
+  assert.equal(want({ steer: -1 }).curvature, 0.2);
+  assert.equal(want({ steer: 1 }).curvature, -0.2);
+  assert.equal(want({ steer: -1, throttle: 1 }).curvature, 0.06);
+  assert.ok(Object.is(want({ steer: 0.05 }).curvature, 0));
 });
 
 test('driving is blocked by the first thing a person can do something about', () => {

@@ -66,15 +66,20 @@ export const ControlBox = ({ desk, vehicle }) => {
     <h3>${t('control.title')} ${control && control.state !== 'free' && html`<small>${t('control.since', { age: seconds(desk.since(control.since_ns) ?? 0) })}</small>`}</h3>
     ${words && html`<b>${words}</b>`}
     ${reached > 0 && html`<span class="steps">${STEPS.map((step, index) => html`<span key=${step} class=${index < reached ? 'reached' : 'ahead'}>${index > 0 ? ' ▸ ' : ''}${t(`control.step_${step}`)}</span>`)}</span>`}
-    ${refused !== '' && html`<p class="blocked" role="status">${t('control.refused', { why: whyNot(desk, refused) })}</p>`}
+    ${refused !== '' && html`<p class="blocked" role="status">${t('control.refused', { why: whyRefused(desk, refused) })}</p>`}
     <${Buttons} desk=${desk} vehicle=${vehicle} standing=${standing} blocked=${blocked} refused=${refused} />
     ${standing === 'other' && MAY_PREEMPT.includes(state.welcome?.role) && html`<${Preempt} desk=${desk} vehicle=${vehicle} />`}
   </section>`;
 };
 
-/** A refusal of the hub, of this console, or an end. @param {import('../shell/console.js').Console} desk @param {string} reason */
+/** Why this console does not ask. @param {import('../shell/console.js').Console} desk @param {string} reason */
 function whyNot(desk, reason) {
-  return desk.t(`takeblock.${reason}`, {}, desk.t(`ended.${reason}`, {}, desk.t(`refusal.${reason}`, {}, reason)));
+  return desk.t(`takeblock.${reason}`, {}, reason);
+}
+
+/** Why it did not come: the hub's refusal, how an offer ended, or this console's own reason. @param {import('../shell/console.js').Console} desk @param {string} reason */
+function whyRefused(desk, reason) {
+  return desk.t(`refusal.${reason}`, {}, desk.t(`ended.${reason}`, {}, whyNot(desk, reason)));
 }
 
 const Buttons = ({ desk, vehicle, standing, blocked, refused }) => {

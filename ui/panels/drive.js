@@ -7,7 +7,6 @@ import { driveReason } from './supervision.js';
 
 /** Reasons that need another step of the operator first, and not a condition to hold. */
 const ASK_FIRST = ['no_control', 'not_drive'];
-const WITHIN_LIMITS = ['deadman', 'release_first', 'centre_first', 'stop', ''];
 
 export const DrivePanel = ({ desk, vehicle }) => {
   const { t } = desk;
@@ -34,13 +33,13 @@ export const DriveState = ({ desk, vehicle }) => {
   const shown = desk.driving.shown.value;
   if (shown === null || shown.vehicle !== vehicle.id) return null;
   const { why, want, hands, echo, echo_age_ms } = shown;
-  const moving = want?.deadman === true;
+  const moving = why === '' && want !== null;
   const { pose } = vehicle;
   const way = shown.relay ? (shown.channel ? 'way_both' : 'way_relay') : want !== null && shown.channel ? 'way_channel' : 'way_none';
   const refused = Object.entries(echo?.refused ?? {}).map(([reason, n]) => `${t(`refusal.${reason}`, {}, reason)} ${n}`).join('・');
   return html`<div class=${`drive-state ${moving ? 'moving' : ''}`} data-testid=${`drive-state-${dashed(vehicle.id)}`} data-why=${why} data-driving=${String(moving)}
       data-echo-seq=${echo?.seq ?? -1} data-echo-driving=${String(echo?.driving ?? false)} data-sent=${shown.sent} data-way=${way}>
-    <b class="drive-now">${moving ? t('driving.moving') : t(WITHIN_LIMITS.includes(why) ? `driveblock.${why || 'deadman'}` : `driveblock.${why}`, {}, why)}</b>
+    <b class="drive-now">${why === '' ? t('driving.moving') : t(`driveblock.${why}`, {}, why)}</b>
     <span class="drive-row"><small>${t('driving.wanted')}</small><b>${want ? kmh(want.speed_mps) : '—'}</b><small>${t('driving.actual')}</small><b>${pose ? kmh(pose.speed_mps) : '—'}</b>
       <small>${t('driving.limit')}</small><b>${pose?.speed_limit_mps == null ? '—' : kmh(pose.speed_limit_mps)}</b><small>km/h</small></span>
     <span class="drive-row"><b class=${hands?.deadman ? 'down' : 'up'}>${t(hands?.deadman ? 'driving.deadman_down' : 'driving.deadman_up')}</b>

@@ -137,7 +137,7 @@ export class Driving {
     const blocked = this.blockedBy(vehicle);
     const limit_mps = Math.min(LIMIT_MPS, state.vehicles[vehicle]?.pose?.speed_limit_mps ?? LIMIT_MPS);
     const pressed = this.#arming.pressed;
-    const { arming, want, why } = decide(this.#arming, hands, blocked, limit_mps, now_ms);
+    const { arming, want, why } = decide(this.#arming, hands, blocked, limit_mps, now_ms, this.#echo.echo?.driving === true);
     this.#arming = arming;
     const channel = desk.media.of(vehicle)?.commandOpen ?? false;
     const paths = pathsFor({ open: channel, echoed_ms: this.#echo.at_ms, began_ms: this.#began_ms, now_ms });

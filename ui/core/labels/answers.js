@@ -48,7 +48,6 @@ export const ANSWERS = {
 
   'driving.begin': ['遠隔操作を始める', 'Begin driving'],
   'driving.last': ['遠隔操作は最後の手段です。先に回答カードと経路を検討してください。', 'Driving is the last resort: answers and path first.'],
-  'driving.ready': ['準備完了 — デッドマンを押すと動きます', 'Armed — press the dead-man to drive'],
   'driving.moving': ['操作中', 'DRIVING'],
   'driving.wanted': ['指示', 'Wanted'],
   'driving.actual': ['実速度', 'Actual'],
@@ -82,5 +81,7 @@ export const ANSWERS = {
   'driveblock.deadman': ['デッドマンを押すと動きます', 'press the dead-man to drive'],
   'driveblock.release_first': ['一度すべて離してください', 'let go of everything first'],
   'driveblock.centre_first': ['ハンドルを中央に、アクセルを離す', 'centre the wheel, throttle free'],
+  'driveblock.asking': ['車両の確認待ち', 'waiting for the vehicle to take it'],
+  'driveblock.not_taken': ['車両が受け付けない — 一度離す', 'the vehicle did not take it — let go'],
   'driveblock.stop': ['停止ボタン', 'STOP is pressed'],
 };

@@ -51,6 +51,7 @@ export const SUPERVISION = {
   'limit.by.vehicle': ['車両', 'vehicle'],
   'limit.by.governor': ['遅延による', 'by delay'],
   'limit.by.unknown_delay': ['遅延不明による', 'delay unknown'],
+  'limit.by.operator': ['監視者', 'operator'],
   'limit.by.ladder': ['目標違反による', 'objective violated'],
   'limit.state.recording': ['記録中', 'being recorded'],
   'limit.state.sent': ['送信済', 'sent'],
