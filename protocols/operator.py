@@ -15,6 +15,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from protocols.alarms import AcknowledgeAlarm as AcknowledgeAlarm
+from protocols.alarms import (
+    AlarmGroupView,
+    AlarmKpiView,
+    SetAlarmService,
+    ShelveAlarm,
+    UnshelveAlarm,
+)
 from protocols.alarms import AlarmSpecView as AlarmSpecView
 from protocols.alarms import AlarmState as AlarmState
 from protocols.alarms import AlarmText as AlarmText
@@ -289,13 +297,15 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     attention: list[AttentionView] = []
     duties: list[DutyView] = []
     coverage: list[CoverageView] = []
+    alarm_groups: list[AlarmGroupView] = []
+    alarm_kpi: AlarmKpiView | None = None
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_only=True):
     """What changed since the last message; each entry replaces the older one.
 
     Attributes:
-        seats, attention: All of them, in place of all older ones; None: as before.
+        seats, attention, alarm_kpi: All of them, in place of all older ones; None: as before.
     """
 
     seq: int
@@ -311,6 +321,8 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_onl
     attention: list[AttentionView] | None = None
     duties: list[DutyView] = []
     coverage: list[CoverageView] = []
+    alarm_groups: list[AlarmGroupView] = []
+    alarm_kpi: AlarmKpiView | None = None
 
 
 class ClockPong(msgspec.Struct, frozen=True, tag="clock_pong"):
@@ -404,14 +416,6 @@ class AskLimit(msgspec.Struct, frozen=True, tag="ask_limit", forbid_unknown_fiel
     kmh: Annotated[float, Meta(ge=0, le=200)] | None = None
 
 
-class AcknowledgeAlarm(
-    msgspec.Struct, frozen=True, tag="acknowledge_alarm", forbid_unknown_fields=True
-):
-    """An operator has seen an alarm."""
-
-    alarm_id: Annotated[str, Meta(max_length=160)]
-
-
 class Stage(enum.StrEnum):
     """Where the age of a picture comes from, in the order of its way.
 
@@ -496,6 +500,9 @@ FromConsole = (
     | DriveRelay
     | SeatReport
     | AcknowledgeAlarm
+    | ShelveAlarm
+    | UnshelveAlarm
+    | SetAlarmService
     | PresentationReport
     | StartDuty
     | MarkDutyStep

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, assert_never
@@ -17,6 +18,7 @@ from typing import Final, assert_never
 import msgspec
 from starlette.requests import Request
 
+from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, DriveKey, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
@@ -65,6 +67,8 @@ log = logging.getLogger("enkan.hub")
 
 TICK_S: Final = 0.02
 """Each takes a fifth of the fleet: every vehicle is looked at ten times a second."""
+STORES_S: Final = 2.0
+"""Room on the disk and the health of the journal are looked at this often."""
 EVENT_QUEUE: Final = 20_000
 """Events that may wait for the core before replaceable ones are dropped: 10 s of 200
 vehicles at 10 Hz. The others come from bounded senders and are never dropped."""
@@ -84,6 +88,7 @@ REPLACEABLE: Final = (
     events.LinkSampled,
     events.ClockExchanged,
     events.PresentationReported,
+    events.StoresSampled,
     events.Tick,
 )
 
@@ -133,6 +138,14 @@ class FleetView:
     def alarms(self) -> list[AlarmView]:
         """Return all alarms that are not normal."""
         return views.open_alarms(self._fleet)
+
+    def alarm_groups(self) -> list[AlarmGroupView]:
+        """Return the groups of alarms that began together."""
+        return views.alarm_groups(self._fleet)
+
+    def alarm_kpi(self, now_ns: int) -> AlarmKpiView:
+        """Return how well the alarms behave."""
+        return views.alarm_kpi(self._fleet, now_ns)
 
     def requests(self) -> list[RequestView]:
         """Return the take-over requests that still matter."""
@@ -290,9 +303,14 @@ class Hub:
                 )
             )
         await self._restore_duties()
+        standing = await asyncio.to_thread(self._audit.store.standing_alarms)
+        if standing:
+            log.info("%d alarms of the former run still stand", len(standing))
+            self.submit(events.AlarmsRestored(standing))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._decide(), name="core")
             group.create_task(self._tick(), name="tick")
+            group.create_task(self._watch_stores(), name="stores")
             group.create_task(self._audit.run(), name="audit")
             if self._journal is not None:
                 group.create_task(self._journal.run(), name="journal")
@@ -377,6 +395,8 @@ class Hub:
                 | effects.ShowSeats()
                 | effects.ShowAttention()
                 | effects.ShowAlarm()
+                | effects.ShowAlarmGroup()
+                | effects.ShowAlarmKpi()
                 | effects.ShowRequest()
                 | effects.ShowCommand()
                 | effects.ShowDuty()
@@ -424,6 +444,13 @@ class Hub:
         while True:
             await asyncio.sleep(TICK_S)
             self.submit(events.Tick())
+
+    async def _watch_stores(self) -> None:
+        while True:
+            free_bytes = await asyncio.to_thread(lambda: shutil.disk_usage(self._state_dir).free)
+            healthy = self._journal is None or self._journal.healthy
+            self.submit(events.StoresSampled(free_bytes, healthy))
+            await asyncio.sleep(STORES_S)
 
     async def _tell_ready(self) -> None:
         if self._broker is not None:

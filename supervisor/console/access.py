@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 from starlette.requests import HTTPConnection
 
-from protocols import authority, duties
+from protocols import alarms, authority, duties
 from protocols import operator as messages
 from protocols.operator import Role
 from supervisor import clock
@@ -42,6 +42,8 @@ class Operation(enum.Enum):
 
     WATCH = "watch"
     ACKNOWLEDGE = "acknowledge"
+    SHELVE = "shelve"
+    ALARM_SERVICE = "alarm service"
     STOP = "stop"
     LIMIT = "limit"
     CONTROL = "control"
@@ -63,15 +65,19 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.TALK, Operation.DUTY),
+            Operation.SHELVE,
         }
     ),
     Role.SUPERVISOR: frozenset(
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK, Operation.DUTY),
+            *(Operation.SHELVE, Operation.ALARM_SERVICE),
         }
     ),
-    Role.MAINTAINER: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
+    Role.MAINTAINER: frozenset(
+        {*(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP), Operation.ALARM_SERVICE}
+    ),
     Role.ADMIN: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
     Role.AUDITOR: frozenset({Operation.WATCH}),
 }
@@ -80,7 +86,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], Operation]] = {
     messages.ClockPing: Operation.WATCH,
     messages.PresentationReport: Operation.WATCH,
     authority.SeatReport: Operation.WATCH,
-    messages.AcknowledgeAlarm: Operation.ACKNOWLEDGE,
+    alarms.AcknowledgeAlarm: Operation.ACKNOWLEDGE,
+    alarms.ShelveAlarm: Operation.SHELVE,
+    alarms.UnshelveAlarm: Operation.SHELVE,
+    alarms.SetAlarmService: Operation.ALARM_SERVICE,
     messages.AskStop: Operation.STOP,
     messages.AskLimit: Operation.LIMIT,
     messages.AskResume: Operation.CONTROL,
@@ -105,6 +114,7 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): Operation.STOP,
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): Operation.STOP,
     ("GET", "/ws"): Operation.WATCH,
+    ("GET", "/runbooks/{language}/{key}"): Operation.WATCH,
     ("GET", "/basemaps/index.json"): Operation.WATCH,
     ("GET", "/basemaps/{name}.geojson"): Operation.WATCH,
     ("GET", "/{path:path}"): Rule.PUBLIC,  # the console's program, no data

@@ -15,11 +15,11 @@ from typing import Final
 
 import msgspec
 
+from protocols.alarms import AlarmGroupView, AlarmKpiView, AlarmView
 from protocols.authority import AttentionView, ControlView, DriveKey, SeatView, StopKeys
 from protocols.codec import encode
 from protocols.duties import CoverageView, DutyView
 from protocols.operator import (
-    AlarmView,
     CommandView,
     Delta,
     Refusal,
@@ -55,6 +55,8 @@ class Changes:
         self.attention: list[AttentionView] | None = None
         self.duties: dict[str, DutyView] = {}
         self.coverage: dict[str, CoverageView] = {}
+        self.alarm_groups: dict[str, AlarmGroupView] = {}
+        self.alarm_kpi: AlarmKpiView | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -69,6 +71,8 @@ class Changes:
             or self.attention is not None
             or self.duties
             or self.coverage
+            or self.alarm_groups
+            or self.alarm_kpi is not None
         )
 
     @property
@@ -87,6 +91,8 @@ class Changes:
         both.supervision = self.supervision | newer.supervision
         both.controls = self.controls | newer.controls
         both.seats = self.seats if newer.seats is None else newer.seats
+        both.alarm_groups = self.alarm_groups | newer.alarm_groups
+        both.alarm_kpi = self.alarm_kpi if newer.alarm_kpi is None else newer.alarm_kpi
         both.attention = self.attention if newer.attention is None else newer.attention
         both.duties = self.duties | newer.duties
         both.coverage = self.coverage | newer.coverage
@@ -124,6 +130,8 @@ class Tick:
                     attention=self.changes.attention,
                     duties=list(self.changes.duties.values()),
                     coverage=list(self.changes.coverage.values()),
+                    alarm_groups=list(self.changes.alarm_groups.values()),
+                    alarm_kpi=self.changes.alarm_kpi,
                 )
             )
             assert data.startswith(_HEAD), "Delta no longer begins with its type and seq"

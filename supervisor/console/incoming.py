@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from protocols import vehicle
+from protocols.alarms import AcknowledgeAlarm, SetAlarmService, ShelveAlarm, UnshelveAlarm
 from protocols.authority import (
     AcceptControl,
     AskControl,
@@ -16,7 +17,6 @@ from protocols.codec import MAX_WEBSOCKET_MESSAGE, ProtocolError, decode, finite
 from protocols.commands import OperatorBody
 from protocols.duties import LONGEST_AGO_S, AbandonDuty, MarkDutyStep, StartDuty
 from protocols.operator import (
-    AcknowledgeAlarm,
     AskCommand,
     AskLimit,
     AskResume,
@@ -57,7 +57,11 @@ def parse(text: str) -> FromConsole:
             _check_presentation(message)
         case StartDuty():
             finite(message.ago_s, 0.0, LONGEST_AGO_S, "ago_s")
-        case AskStop() | AcknowledgeAlarm() | MarkDutyStep() | AbandonDuty():
+        case ShelveAlarm():
+            finite(message.for_s, 60.0, 8 * 3_600.0, "for_s")
+        case AskStop() | AcknowledgeAlarm() | UnshelveAlarm() | SetAlarmService():
+            pass
+        case MarkDutyStep() | AbandonDuty():
             pass
         case AskControl() | AcceptControl() | GiveBackControl() | DriveRelay() | SeatReport():
             pass
@@ -113,7 +117,7 @@ def reference(message: FromConsole) -> str:
             return message.vehicle
         case SeatReport():
             return "seat"
-        case AcknowledgeAlarm():
+        case AcknowledgeAlarm() | ShelveAlarm() | UnshelveAlarm() | SetAlarmService():
             return message.alarm_id
         case StartDuty():
             return message.vehicle
@@ -182,6 +186,16 @@ def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refu
                 return events.SeatReported(operator, message)
             case AcknowledgeAlarm():
                 return events.AlarmAcknowledged(operator, message.alarm_id)
+            case ShelveAlarm():
+                return events.AlarmShelved(
+                    operator, message.alarm_id, message.reason, message.for_s
+                )
+            case UnshelveAlarm():
+                return events.AlarmUnshelved(operator, message.alarm_id)
+            case SetAlarmService():
+                return events.AlarmServiceSet(
+                    operator, message.alarm_id, message.in_service, message.reason
+                )
             case PresentationReport():
                 return events.PresentationReported(operator, message)
             case StartDuty():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
@@ -50,6 +51,12 @@ class FleetReader(Protocol):
 
     def alarms(self) -> list[AlarmView]:
         """Return all alarms that are not normal."""
+
+    def alarm_groups(self) -> list[AlarmGroupView]:
+        """Return the groups of alarms that began together."""
+
+    def alarm_kpi(self, now_ns: int) -> AlarmKpiView | None:
+        """Return how well the alarms behave."""
 
     def requests(self) -> list[RequestView]:
         """Return the take-over requests that still matter."""

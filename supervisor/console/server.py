@@ -207,6 +207,8 @@ class Console:
             | effects.ShowSeats
             | effects.ShowAttention
             | effects.ShowAlarm
+            | effects.ShowAlarmGroup
+            | effects.ShowAlarmKpi
             | effects.ShowRequest
             | effects.ShowCommand
             | effects.ShowDuty
@@ -233,6 +235,11 @@ class Console:
             case effects.ShowAlarm():
                 self._changes.alarms[effect.alarm.id] = effect.alarm
                 self._urgent.set()
+            case effects.ShowAlarmGroup():
+                self._changes.alarm_groups[effect.group.id] = effect.group
+                self._urgent.set()
+            case effects.ShowAlarmKpi():
+                self._changes.alarm_kpi = effect.kpi
             case effects.ShowRequest():
                 request = effect.request
                 self._changes.requests[request.vehicle, request.id] = request
@@ -571,6 +578,8 @@ class Console:
             attention=self._fleet.attention(now_ns),
             duties=self._fleet.duties(),
             coverage=self._fleet.coverages(),
+            alarm_groups=self._fleet.alarm_groups(),
+            alarm_kpi=self._fleet.alarm_kpi(now_ns),
         )
 
 

@@ -1,9 +1,9 @@
-"""The life of an alarm, after ISA-18.2: a total table and two delays.
+"""The life of every alarm, after ISA-18.2: conditions, delays, suppression, people.
 
 A *condition* is what the plant says (link lost: yes or no). It becomes an *active*
 alarm when it has lasted `on_delay_ms`, and returns to normal when it has been absent
 for `off_delay_ms`: a condition that only flickers raises nothing. What an operator
-sees is the *state*, moved by the table below.
+sees is the *state*, moved by the tables of `alarm_states`.
 
 A latching alarm that went away unseen stays as RETURNED_UNACKNOWLEDGED until
 somebody acknowledges it; one that does not latch goes back to NORMAL by itself.
@@ -12,145 +12,75 @@ An alarm is *suppressed by design* while one of the rows named in `suppressed_by
 active for the same vehicle or for the whole hub: one lost link is one alarm, not
 five. Suppression is shown and recorded, and ends with its cause.
 
-SHELVED and OUT_OF_SERVICE have their rows: once an alarm is there, only the input
-that leads out changes it.
+What people put aside (shelved, out of service) keeps its place whatever the plant says; a
+shelf always ends. An alarm that comes three times within a minute *chatters*: it is shown
+once, with a count, until its condition has been gone for a minute. One that nobody
+acknowledges in its time to respond is *overdue*, one that has not changed for hours is
+*stale*. Alarms that begin together are gathered by `alarm_groups`; `alarm_load` counts what
+they ask of people.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from protocols.alarms import AlarmState, AlarmView
-from supervisor.core.catalogue import AlarmSpec
-from supervisor.core.effects import AnyEffect, Count, ShowAlarm
+from protocols.alarms import AlarmGroupView, AlarmState, AlarmView
+from supervisor.core.alarm import CHATTER_NS, HUB, Alarm
+from supervisor.core.alarm_groups import AlarmGroups
+from supervisor.core.alarm_load import AlarmLoad
+from supervisor.core.alarm_states import ASIDE, COUNTED, LATCHING, NOT_LATCHING, UNSEEN, Input
+from supervisor.core.catalogue import AlarmSpec, Priority
+from supervisor.core.effects import AnyEffect, Count, Observe, ShowAlarm, ShowAlarmGroup
 from supervisor.core.ledger import Ledger
 
-HUB: Final = "hub"
-"""Stands for the vehicle in the id of an alarm that concerns the whole hub."""
-
-
-class Input(enum.Enum):
-    """What can happen to an alarm."""
-
-    RAISED = "raised"
-    RETURNED = "returned"
-    RAISED_AGAIN = "raised again"
-    ACKNOWLEDGED = "acknowledged"
-    SUPPRESSED = "suppressed"
-    RELEASED_ACTIVE = "released, still there"
-    RELEASED_OWED = "released, gone, never acknowledged"
-    RELEASED_NORMAL = "released, gone"
-
-
-_N = AlarmState.NORMAL
-_U = AlarmState.UNACKNOWLEDGED
-_A = AlarmState.ACKNOWLEDGED
-_R = AlarmState.RETURNED_UNACKNOWLEDGED
-_S = AlarmState.SUPPRESSED_BY_DESIGN
-_H = AlarmState.SHELVED
-_O = AlarmState.OUT_OF_SERVICE
-
-LATCHING: Final[Mapping[Input, Mapping[AlarmState, AlarmState]]] = {
-    Input.RAISED: {_N: _U, _U: _U, _A: _A, _R: _U, _S: _S, _H: _H, _O: _O},
-    Input.RETURNED: {_N: _N, _U: _R, _A: _N, _R: _R, _S: _S, _H: _H, _O: _O},
-    Input.RAISED_AGAIN: {_N: _U, _U: _U, _A: _U, _R: _U, _S: _S, _H: _H, _O: _O},
-    Input.ACKNOWLEDGED: {_N: _N, _U: _A, _A: _A, _R: _N, _S: _S, _H: _H, _O: _O},
-    Input.SUPPRESSED: {_N: _S, _U: _S, _A: _S, _R: _S, _S: _S, _H: _H, _O: _O},
-    Input.RELEASED_ACTIVE: {_N: _N, _U: _U, _A: _A, _R: _R, _S: _U, _H: _H, _O: _O},
-    Input.RELEASED_OWED: {_N: _N, _U: _U, _A: _A, _R: _R, _S: _R, _H: _H, _O: _O},
-    Input.RELEASED_NORMAL: {_N: _N, _U: _U, _A: _A, _R: _R, _S: _N, _H: _H, _O: _O},
-}
-
-NOT_LATCHING: Final[Mapping[Input, Mapping[AlarmState, AlarmState]]] = {
-    **LATCHING,
-    Input.RETURNED: {**LATCHING[Input.RETURNED], _U: _N, _R: _N},
-    Input.RELEASED_OWED: {**LATCHING[Input.RELEASED_OWED], _S: _N},
-}
-
-
-class Alarm:
-    """One alarm instance: one row of the catalogue for one vehicle.
-
-    Attributes:
-        condition: What the plant says now.
-        condition_ns: Since when.
-        active: The condition with its delays applied.
-        owed: It was unacknowledged when it was suppressed.
-    """
-
-    __slots__ = (
-        "acknowledged_by",
-        "active",
-        "changed_ns",
-        "condition",
-        "condition_ns",
-        "detail",
-        "owed",
-        "raised_ns",
-        "spec",
-        "state",
-        "vehicle",
-    )
-
-    def __init__(self, spec: AlarmSpec, vehicle: str) -> None:
-        self.spec = spec
-        self.vehicle = vehicle
-        self.condition = False
-        self.condition_ns = 0
-        self.active = False
-        self.state = AlarmState.NORMAL
-        self.raised_ns = 0
-        self.changed_ns = 0
-        self.acknowledged_by = ""
-        self.detail = ""
-        self.owed = False
-
-    @property
-    def alarm_id(self) -> str:
-        """`key@site/vehicle`, or `key@hub`."""
-        return f"{self.spec.key}@{self.vehicle or HUB}"
-
-    def due_ns(self) -> int:
-        """When the running delay ends."""
-        delay = self.spec.on_delay_ms if self.condition else self.spec.off_delay_ms
-        return self.condition_ns + delay * 1_000_000
-
-    def view(self) -> AlarmView:
-        """Return what a console shows."""
-        return AlarmView(
-            id=self.alarm_id,
-            key=self.spec.key,
-            vehicle=self.vehicle,
-            priority=int(self.spec.priority),
-            state=self.state,
-            raised_ns=self.raised_ns,
-            changed_ns=self.changed_ns,
-            acknowledged_by=self.acknowledged_by,
-            detail=self.detail,
-        )
+LOOK_NS: Final = 1_000_000_000
+"""Shelves, response times and what has stood for long are looked at this often."""
+STALE_NS: Final = 8 * 3_600 * 1_000_000_000
+"""An alarm that is there for so long without a change is stale: nobody acts on it."""
+RESTATE_NS: Final = 60_000_000_000
+"""After a failure of the audit, what changed up to so long before it is recorded again."""
 
 
 class AlarmBoard:
-    """All alarms of the hub."""
+    """All alarms of the hub.
+
+    Attributes:
+        load: What alarms asked of each operator.
+    """
 
     def __init__(self, specs: Iterable[AlarmSpec], ledger: Ledger) -> None:
-        self._specs = {spec.key: spec for spec in specs}
+        self.specs = {spec.key: spec for spec in specs}
+        self.load = AlarmLoad(ledger)
         self._ledger = ledger
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._by_id: dict[str, Alarm] = {}
         self._pending: dict[tuple[str, str], Alarm] = {}
+        self._open: dict[tuple[str, str], Alarm] = {}
+        self._chattering: dict[tuple[str, str], int] = {}  # place → count as last shown
+        self._groups = AlarmGroups()
+        self._look_ns = 0
+        self._failing_ns: int | None = None
         self._suppresses: dict[str, list[str]] = {}
-        for spec in self._specs.values():
+        for spec in self.specs.values():
             for key in spec.suppressed_by:
                 self._suppresses.setdefault(key, []).append(spec.key)
 
+    # --------------------------------------------------------------- reading
+
     def open(self) -> list[AlarmView]:
         """Return every alarm that is not normal, urgent first, then oldest."""
-        found = [alarm for alarm in self._alarms.values() if alarm.state is not AlarmState.NORMAL]
+        found = list(self._open.values())
         found.sort(key=lambda alarm: (alarm.spec.priority, alarm.raised_ns, alarm.alarm_id))
         return [alarm.view() for alarm in found]
+
+    def open_groups(self) -> list[AlarmGroupView]:
+        """Return every group that has members."""
+        return self._groups.views()
+
+    def standing(self) -> Iterable[Alarm]:
+        """Return every alarm that is not normal."""
+        return self._open.values()
 
     def get(self, key: str, vehicle: str = "") -> Alarm | None:
         """Return one instance, None if its condition was never true."""
@@ -161,6 +91,8 @@ class AlarmBoard:
         alarm = self._alarms.get((key, vehicle))
         return alarm is not None and alarm.active
 
+    # ------------------------------------------------------------- the plant
+
     def set(
         self, key: str, vehicle: str, present: bool, now_ns: int, detail: str = ""
     ) -> list[AnyEffect]:
@@ -169,14 +101,16 @@ class AlarmBoard:
         if alarm is None:
             if not present:
                 return []
-            alarm = Alarm(self._specs[key], vehicle)
-            self._alarms[(key, vehicle)] = self._by_id[alarm.alarm_id] = alarm
+            alarm = self._make(key, vehicle)
         if present == alarm.condition:
             return []
         alarm.condition = present
         alarm.condition_ns = now_ns
         if present:
             alarm.detail = detail
+            if alarm.chattering:
+                alarm.edge_ns = now_ns
+                alarm.raises += 1
         if present == alarm.active:
             self._pending.pop((key, vehicle), None)
             return []
@@ -196,57 +130,189 @@ class AlarmBoard:
         alarm = self._alarms.get((key, vehicle))
         if alarm is None or not alarm.active:
             return self.set(key, vehicle, True, now_ns, detail)
+        if not alarm.condition:  # it was on its way out
+            self._pending.pop((key, vehicle), None)
+            alarm.condition = True
+            alarm.condition_ns = now_ns
         alarm.detail = detail
-        return self._move(alarm, Input.RAISED_AGAIN, now_ns, "hub", always=True)
+        return self.move(alarm, Input.RAISED_AGAIN, now_ns, always=True)
+
+    # ---------------------------------------------------------------- people
+
+    def find(self, alarm_id: str) -> Alarm | None:
+        """Return the instance of an id, None if it was never there."""
+        return self._by_id.get(alarm_id)
+
+    def make(self, key: str, vehicle: str) -> Alarm:
+        """Return the instance of a row, made if it was never there.
+
+        Raises:
+            KeyError: There is no such row.
+        """
+        return self._alarms.get((key, vehicle)) or self._make(key, vehicle)
 
     def acknowledge(self, alarm_id: str, account: str, now_ns: int) -> list[AnyEffect] | None:
-        """An operator has seen it. None: there is no such alarm."""
-        alarm = self._by_id.get(alarm_id)
-        if alarm is None or alarm.state is AlarmState.NORMAL:
-            return None
-        if alarm.state in (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED_UNACKNOWLEDGED):
-            alarm.acknowledged_by = account
-        return self._move(alarm, Input.ACKNOWLEDGED, now_ns, account)
+        """An operator has seen it, or all members of a group. None: nothing is open there."""
+        members = self._groups.members(alarm_id)
+        if members is None:
+            alarm = self._by_id.get(alarm_id)
+            if alarm is None or alarm.state is AlarmState.NORMAL:
+                return None
+            members = [alarm]
+        effects: list[AnyEffect] = []
+        for alarm in members:
+            if alarm.state in UNSEEN:
+                seconds = (now_ns - alarm.changed_ns) / 1e9
+                if alarm.state is AlarmState.UNACKNOWLEDGED:
+                    self.load.acknowledged(account, seconds)
+                effects.append(
+                    Observe("alarm_acknowledged", seconds, (str(int(alarm.spec.priority)),))
+                )
+                alarm.acknowledged_by = account
+            effects += self.move(alarm, Input.ACKNOWLEDGED, now_ns, account)
+        return effects + self._show_groups(now_ns)
+
+    # ------------------------------------------------------------------ time
 
     def on_time(self, now_ns: int) -> list[AnyEffect]:
-        """Let the delays that have run out take effect."""
-        if not self._pending:
-            return []
+        """Let the delays that have run out take effect. Safe early, late or twice."""
         effects: list[AnyEffect] = []
-        for place in [place for place, alarm in self._pending.items() if alarm.due_ns() <= now_ns]:
-            alarm = self._pending.pop(place, None)
-            if alarm is not None:
-                effects += self._mature(alarm, now_ns)
+        if self._pending:
+            due = [place for place, alarm in self._pending.items() if alarm.due_ns() <= now_ns]
+            for place in due:
+                alarm = self._pending.pop(place, None)
+                if alarm is not None:
+                    effects += self._mature(alarm, now_ns)
+        if now_ns >= self._look_ns:
+            self._look_ns = now_ns + LOOK_NS
+            effects += self._look(now_ns)
+        if self._groups.changed:
+            effects += self._show_groups(now_ns)
         return effects
 
     def next_deadline_ns(self) -> int | None:
         """When `on_time` has something to do next."""
-        return min((alarm.due_ns() for alarm in self._pending.values()), default=None)
+        due = min((alarm.due_ns() for alarm in self._pending.values()), default=None)
+        if not self._open and not self._chattering:
+            return due
+        return self._look_ns if due is None else min(due, self._look_ns)
+
+    def _look(self, now_ns: int) -> list[AnyEffect]:
+        effects: list[AnyEffect] = []
+        for alarm in list(self._open.values()):
+            state = alarm.state
+            if state is AlarmState.SHELVED:
+                if alarm.until_ns is not None and now_ns >= alarm.until_ns:
+                    effects += self.put_back(alarm, now_ns, HUB)
+                continue
+            since_ns = now_ns - alarm.changed_ns
+            if (
+                state is AlarmState.UNACKNOWLEDGED
+                and not alarm.overdue
+                and since_ns >= alarm.spec.respond_within_s * 1e9
+            ):
+                alarm.overdue = True
+                effects += self._tell(alarm, state, "overdue", now_ns, HUB, "overdue")
+            if alarm.active and not alarm.stale and since_ns >= STALE_NS:
+                alarm.stale = True
+                effects += self._tell(alarm, state, "stale", now_ns, HUB, "stale")
+        for place, shown in list(self._chattering.items()):
+            alarm = self._alarms[place]
+            if now_ns - alarm.edge_ns >= CHATTER_NS and alarm.condition == alarm.active:
+                del self._chattering[place]
+                alarm.calm()
+                effects += self._tell(alarm, alarm.state, "calm", now_ns, HUB, "calm")
+            elif alarm.raises != shown:
+                self._chattering[place] = alarm.raises
+                effects.append(ShowAlarm(alarm.view()))
+        for alarm in self._groups.on_time(now_ns):
+            alarm.detail = "did not return with the others"
+            effects += self.move(alarm, Input.RAISED_AGAIN, now_ns, always=True)
+        return effects + self.load.on_time(self._open.values(), now_ns)
+
+    # --------------------------------------------------------------- keeping
+
+    def on_recorded(self, ok: bool, now_ns: int) -> list[AnyEffect]:
+        """A record was written or not: what was not is recorded again afterwards, so that
+        what is kept for the next start of the hub is true."""
+        if not ok:
+            if self._failing_ns is None:
+                self._failing_ns = now_ns
+            return []
+        if self._failing_ns is None:
+            return []
+        since_ns, self._failing_ns = self._failing_ns - RESTATE_NS, None
+        effects: list[AnyEffect] = []
+        for alarm in self._alarms.values():
+            if alarm.changed_ns >= since_ns:
+                effects += self._tell(alarm, alarm.state, "recorded again", now_ns, HUB, "restated")
+        return effects
+
+    def adopt(self, alarm: Alarm) -> None:
+        """Take an alarm over that a former run of the hub left behind."""
+        self._open[alarm.place] = alarm
+
+    def resolve(self, now_ns: int) -> list[AnyEffect]:
+        """Release what nothing suppresses (any more)."""
+        effects: list[AnyEffect] = []
+        for key, vehicle in [alarm.place for alarm in self._open.values()]:
+            effects += self._weigh_suppression(key, vehicle, now_ns)
+        return effects
+
+    # ---------------------------------------------------------------- inside
+
+    def _make(self, key: str, vehicle: str) -> Alarm:
+        alarm = Alarm(self.specs[key], vehicle)
+        self._alarms[(key, vehicle)] = self._by_id[alarm.alarm_id] = alarm
+        return alarm
 
     def _mature(self, alarm: Alarm, now_ns: int) -> list[AnyEffect]:
         """The condition has outlived its delay."""
-        self._pending.pop((alarm.spec.key, alarm.vehicle), None)
+        self._pending.pop(alarm.place, None)
         alarm.active = alarm.condition
-        if not alarm.active:
-            effects = self._move(alarm, Input.RETURNED, now_ns, "hub")
-        elif self._is_suppressed(alarm):
+        aside = alarm.state in ASIDE
+        hidden = aside or alarm.state is AlarmState.SUPPRESSED_BY_DESIGN
+        cause = self._suppressor(alarm) if alarm.active and not aside else None
+        if alarm.active:
             alarm.raised_ns = now_ns
+        if not alarm.active:
+            effects = self.move(alarm, Input.RETURNED, now_ns, always=hidden)
+        elif aside:
+            alarm.owed = True
+            effects = self.move(alarm, Input.RAISED, now_ns, always=True)
+        elif cause is not None:
             if alarm.state is not AlarmState.SUPPRESSED_BY_DESIGN:
                 alarm.owed = alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED
-            effects = self._move(alarm, Input.SUPPRESSED, now_ns, "hub")
+            alarm.cause = cause.alarm_id
+            effects = self.move(alarm, Input.SUPPRESSED, now_ns, always=True)
         else:
-            alarm.raised_ns = now_ns
             alarm.acknowledged_by = ""
-            effects = self._move(alarm, Input.RAISED, now_ns, "hub")
+            effects = []
+            if alarm.came(now_ns):
+                self._chattering[alarm.place] = alarm.raises
+                effects.append(Count("alarm", "chatter"))
+            effects += self.move(alarm, Input.RAISED, now_ns)
+        return effects + self._weigh_suppressed(alarm, now_ns)
+
+    def _weigh_suppressed(self, alarm: Alarm, now_ns: int) -> list[AnyEffect]:
+        """What this alarm makes redundant, or did."""
+        effects: list[AnyEffect] = []
         for key in self._suppresses.get(alarm.spec.key, ()):
             effects += self._weigh_suppression(key, alarm.vehicle, now_ns)
         return effects
 
-    def _is_suppressed(self, alarm: Alarm) -> bool:
-        return any(
-            self.is_active(key, alarm.vehicle) or self.is_active(key)
-            for key in alarm.spec.suppressed_by
-        )
+    def _suppressor(self, alarm: Alarm) -> Alarm | None:
+        """Return what makes an alarm redundant now. What is out of service explains nothing."""
+        for key in alarm.spec.suppressed_by:
+            for vehicle in (alarm.vehicle, "") if alarm.vehicle else ("",):
+                found = self._alarms.get((key, vehicle))
+                if (
+                    found is not None
+                    and found.active
+                    and found.state is not AlarmState.OUT_OF_SERVICE
+                ):
+                    return found
+        return None
 
     def _weigh_suppression(self, key: str, vehicle: str, now_ns: int) -> list[AnyEffect]:
         """A suppressor of `key` came or went, for one vehicle or (empty) for all."""
@@ -257,30 +323,95 @@ class AlarmBoard:
         else:
             concerned = [a for a in self._alarms.values() if a.spec.key == key]
         for alarm in concerned:
-            if self._is_suppressed(alarm):
-                if alarm.active and alarm.state is not AlarmState.SUPPRESSED_BY_DESIGN:
+            cause = self._suppressor(alarm)
+            if cause is not None:
+                if not alarm.active or alarm.state in ASIDE:
+                    continue
+                alarm.cause = cause.alarm_id
+                if alarm.state is not AlarmState.SUPPRESSED_BY_DESIGN:
                     alarm.owed = alarm.state is not AlarmState.ACKNOWLEDGED
-                    effects += self._move(alarm, Input.SUPPRESSED, now_ns, "hub")
+                    effects += self.move(alarm, Input.SUPPRESSED, now_ns)
             elif alarm.state is AlarmState.SUPPRESSED_BY_DESIGN:
                 if alarm.active:
                     alarm.acknowledged_by = ""
                     how = Input.RELEASED_ACTIVE
                 else:
                     how = Input.RELEASED_OWED if alarm.owed else Input.RELEASED_NORMAL
-                effects += self._move(alarm, how, now_ns, "hub")
+                effects += self.move(alarm, how, now_ns)
         return effects
 
-    def _move(
-        self, alarm: Alarm, how: Input, now_ns: int, actor: str, *, always: bool = False
+    def put_back(self, alarm: Alarm, now_ns: int, actor: str) -> list[AnyEffect]:
+        """Bring an alarm that was put aside to where its condition says it belongs."""
+        alarm.by = alarm.why = ""
+        alarm.until_ns = None
+        alarm.acknowledged_by = ""
+        shelved = alarm.state is AlarmState.SHELVED
+        cause = self._suppressor(alarm) if alarm.active else None
+        if cause is not None:
+            alarm.cause = cause.alarm_id
+            alarm.owed = True
+            how = Input.UNSHELVED_SUPPRESSED if shelved else Input.BACK_SUPPRESSED
+        elif alarm.active:
+            how = Input.UNSHELVED_ACTIVE if shelved else Input.BACK_ACTIVE
+        elif shelved and alarm.owed:
+            how = Input.UNSHELVED_OWED
+        else:
+            how = Input.UNSHELVED_NORMAL if shelved else Input.BACK_NORMAL
+        effects = self.move(alarm, how, now_ns, actor)
+        return effects if shelved else effects + self._weigh_suppressed(alarm, now_ns)
+
+    def take_out(self, alarm: Alarm, now_ns: int, actor: str, why: str) -> list[AnyEffect]:
+        """Take an alarm out of service until somebody takes it back."""
+        alarm.by, alarm.why, alarm.until_ns = actor, why, None
+        effects = self.move(alarm, Input.TAKEN_OUT, now_ns, actor)
+        return effects + self._weigh_suppressed(alarm, now_ns)
+
+    def shelve(
+        self, alarm: Alarm, now_ns: int, actor: str, why: str, until_ns: int
     ) -> list[AnyEffect]:
+        """Put an alarm aside for a while, or longer than it already is."""
+        alarm.by, alarm.why, alarm.until_ns = actor, why, until_ns
+        if alarm.state is not AlarmState.SHELVED:
+            alarm.owed = False  # he has seen it; what comes while it is shelved, he has not
+        return self.move(alarm, Input.SHELVED, now_ns, actor, always=True)
+
+    def move(
+        self,
+        alarm: Alarm,
+        how: Input,
+        now_ns: int,
+        actor: str = HUB,
+        *,
+        always: bool = False,
+    ) -> list[AnyEffect]:
+        """Apply the table; record and show what changed."""
         table = LATCHING if alarm.spec.latching else NOT_LATCHING
         before, after = alarm.state, table[how][alarm.state]
         if after is before and not always:
             return []
         alarm.state = after
         alarm.changed_ns = now_ns
+        alarm.overdue = alarm.stale = False
+        if after is AlarmState.NORMAL:
+            self._open.pop(alarm.place, None)
+        else:
+            self._open[alarm.place] = alarm
+        if after is not AlarmState.SUPPRESSED_BY_DESIGN:
+            alarm.cause = ""
+            if after not in ASIDE:
+                alarm.owed = False
+        effects: list[AnyEffect] = []
         if after is AlarmState.UNACKNOWLEDGED:
             alarm.acknowledged_by = ""
+            if not self._groups.on_raised(alarm, now_ns):
+                effects = self.load.announced(alarm.alarm_id, alarm.spec.priority, now_ns)
+        else:
+            self._groups.on_moved(alarm, now_ns)
+        return self._tell(alarm, before, how.value, now_ns, actor, COUNTED[how]) + effects
+
+    def _tell(
+        self, alarm: Alarm, before: AlarmState, how: str, now_ns: int, actor: str, counted: str
+    ) -> list[AnyEffect]:
         view = alarm.view()
         record = self._ledger.record(
             "alarm",
@@ -290,23 +421,35 @@ class AlarmBoard:
                 "alarm": view.id,
                 "priority": view.priority,
                 "before": str(before),
-                "state": str(after),
-                "how": how.value,
+                "state": str(view.state),
+                "how": how,
                 "raised_ns": view.raised_ns,
+                "changed_ns": view.changed_ns,
                 "at_ns": now_ns,
                 "detail": view.detail,
+                "active": view.active,
+                "acknowledged_by": view.acknowledged_by,
+                "owed": alarm.owed,
+                "by": view.by,
+                "why": view.why,
+                "until_ns": view.until_ns,
+                "origin": alarm.origin,
+                "escalation": str(alarm.spec.escalation) if alarm.overdue else "",
+                "stands": alarm.stands,
             },
         )
-        return [record, ShowAlarm(view), Count("alarm", _COUNTED[how])]
+        return [record, ShowAlarm(view), Count("alarm", counted)]
+
+    def _show_groups(self, now_ns: int) -> list[AnyEffect]:
+        effects: list[AnyEffect] = []
+        for group in self._groups.take_changed():
+            effects.append(ShowAlarmGroup(group))
+        for alarm in self._groups.take_regrouped():
+            if alarm.state is not AlarmState.NORMAL:
+                effects.append(ShowAlarm(alarm.view()))
+        return effects
 
 
-_COUNTED: Final[Mapping[Input, str]] = {
-    Input.RAISED: "raised",
-    Input.RETURNED: "returned",
-    Input.RAISED_AGAIN: "raised",
-    Input.ACKNOWLEDGED: "acknowledged",
-    Input.SUPPRESSED: "suppressed",
-    Input.RELEASED_ACTIVE: "raised",
-    Input.RELEASED_OWED: "returned",
-    Input.RELEASED_NORMAL: "returned",
-}
+def is_urgent(alarm: Alarm) -> bool:
+    """Return whether it is of the kind that nobody may put aside for a while."""
+    return alarm.spec.priority is Priority.URGENT

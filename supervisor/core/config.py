@@ -61,6 +61,9 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         release_limit_s: A vehicle that has not confirmed a release for so long is called
             beyond reach.
         control_silence_s: Told to the vehicle: hub silence after which control lapses there.
+        storage_low_mib: Room on the disk of the hub's state below which an alarm asks for more.
+        energy_low: Share of battery or tank below which an alarm asks to end the task.
+        geofence_m: How far a vehicle may be from its route before it has left it.
         burn_short_s, burn_long_s: The two windows over which error budgets burn.
         objective: What is promised; replaces the whole list.
         segment: Road segments that objectives may name.
@@ -90,6 +93,9 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     release_again_s: Seconds = 2.0
     release_limit_s: Seconds = 15.0
     control_silence_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.5
+    storage_low_mib: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_024
+    energy_low: Annotated[float, Meta(ge=0, le=0.9)] = 0.2
+    geofence_m: Annotated[float, Meta(gt=0, le=100_000)] = 50.0
     burn_short_s: Window = 300.0
     burn_long_s: Window = 3_600.0
     objective: Annotated[list[Objective], Meta(max_length=64)] = msgspec.field(

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from protocols import authority, duties, operator, vehicle
+from protocols import alarms, authority, duties, operator, vehicle
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 
@@ -143,7 +143,19 @@ class ShowAttention(Effect, frozen=True):
 class ShowAlarm(Effect, frozen=True):
     """An alarm changed; never dropped on the way to a console."""
 
-    alarm: operator.AlarmView
+    alarm: alarms.AlarmView
+
+
+class ShowAlarmGroup(Effect, frozen=True):
+    """A group of alarms changed; without members it has ended."""
+
+    group: alarms.AlarmGroupView
+
+
+class ShowAlarmKpi(Effect, frozen=True):
+    """How the alarms behave changed; only the newest counts."""
+
+    kpi: alarms.AlarmKpiView
 
 
 class ShowRequest(Effect, frozen=True):
@@ -207,6 +219,8 @@ AnyEffect = (
     | ShowSeats
     | ShowAttention
     | ShowAlarm
+    | ShowAlarmGroup
+    | ShowAlarmKpi
     | ShowRequest
     | ShowCommand
     | ShowDuty

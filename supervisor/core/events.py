@@ -11,6 +11,7 @@ from protocols.duties import AbandonDuty, DutyView, MarkDutyStep, StartDuty
 from protocols.operator import PresentationReport, Role
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
+from supervisor.core.alarm_standing import StandingAlarm
 
 
 class Event(msgspec.Struct, frozen=True, tag=True):
@@ -259,6 +260,31 @@ class AlarmAcknowledged(Event, frozen=True):
     alarm_id: str
 
 
+class AlarmShelved(Event, frozen=True):
+    """An operator puts an alarm aside for a while."""
+
+    operator: Operator
+    alarm_id: str
+    reason: str
+    for_s: float
+
+
+class AlarmUnshelved(Event, frozen=True):
+    """An operator takes an alarm from the shelf before its time."""
+
+    operator: Operator
+    alarm_id: str
+
+
+class AlarmServiceSet(Event, frozen=True):
+    """Somebody takes an alarm out of service, or back into it."""
+
+    operator: Operator
+    alarm_id: str
+    in_service: bool
+    reason: str
+
+
 class PresentationReported(Event, frozen=True):
     """What one operator really saw during the last second."""
 
@@ -326,6 +352,24 @@ class VehicleConfigured(Event, frozen=True):
     epoch: int
 
 
+class AlarmsRestored(Event, frozen=True):
+    """At start, after the vehicles: what alarms the former run of this hub left standing."""
+
+    alarms: list[StandingAlarm]
+
+
+class StoresSampled(Event, frozen=True):
+    """Every few seconds: the disk of the hub's state, and its journal.
+
+    Attributes:
+        free_bytes: Left on that disk for the hub's user.
+        journal_ok: The journal loses nothing (or there is none).
+    """
+
+    free_bytes: int
+    journal_ok: bool
+
+
 class Tick(Event, frozen=True):
     """Time passed; sent at least every 100 ms."""
 
@@ -351,6 +395,9 @@ AnyEvent = (
     | ControlGivenBack
     | SeatReported
     | AlarmAcknowledged
+    | AlarmShelved
+    | AlarmUnshelved
+    | AlarmServiceSet
     | PresentationReported
     | DutyStartAsked
     | DutyStepMarked
@@ -360,5 +407,7 @@ AnyEvent = (
     | CommandSent
     | BrokerChanged
     | VehicleConfigured
+    | AlarmsRestored
+    | StoresSampled
     | Tick
 )

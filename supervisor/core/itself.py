@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from supervisor.core import attention, commands, coverage, duties, requests, seats, supervise
-from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN
+from supervisor.core import (
+    alarm_keeping,
+    attention,
+    commands,
+    coverage,
+    duties,
+    requests,
+    seats,
+    supervise,
+)
+from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN, JOURNAL_FAILED, STORAGE_LOW
 from supervisor.core.effects import AnyEffect, Count
-from supervisor.core.events import AuditWritten, BrokerChanged, CommandSent, Tick
+from supervisor.core.events import (
+    AlarmsRestored,
+    AuditWritten,
+    BrokerChanged,
+    CommandSent,
+    StoresSampled,
+    Tick,
+)
 from supervisor.core.fleet import Fleet
 from supervisor.core.ledger import Purpose
 from supervisor.core.supervised import VEHICLE_NS
@@ -53,6 +69,7 @@ def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[Any
                     effects += order.on_recorded(fleet, record, waiting.item_id, event.ok, now_ns)
             case Purpose.ACKNOWLEDGE_EVENT:
                 effects += requests.on_recorded(record, waiting.item_id, event.ok)
+    effects += fleet.alarms.on_recorded(event.ok, now_ns)
     return effects + fleet.alarms.set(AUDIT_FAILED, "", not event.ok, now_ns)
 
 
@@ -68,3 +85,16 @@ def on_broker(fleet: Fleet, event: BrokerChanged, now_ns: int) -> list[AnyEffect
     """The hub's own connection to the broker."""
     fleet.broker_connected = event.connected
     return fleet.alarms.set(BROKER_DOWN, "", not event.connected, now_ns)
+
+
+def on_alarms_restored(fleet: Fleet, event: AlarmsRestored, now_ns: int) -> list[AnyEffect]:
+    """What a former run of the hub left standing."""
+    names = set(fleet.by_name)
+    return alarm_keeping.restore(fleet.alarms, fleet.ledger, event.alarms, names, now_ns)
+
+
+def on_stores(fleet: Fleet, event: StoresSampled, now_ns: int) -> list[AnyEffect]:
+    """Room on the disk, and the health of the journal."""
+    low = event.free_bytes < fleet.config.storage_low_mib << 20
+    effects = fleet.alarms.set(STORAGE_LOW, "", low, now_ns, f"{event.free_bytes >> 20} MiB")
+    return effects + fleet.alarms.set(JOURNAL_FAILED, "", not event.journal_ok, now_ns)

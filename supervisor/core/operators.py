@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from protocols.operator import PresentationReport, Presented
+from protocols.operator import PresentationReport, Presented, Role
 from supervisor.core import authority, commands, coverage, seats, supervise
 from supervisor.core.effects import AnyEffect, Count, Observe
 from supervisor.core.events import (
-    AlarmAcknowledged,
     CommandAsked,
     OperatorConnected,
     OperatorDisconnected,
@@ -19,11 +19,16 @@ from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.ledger import Facts
 from supervisor.core.loop import LONGEST_MS, ages_of, fault_of
 
+WATCHERS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+"""Whose post it is to answer alarms: what is announced to them is counted for them."""
+
 
 def on_connected(fleet: Fleet, event: OperatorConnected, now_ns: int) -> list[AnyEffect]:
     """A console is there."""
     who = event.operator
     fleet.operators[who.session] = who
+    if who.role in WATCHERS:
+        fleet.alarms.load.on_duty(who.account, now_ns)
     facts: Facts = {"session": who.session, "role": str(who.role), "at_ns": now_ns}
     record = fleet.ledger.record("operator.connected", who.account, who.account, facts)
     return [record, *seats.on_connected(fleet, who, now_ns)]
@@ -32,7 +37,8 @@ def on_connected(fleet: Fleet, event: OperatorConnected, now_ns: int) -> list[An
 def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> list[AnyEffect]:
     """A console is gone, and what it saw with it."""
     who = event.operator
-    fleet.operators.pop(who.session, None)
+    if fleet.operators.pop(who.session, None) is not None and who.role in WATCHERS:
+        fleet.alarms.load.off_duty(who.account, now_ns)
     fleet.presentations.pop(who.session, None)
     _show(fleet, who.session, (), now_ns)
     facts: Facts = {"session": who.session, "role": str(who.role), "at_ns": now_ns}
@@ -51,24 +57,6 @@ def on_seat_reported(fleet: Fleet, event: SeatReported, now_ns: int) -> list[Any
     """A console says whether it can warn, and what it has just lost."""
     effects = seats.on_reported(fleet, event, now_ns)
     return effects + authority.on_seat_reported(fleet, event, now_ns)
-
-
-def on_acknowledged(fleet: Fleet, event: AlarmAcknowledged, now_ns: int) -> list[AnyEffect]:
-    """Somebody who may act has seen an alarm."""
-    who = event.operator
-    if who.role not in commands.MAY_ACT:
-        detail = f"a {who.role} may not acknowledge alarms"
-        return [
-            commands.refuse(who, event.alarm_id, "role", detail),
-            Count("alarm", "refused"),
-        ]
-    effects = fleet.alarms.acknowledge(event.alarm_id, who.account, now_ns)
-    if effects is None:
-        return [
-            commands.refuse(who, event.alarm_id, "unknown_alarm", "no such alarm is open"),
-            Count("alarm", "refused"),
-        ]
-    return effects
 
 
 def on_presented(fleet: Fleet, event: PresentationReported, now_ns: int) -> list[AnyEffect]:

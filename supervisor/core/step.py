@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from supervisor.core import authority, duties, itself, media, operators, supervise, vehicles
+from supervisor.core import (
+    alarm_wishes,
+    authority,
+    duties,
+    itself,
+    media,
+    operators,
+    supervise,
+    vehicles,
+)
 from supervisor.core import events as e
 from supervisor.core.effects import AnyEffect
 from supervisor.core.fleet import Fleet
@@ -35,7 +44,10 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.ControlAccepted: authority.on_accepted,
     e.ControlGivenBack: authority.on_given_back,
     e.SeatReported: operators.on_seat_reported,
-    e.AlarmAcknowledged: operators.on_acknowledged,
+    e.AlarmAcknowledged: alarm_wishes.on_acknowledged,
+    e.AlarmShelved: alarm_wishes.on_shelved,
+    e.AlarmUnshelved: alarm_wishes.on_unshelved,
+    e.AlarmServiceSet: alarm_wishes.on_service_set,
     e.PresentationReported: operators.on_presented,
     e.DutyStartAsked: duties.on_start_asked,
     e.DutyStepMarked: duties.on_marked,
@@ -44,6 +56,8 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.AuditWritten: itself.on_audit_written,
     e.CommandSent: itself.on_command_sent,
     e.BrokerChanged: itself.on_broker,
+    e.AlarmsRestored: itself.on_alarms_restored,
+    e.StoresSampled: itself.on_stores,
     e.Tick: itself.on_tick,
 }
 

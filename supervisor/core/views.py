@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
@@ -71,6 +72,16 @@ def attention_queue(fleet: Fleet, now_ns: int) -> list[AttentionView]:
 def open_alarms(fleet: Fleet) -> list[AlarmView]:
     """Return every alarm that is not normal, urgent first, then oldest."""
     return fleet.alarms.open()
+
+
+def alarm_groups(fleet: Fleet) -> list[AlarmGroupView]:
+    """Return every group of alarms that began together."""
+    return fleet.alarms.open_groups()
+
+
+def alarm_kpi(fleet: Fleet, now_ns: int) -> AlarmKpiView:
+    """Return how well this hub's alarms behave."""
+    return fleet.alarms.load.view(fleet.alarms.standing(), now_ns)
 
 
 def requests(fleet: Fleet) -> list[RequestView]:

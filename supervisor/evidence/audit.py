@@ -29,6 +29,7 @@ import msgspec
 
 from protocols.topics import VehicleId
 from supervisor import clock
+from supervisor.core.alarm_standing import StandingAlarm, from_record
 from supervisor.core.effects import Record
 from supervisor.core.events import AuditWritten
 from supervisor.counters import Counters
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS audit (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS audit_kind ON audit (kind);
 CREATE TABLE IF NOT EXISTS epochs (vehicle TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS standing (alarm TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 """
 
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -226,6 +228,27 @@ class AuditStore:
             self._transaction(entries, [(str(name), epoch) for name, epoch in raised.items()])
             return raised
 
+    def standing_alarms(self) -> list[StandingAlarm]:
+        """Return the last word on each alarm that outlives a hub.
+
+        The table `standing` only says which records these are; what they say is read from
+        the records, which are chained.
+
+        Raises:
+            AuditError: The store cannot be read.
+        """
+        with self._lock:
+            now_ns = clock.utc_ns()
+            try:
+                rows = self._connection.execute(
+                    "SELECT utc_ns, data FROM audit JOIN standing USING (seq) "
+                    "WHERE kind = 'alarm' ORDER BY seq"
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise _explain(error, self.path) from error
+        found = (from_record(msgspec.json.decode(data), now_ns - utc_ns) for utc_ns, data in rows)
+        return [standing for standing in found if standing is not None]
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -237,6 +260,7 @@ class AuditStore:
     def _transaction(self, entries: Sequence[Entry], epochs: Sequence[tuple[str, int]]) -> None:
         seq, head = self._seq, self._head
         rows = []
+        standing: dict[str, int | None] = {}  # alarm → its last word; None: it is over
         for entry in entries:
             seq += 1
             record = entry.record
@@ -244,6 +268,8 @@ class AuditStore:
             facts = (entry.utc_ns, record.record_id, record.kind, record.actor, record.subject)
             head = _digest(head, seq, *facts, data)
             rows.append((seq, *facts, data, head))
+            if record.kind == "alarm" and "alarm" in record.data:
+                standing[str(record.data["alarm"])] = seq if record.data.get("stands") else None
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -253,6 +279,15 @@ class AuditStore:
                 "ON CONFLICT (vehicle) DO UPDATE SET epoch = excluded.epoch",
                 epochs,
             )
+            for alarm, last in standing.items():
+                if last is None:
+                    connection.execute("DELETE FROM standing WHERE alarm = ?", (alarm,))
+                else:
+                    connection.execute(
+                        "INSERT INTO standing VALUES (?, ?) "
+                        "ON CONFLICT (alarm) DO UPDATE SET seq = excluded.seq",
+                        (alarm, last),
+                    )
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:

@@ -173,12 +173,13 @@ MUTANTS: Final = (
     ),
     _one(
         "alarm-delay-late", "`<` for `<=` at the end of an alarm's delay",
-        ALARMS, "for place, alarm in self._pending.items() if alarm.due_ns() <= now_ns]:",
-        "for place, alarm in self._pending.items() if alarm.due_ns() < now_ns]:",
+        ALARMS, "for place, alarm in self._pending.items() if alarm.due_ns() <= now_ns]",
+        "for place, alarm in self._pending.items() if alarm.due_ns() < now_ns]",
     ),
     _one(
         "alarm-forgotten", "an alarm that nobody saw goes away by itself",
-        ALARMS, "Input.RETURNED: {_N: _N, _U: _R,", "Input.RETURNED: {_N: _N, _U: _N,",
+        "supervisor.core.alarm_states",
+        "Input.RETURNED: {**_SAME, _U: _R,", "Input.RETURNED: {**_SAME, _U: _N,",
     ),
     _one(
         "alarm-not-shown", "an alarm changes and consoles are not told",

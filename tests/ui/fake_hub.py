@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, DriveRelay, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import (
@@ -123,6 +124,8 @@ class FakeFleet:
         self.route_views: dict[VehicleId, RouteView] = {}
         self.supervision_views: dict[VehicleId, SupervisionView] = {}
         self.alarm_views: dict[str, AlarmView] = {}
+        self.alarm_group_views: dict[str, AlarmGroupView] = {}
+        self.alarm_kpi_view: AlarmKpiView | None = None
         self.request_views: dict[str, RequestView] = {}
         self.command_views: dict[str, CommandView] = {}
         self.duty_views: dict[str, DutyView] = {}
@@ -158,6 +161,12 @@ class FakeFleet:
 
     def alarms(self) -> list[AlarmView]:
         return list(self.alarm_views.values())
+
+    def alarm_groups(self) -> list[AlarmGroupView]:
+        return list(self.alarm_group_views.values())
+
+    def alarm_kpi(self, now_ns: int) -> AlarmKpiView | None:
+        return self.alarm_kpi_view
 
     def requests(self) -> list[RequestView]:
         return list(self.request_views.values())
