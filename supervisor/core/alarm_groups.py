@@ -183,6 +183,8 @@ class AlarmGroups:
             group.returned_ns = now_ns
         if alarm.state is AlarmState.NORMAL or alarm.state in ASIDE:
             self._leave(group, alarm)
+            if len(group.members) == 1 and group.returned_ns is None:
+                self._leave(group, next(iter(group.members.values())))
         self._touch(group, now_ns)
 
     def on_time(self, now_ns: int) -> list[Alarm]:
@@ -196,6 +198,9 @@ class AlarmGroups:
                 for alarm in there:
                     self._leave(group, alarm)
                 behind += there
+                self._touch(group, now_ns)
+            if len(group.members) == 1:
+                self._leave(group, next(iter(group.members.values())))
                 self._touch(group, now_ns)
         return behind
 
@@ -230,10 +235,6 @@ class AlarmGroups:
         group.members.pop(alarm.alarm_id, None)
         alarm.group = ""
         self._regrouped[alarm.alarm_id] = alarm
-        if len(group.members) == 1:  # the last one needs no group
-            last = group.members.popitem()[1]
-            last.group = ""
-            self._regrouped[last.alarm_id] = last
 
     def _touch(self, group: Group, now_ns: int) -> None:
         group.changed_ns = now_ns

@@ -137,6 +137,10 @@ class AlarmBoard:
         alarm.detail = detail
         return self.move(alarm, Input.RAISED_AGAIN, now_ns, always=True)
 
+    def note_cell(self, vehicle: str, cell: str) -> None:
+        """Say in which radio cell a vehicle is: it may tell what a group has in common."""
+        self._groups.cells[vehicle] = cell
+
     # ---------------------------------------------------------------- people
 
     def find(self, alarm_id: str) -> Alarm | None:

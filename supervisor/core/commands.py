@@ -28,6 +28,7 @@ from protocols.vehicle import (
     Stop,
 )
 from supervisor.core import supervise
+from supervisor.core.conditions import on_command_ended
 from supervisor.core.effects import (
     AnyEffect,
     Count,
@@ -302,6 +303,8 @@ def _end(
     if state is CommandState.REFUSED:
         counted = reason if reason in _HUB_REASONS else "vehicle"
         effects.append(Count("command_refused", counted))
+    by_vehicle = command.sent and reason not in _HUB_REASONS
+    effects += on_command_ended(fleet, record, command.view, by_vehicle, now_ns)
     return effects
 
 

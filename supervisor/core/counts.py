@@ -17,7 +17,15 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
     "connection": ("old_session",),
     "clock": ("exchange_implausible", "step", "wall_step", "report_implausible", "other_session"),
     "link": ("unheard", "other_session"),
-    "vehicle_event": ("new", "repeated", "unknown_subject"),
+    "vehicle_event": (
+        "new",
+        "repeated",
+        "unknown_subject",
+        "unknown_alarm",
+        "not_a_vehicles_alarm",
+        "alarm_of_another_kind",
+        "late_alarm",
+    ),
     "command": ("asked", "duplicate", "sent", "applied", "refused", "unconfirmed"),
     "command_refused": (
         "role",

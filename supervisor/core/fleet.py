@@ -123,6 +123,10 @@ class VehicleRecord:
         coverage: Who has it on screen.
         unanswered: Request because of which its minimal-risk manoeuvre is asked for; empty:
             none. Those for which it has been are `given_up`.
+        command_troubles: Alarms about commands that went wrong, and when they last did.
+        alarm_said_ns: By alarm, when the vehicle last spoke of it, on its clock.
+        route_leg: The leg of its route it was nearest to at the last look.
+        route_search_ns: From when the whole route may be searched again.
         show: The effect that tells consoles to look again.
     """
 
@@ -177,6 +181,10 @@ class VehicleRecord:
         self.limit_order = Order("limit", int(config.governor.renew_s * 1e9), hold_ns)
         self.manoeuvre_order = Order("minimal_risk", ORDER_AGAIN_NS, ORDER_AGAIN_NS)
         self.finished: deque[tuple[int, str]] = deque()
+        self.command_troubles: dict[str, int] = {}
+        self.alarm_said_ns: dict[str, int] = {}
+        self.route_leg = 0
+        self.route_search_ns = 0
         self.coverage = Covered()
         self.unanswered = ""
         self.given_up: dict[str, None] = {}

@@ -15,10 +15,11 @@ from typing import Final
 
 from protocols.operator import RequestState, RequestView
 from protocols.vehicle import EventAck, EventKind, VehicleEvent
-from supervisor.core.catalogue import TAKEOVER_REQUESTED
+from supervisor.core.catalogue import TAKEOVER_REQUESTED, TAKEOVER_UNANSWERED
 from supervisor.core.effects import AnyEffect, Count, SendEventAck, ShowRequest
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.ledger import Purpose, Waiting
+from supervisor.core.vehicle_alarms import on_alarm
 
 KEPT_ENDED: Final = 100
 SHOWN_AFTER_END_NS: Final = 600_000_000_000
@@ -56,6 +57,8 @@ def on_event(
                 "text": event.text,
                 "respond_within_s": event.respond_within_s,
                 "subject_id": event.subject_id,
+                "alarm": event.alarm,
+                "active": event.active,
             },
             Waiting(Purpose.ACKNOWLEDGE_EVENT, record.vehicle_id, event.event_id),
         )
@@ -71,6 +74,8 @@ def on_event(
             effects.append(Count("vehicle_event", "unknown_subject"))
         else:
             effects += _end(fleet, record, request, RequestState.CLEARED, now_ns)
+    elif event.kind is EventKind.ALARM:
+        effects += on_alarm(fleet, record, event, now_ns)
     return effects
 
 
@@ -113,6 +118,10 @@ def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]
             late = _with(request, RequestState.UNANSWERED)
             record.open_requests[request.id] = record.requests[request.id] = late
             effects += [_recorded(fleet, record, late, "deadline", now_ns), ShowRequest(late)]
+            detail = request.text or request.reason
+            effects += fleet.alarms.raise_again(
+                TAKEOVER_UNANSWERED, record.name_text, now_ns, detail
+            )
     ended = record.ended_requests
     while ended and (len(ended) > KEPT_ENDED or now_ns - ended[0][0] >= SHOWN_AFTER_END_NS):
         record.requests.pop(ended.popleft()[1], None)
@@ -161,7 +170,10 @@ def _end(
         _recorded(fleet, record, ended, why, now_ns),
         ShowRequest(ended),
     ]
-    if not record.open_requests:
+    left = record.open_requests.values()
+    if not any(one.state is RequestState.UNANSWERED for one in left):
+        effects += fleet.alarms.set(TAKEOVER_UNANSWERED, record.name_text, False, now_ns)
+    if not left:
         effects += fleet.alarms.set(TAKEOVER_REQUESTED, record.name_text, False, now_ns)
     return effects
 

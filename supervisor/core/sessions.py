@@ -9,6 +9,7 @@ from __future__ import annotations
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.requests import end_requests_of_session
+from supervisor.core.vehicle_alarms import on_session
 
 
 def enter(
@@ -24,6 +25,7 @@ def enter(
         record.past_sessions.append(record.session_id)
         effects += end_requests_of_session(fleet, record, now_ns)
     record.session_id = session_id
+    effects += on_session(fleet, record, session_id, now_ns)
     record.clock.restart()
     record.beats.restart()
     record.telemetry_order.restart()

@@ -13,6 +13,7 @@ from protocols.operator import LinkState, Refusal, Role
 from protocols.supervision import Indicator, LimitSource, Purpose, Rung, Verdict, Why
 from protocols.vehicle import LimitSpeed, MinimalRisk, OperationMode
 from supervisor.core import sampling
+from supervisor.core.conditions import watch_conditions
 from supervisor.core.effects import (
     AnyEffect,
     Count,
@@ -57,6 +58,7 @@ def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]
         changed |= _look(fleet, record, now_ns, effects)
         changed |= enforce(fleet, record, now_ns, effects)
         effects += watch_quality(fleet, record, now_ns)
+        effects += watch_conditions(fleet, record, now_ns)
     elif alarmed or (due_ns is not None and now_ns >= due_ns):
         changed |= _judge(fleet, record, alarmed, now_ns, effects)
         changed |= enforce(fleet, record, now_ns, effects)

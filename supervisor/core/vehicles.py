@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocols.operator import LinkState
 from protocols.vehicle import ConnectionState
 from supervisor.core import commands, requests, sessions, supervise
+from supervisor.core.conditions import watch_conditions
 from supervisor.core.effects import AnyEffect, Count, ShowRoute
 from supervisor.core.events import (
     CommandResultReceived,
@@ -184,7 +185,7 @@ def on_state(fleet: Fleet, event: StateReceived, now_ns: int) -> list[AnyEffect]
     record.state = message
     record.state_at_ns = now_ns
     effects.append(record.show)
-    return effects
+    return effects + watch_conditions(fleet, record, now_ns)
 
 
 def on_event(fleet: Fleet, event: VehicleEventReceived, now_ns: int) -> list[AnyEffect]:

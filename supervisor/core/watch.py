@@ -34,7 +34,10 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
     link = record.link.state
     alarms = fleet.alarms
     name = record.name_text
-    effects += alarms.set(LINK_LOST, name, link is LinkState.LOST, now_ns)
+    if link is LinkState.LOST:
+        alarms.note_cell(name, cell_of(record))
+    if link is not LinkState.UNKNOWN:  # after a start of the hub silence is not "back"
+        effects += alarms.set(LINK_LOST, name, link is LinkState.LOST, now_ns)
     stale = is_stale(fleet, record, now_ns)
     if stale is not record.stale:
         record.stale = stale
@@ -53,6 +56,12 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
         record.live_shown = live
         effects.append(record.show)
     return effects
+
+
+def cell_of(record: VehicleRecord) -> str:
+    """Return the radio cell it was in last, as far as it says."""
+    message = record.telemetry
+    return "" if message is None or message.radio is None else message.radio.cell_id
 
 
 def watch_quality(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:

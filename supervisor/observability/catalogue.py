@@ -239,6 +239,39 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     # ------------------------------------------------------- alarms, presentation
     _counter("alarms", "alarm", "Alarm transitions", label="transition"),
+    _histogram(
+        "alarm_acknowledged",
+        "alarm_acknowledged",
+        "From an alarm, or its return, to its acknowledgement",
+        (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3_600.0),
+        labels=("priority",),
+    ),
+    _gauge(
+        "alarms_by_state",
+        "alarms_by_state",
+        "Alarms that are not normal, by their state after ISA-18.2",
+        unit="alarms",
+        labels=("state",),
+    ),
+    _gauge(
+        "alarms_troubled",
+        "alarms_troubled",
+        "Alarms that chatter, are stale, or are overdue for acknowledgement",
+        unit="alarms",
+        labels=("trouble",),
+    ),
+    _gauge(
+        "alarms_announced_busiest_operator",
+        "alarms_announced_busiest",
+        "Alarms of the last ten minutes announced to the operator who got most",
+        unit="alarms",
+    ),
+    _gauge(
+        "operators_in_alarm_flood",
+        "operators_in_flood",
+        "Operators to whom more than ten alarms in ten minutes were announced, and not yet fewer",
+        unit="operators",
+    ),
     _counter("presentations", "presentation", "Reports of what operators saw", label="reason"),
     _histogram(
         "picture_age", "picture_age", "Capture to display of the newest frame on a tile", _LATENCY

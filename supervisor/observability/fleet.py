@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from protocols.alarms import AlarmState
 from protocols.duties import StepState
 from protocols.operator import LinkState, RequestState, VehicleView
 from protocols.supervision import ObjectiveView, Rung, SupervisionView, Verdict
@@ -66,6 +67,7 @@ def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]
     exporter.add_gauge("video_fps", lambda: of_cameras("fps"))
     exporter.add_gauge("video_kbps", lambda: of_cameras("kbps"))
     exporter.add_gauge("alarms_active", alarms)
+    _add_alarm_gauges(exporter, fleet, now_ns)
     exporter.add_gauge(
         "requests_open",
         lambda: float(
@@ -74,6 +76,34 @@ def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]
                 for request in views.requests(fleet)
             )
         ),
+    )
+
+
+def _add_alarm_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
+    def states() -> Values:
+        found = Counter(alarm.state for alarm in views.open_alarms(fleet))
+        kept = (state for state in AlarmState if state is not AlarmState.NORMAL)
+        return {(str(state),): float(found[state]) for state in kept}
+
+    def troubles() -> Values:
+        standing = views.open_alarms(fleet)
+        return {
+            ("chattering",): float(sum(alarm.chattering for alarm in standing)),
+            ("stale",): float(sum(alarm.stale for alarm in standing)),
+            ("overdue",): float(sum(alarm.overdue for alarm in standing)),
+        }
+
+    exporter.add_gauge("alarms_by_state", states)
+    exporter.add_gauge("alarms_troubled", troubles)
+    exporter.add_gauge(
+        "alarms_announced_busiest",
+        lambda: float(
+            max((one.last_10_min for one in views.alarm_kpi(fleet, now_ns()).operators), default=0)
+        ),
+    )
+    exporter.add_gauge(
+        "operators_in_flood",
+        lambda: float(sum(one.flood for one in views.alarm_kpi(fleet, now_ns()).operators)),
     )
 
 

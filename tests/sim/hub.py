@@ -95,6 +95,10 @@ class SimHub:
         self._referee.on_hub_start(self)
         for name in names:
             self.feed(e.VehicleConfigured(name, vehicle.Kind.BUS, str(name), epochs[name]))
+        standing = self._store.standing_alarms()
+        if standing:
+            self.feed(e.AlarmsRestored(standing))
+        self._referee.on_alarms_restored(self)
         self._clockwork.after(self._clockwork.some(50, 500), self._dial, self.life)
         self._clockwork.after(TICK_NS, self._tick, self.life, 0)
         for person in self.people:

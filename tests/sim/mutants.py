@@ -182,6 +182,11 @@ MUTANTS: Final = (
         "Input.RETURNED: {**_SAME, _U: _R,", "Input.RETURNED: {**_SAME, _U: _N,",
     ),
     _one(
+        "alarm-not-kept", "an alarm that nobody saw is forgotten when the hub is started again",
+        "supervisor.core.alarm",
+        "return self.state in ASIDE or self.spec.latching or", "return self.state in ASIDE or",
+    ),
+    _one(
         "alarm-not-shown", "an alarm changes and consoles are not told",
         ALARMS, "return [record, ShowAlarm(view), Count(", "return [record, Count(",
     ),

@@ -91,6 +91,7 @@ class Referee:
         self._stop_asked: dict[VehicleId, int] = {}
         self._heard: dict[VehicleId, _Heard] = {}
         self._shown: dict[str, AlarmState] = {}
+        self.alarms_restored = 0
         self._owed: set[str] = set()
         self._broker_gone_ns: int | None = None
 
@@ -229,6 +230,17 @@ class Referee:
             seen = isinstance(event, e.AlarmAcknowledged) and event.alarm_id == alarm.id
             if ROWS[alarm.key].latching and not seen:
                 self.fail(f"alarm {alarm.id} went away without anybody having seen it")
+
+    def on_alarms_restored(self, hub: SimHub) -> None:
+        """No alarm whose record was durable, and that nobody has seen, is lost over a restart."""
+        for name, (_, said) in self._store.alarm_words.items():
+            key, _, vehicle = name.partition("@")
+            if said["state"] not in OWING or not ROWS[key].latching:
+                continue
+            alarm = hub.fleet.alarms.get(key, "" if vehicle == "hub" else vehicle)
+            if alarm is None or alarm.state not in OWING:
+                self.fail(f"alarm {name} was {said['state']} and is lost over a restart")
+            self.alarms_restored += 1
 
     def _on_command_shown(self, effect: f.ShowCommand) -> None:
         view = effect.command

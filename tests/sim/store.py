@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from protocols.topics import VehicleId
 from sim.clockwork import GRID_NS, MS, SECOND, Clockwork
+from supervisor.core.alarm_standing import StandingAlarm, from_record
 from supervisor.core.effects import Record
 from supervisor.core.events import AuditWritten
 from supervisor.evidence.audit import next_epoch
@@ -26,6 +27,7 @@ class Store:
         asked, events: Command ids and event ids with a durable record.
         orders: What the hub itself ordered, durably: life, vehicle, order id.
         answered: Records said to be durable.
+        alarm_words: By alarm, when the last word on it was written, and what it says.
         failing_until, stalled_until: Faults, true time.
     """
 
@@ -35,6 +37,7 @@ class Store:
         self.events: set[str] = set()
         self.orders: set[tuple[int, str, str]] = set()
         self.answered = 0
+        self.alarm_words: dict[str, tuple[int, dict[str, object]]] = {}
         self.failing_until = 0
         self.stalled_until = 0
         self._epochs: dict[VehicleId, int] = {}
@@ -47,6 +50,13 @@ class Store:
         raised = {name: next_epoch(self._epochs.get(name, 0), wall_s * SECOND) for name in names}
         self._epochs.update(raised)
         return raised
+
+    def standing_alarms(self) -> list[StandingAlarm]:
+        """As the audit store does, at its start."""
+        now = self._clockwork.now
+        words = [word for word in self.alarm_words.values() if word[1]["stands"]]
+        found = [from_record(data, now - at) for at, data in words]
+        return [said for said in found if said is not None]
 
     def submit(
         self, record: Record, life: int, answer: Callable[[int, AuditWritten], None]
@@ -89,6 +99,9 @@ class Store:
             self.asked.add(str(record.data["command_id"]))
         elif record.kind == "event":
             self.events.add(str(record.data["event_id"]))
+        elif record.kind == "alarm":
+            written = (self._clockwork.now, dict(record.data))
+            self.alarm_words[str(record.data["alarm"])] = written
         elif record.kind.endswith(".ordered"):
             self.orders.add((place[0], record.subject, str(record.data["order_id"])))
 
