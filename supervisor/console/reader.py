@@ -13,6 +13,7 @@ from protocols.operator import (
     CommandView,
     RequestView,
     RouteView,
+    Snapshot,
     VehicleView,
 )
 from protocols.supervision import SupervisionView
@@ -75,3 +76,24 @@ class FleetReader(Protocol):
 
     def catalogue(self) -> list[AlarmSpecView]:
         """Return the alarm catalogue."""
+
+
+def snapshot(fleet: FleetReader, now_ns: int) -> Snapshot:
+    """Return the whole state, the first message of its kind to a console."""
+    return Snapshot(
+        seq=1,
+        hub_now_ns=now_ns,
+        vehicles=fleet.vehicles(now_ns),
+        alarms=fleet.alarms(),
+        requests=fleet.requests(),
+        commands=fleet.commands(),
+        routes=fleet.routes(),
+        supervision=fleet.supervisions(now_ns),
+        controls=fleet.controls(),
+        seats=fleet.seats(now_ns),
+        attention=fleet.attention(now_ns),
+        duties=fleet.duties(),
+        coverage=fleet.coverages(),
+        alarm_groups=fleet.alarm_groups(),
+        alarm_kpi=fleet.alarm_kpi(now_ns),
+    )

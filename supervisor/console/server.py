@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError, decode
-from protocols.operator import Snapshot, Welcome
+from protocols.operator import Welcome
 from protocols.topics import VehicleId
 from protocols.vehicle import PROTOCOL_VERSION, EmergencyStop, Stop, Token
 from supervisor import clock
@@ -44,7 +44,7 @@ from supervisor.console.guard import BODY_LIMIT, Guard, Origins, import_map_hash
 from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
-from supervisor.console.reader import FleetReader
+from supervisor.console.reader import FleetReader, snapshot
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
@@ -528,7 +528,7 @@ class Console:
             operator=operator,
             sign_in=signed_in.session,
             welcome=self._welcome(operator),
-            snapshot=self._snapshot(),
+            snapshot=snapshot(self._fleet, clock.monotonic_ns()),
             stop_keys=StopKeys(stop_keys) if stop_keys else None,
             on_event=self._on_event,
             on_drive=self._on_drive,
@@ -560,26 +560,6 @@ class Console:
             seat=operator.seat,
             training_vehicle=self._config.training_vehicle,
             duty_catalogue=self._fleet.duty_catalogue(),
-        )
-
-    def _snapshot(self) -> Snapshot:
-        now_ns = clock.monotonic_ns()
-        return Snapshot(
-            seq=1,
-            hub_now_ns=now_ns,
-            vehicles=self._fleet.vehicles(now_ns),
-            alarms=self._fleet.alarms(),
-            requests=self._fleet.requests(),
-            commands=self._fleet.commands(),
-            routes=self._fleet.routes(),
-            supervision=self._fleet.supervisions(now_ns),
-            controls=self._fleet.controls(),
-            seats=self._fleet.seats(now_ns),
-            attention=self._fleet.attention(now_ns),
-            duties=self._fleet.duties(),
-            coverage=self._fleet.coverages(),
-            alarm_groups=self._fleet.alarm_groups(),
-            alarm_kpi=self._fleet.alarm_kpi(now_ns),
         )
 
 
