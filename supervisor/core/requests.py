@@ -15,7 +15,7 @@ from typing import Final
 
 from protocols.operator import RequestState, RequestView
 from protocols.vehicle import EventAck, EventKind, VehicleEvent
-from supervisor.core.catalogue import TAKEOVER_REQUESTED, TAKEOVER_UNANSWERED
+from supervisor.core.catalogue import TAKEOVER_REQUESTED
 from supervisor.core.effects import AnyEffect, Count, SendEventAck, ShowRequest
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.ledger import Purpose, Waiting
@@ -118,10 +118,6 @@ def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]
             late = _with(request, RequestState.UNANSWERED)
             record.open_requests[request.id] = record.requests[request.id] = late
             effects += [_recorded(fleet, record, late, "deadline", now_ns), ShowRequest(late)]
-            detail = request.text or request.reason
-            effects += fleet.alarms.raise_again(
-                TAKEOVER_UNANSWERED, record.name_text, now_ns, detail
-            )
     ended = record.ended_requests
     while ended and (len(ended) > KEPT_ENDED or now_ns - ended[0][0] >= SHOWN_AFTER_END_NS):
         record.requests.pop(ended.popleft()[1], None)
@@ -170,10 +166,7 @@ def _end(
         _recorded(fleet, record, ended, why, now_ns),
         ShowRequest(ended),
     ]
-    left = record.open_requests.values()
-    if not any(one.state is RequestState.UNANSWERED for one in left):
-        effects += fleet.alarms.set(TAKEOVER_UNANSWERED, record.name_text, False, now_ns)
-    if not left:
+    if not record.open_requests:
         effects += fleet.alarms.set(TAKEOVER_REQUESTED, record.name_text, False, now_ns)
     return effects
 

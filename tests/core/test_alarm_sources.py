@@ -164,10 +164,10 @@ def test_a_bus_that_stands_for_a_minute_without_a_word_is_told() -> None:
 def test_a_request_nobody_answered_is_an_alarm_that_stays_until_it_is_seen() -> None:
     world = World()
     world.online()
-    world.event("takeover.requested", respond_within_s=5.0, text="cone")
+    world.event("takeover.requested", respond_within_s=5.0, reason="obstacle")
     world.run(6, beats=True, telemetry=True)
     missed = seen(world, f"takeover.unanswered@{NAME}")
-    assert (missed.state, missed.detail) == (AlarmState.UNACKNOWLEDGED, "cone")
+    assert (missed.state, missed.detail) == (AlarmState.UNACKNOWLEDGED, "obstacle")
     world.event("takeover.cleared", "e2", subject_id="e1")
     assert world.alarm("takeover.unanswered") == "returned_unacknowledged"
 
