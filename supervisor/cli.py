@@ -360,6 +360,13 @@ def fuzz_command(context: typer.Context) -> None:
     )
 
 
+@app.command("mutate", context_settings=PASS_ON)
+def mutate_command(context: typer.Context) -> None:
+    """Change the vehicle's guards; their tests must notice (see `enkan mutate --help`)."""
+    script = str(ROOT / "tests" / "mutate.py")
+    os.execv(sys.executable, [sys.executable, script, *context.args])
+
+
 @app.command("sim", context_settings=PASS_ON)
 def sim_command(context: typer.Context) -> None:
     """Simulate the core with vehicles and people on a virtual clock (`enkan sim --help`)."""

@@ -33,7 +33,7 @@ from typing import Final, NamedTuple, get_args
 import msgspec
 
 from protocols import tags
-from protocols.codec import MAX_MQTT_PAYLOAD, ProtocolError, decode
+from protocols.codec import ProtocolError, decode
 from protocols.topics import VehicleId
 from protocols.vehicle import (
     Body,
@@ -324,8 +324,6 @@ def _kind(body: Body) -> str:
 
 def _unreadable(data: bytes, error: ProtocolError) -> Refused:
     """Name what can still be named: the id, and whether only the type is unknown."""
-    if len(data) > MAX_MQTT_PAYLOAD:
-        return Refused(None, RefusalReason.MALFORMED, error.detail)
     try:
         named: _Id = decode(data, _Id)
         typed: _Typed = decode(data, _Typed)

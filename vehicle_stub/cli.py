@@ -11,27 +11,38 @@ from typing import Annotated
 import typer
 
 from vehicle_stub.config import ConfigError, load
+from vehicle_stub.contract.cli import check as contract_check
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command("check")(contract_check)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def run(
+    context: typer.Context,
     config: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--config",
             "-c",
             help="The vehicle's configuration file; deploy/vehicle.sample.toml explains every key.",
         ),
-    ],
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only check the configuration, then end.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Run one vehicle: it drives its route or field, sends pictures, sound and numbers
-    to the hub, and obeys stop and resume. Ctrl-C ends it and tells the hub."""
+    to the hub, and obeys it by its contract. Ctrl-C ends it and tells the hub.
+
+    `check` instead of options holds a vehicle of any maker to that contract."""
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        raise typer.BadParameter(
+            "missing; deploy/vehicle.sample.toml explains every key", param_hint="--config"
+        )
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",

@@ -18,7 +18,7 @@ from typing import Final
 from vehicle_stub.course import SERVICE_MPS2, Course, Stop
 from vehicle_stub.deadman import Wish
 from vehicle_stub.geo import Pose
-from vehicle_stub.sideways import Sideways
+from vehicle_stub.sideways import Sideways, look_ahead
 
 STOP_MPS2: Final = 2.5
 """Braking after a stop command, m/s². Standing passengers keep their feet."""
@@ -31,6 +31,10 @@ DRIVEN_LATERAL_MPS2: Final = 2.0
 
 CLEAR_M: Final = 2.2
 """So far beside the line it passes what stands on it."""
+
+DRIVEN_CLEAR_M: Final = 1.6
+DRIVEN_GAP_M: Final = 2.0
+"""Driven, it brakes by itself only when nothing else helps."""
 
 SIDE_M: Final = 1.8
 """Where it stands when it has pulled over, to the left of its line."""
@@ -214,7 +218,7 @@ class Drive:
             return self._side
         if demand is not Demand.GO:
             return self.sideways.offset
-        return self._planned(self._along)
+        return self._planned(self._along + look_ahead(self.speed))
 
     def _planned(self, along: float) -> float:
         """Return the offset that the path has there; the line's own, 0, beyond it."""
@@ -241,8 +245,9 @@ class Drive:
     def _in_the_way(self, *, driven: bool) -> float | None:
         """Return metres to the nearest obstacle that it would not pass beside."""
         for gap in sorted(self._gaps()):
-            offset = self.sideways.offset if driven else self._planned(self._along + gap)
-            if abs(offset) < CLEAR_M:
+            if driven and abs(self.sideways.offset) < DRIVEN_CLEAR_M:
+                return gap
+            if not driven and abs(self._planned(self._along + gap)) < CLEAR_M:
                 return gap
         return None
 
@@ -284,7 +289,8 @@ class Drive:
     def _room(self, *, driven: bool) -> float:
         """Return the speed from which it still stands before what is in its way."""
         gap = self._in_the_way(driven=driven)
-        wanted = math.inf if gap is None else _approach(gap - OBSTACLE_GAP_M)
+        room_m = DRIVEN_GAP_M if driven else OBSTACLE_GAP_M
+        wanted = math.inf if gap is None else _approach(gap - room_m)
         if not self._loop:
             wanted = min(wanted, _approach(self.course.line.length - self.distance))
         return wanted

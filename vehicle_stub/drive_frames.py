@@ -159,19 +159,16 @@ class DriveFrames:
         self._limits = limits
         self._guards = tuple(guards)
         self._held = NOBODY
-        self._drive_key = b""
 
     def begin(self, held: Held) -> None:
         """Control for driving was taken: only its holder's frames of its epoch count."""
         self._held = held
-        self._drive_key = drive_key(self._key, self._vehicle_id, held.epoch, held.holder)
         self.seq = -1
         self.refused = {}
 
     def end(self) -> None:
         """Nobody drives."""
         self._held = NOBODY
-        self._drive_key = b""
 
     def check(
         self, data: bytes | str, now_ns: int, *, by_hub: bool = False, retained: bool = False
@@ -197,11 +194,12 @@ class DriveFrames:
             if not sealed_by(data, stop_key(self._key, self._vehicle_id, frame.operator)):
                 return self.ignore("bad_tag")
             return StopNow(frame.command_id, frame.operator)
-        if not self._drive_key:
+        held = self._held
+        if held is NOBODY:
             return self.ignore("not_holder")
-        if frame.epoch != self._held.epoch:
+        if frame.epoch != held.epoch:
             return self.ignore("old_epoch")
-        if not sealed_by(data, self._drive_key):
+        if not sealed_by(data, drive_key(self._key, self._vehicle_id, held.epoch, held.holder)):
             return self.ignore("bad_tag")
         expected = Expected(self._session_id, self.seq, now_ns, self._limits)
         for guard in self._guards:

@@ -20,7 +20,8 @@ MAX_ANGLE: Final = 0.6
 SLOPE: Final = 0.6
 """Steepest way to another offset when driving by itself."""
 
-LOOK_AHEAD_M: Final = 5.0
+LOOK_AHEAD_M: Final = 3.0
+LOOK_AHEAD_S: Final = 1.5
 TURN_PER_M: Final = 0.2
 """How fast it turns then at most: a radius of 5 m."""
 
@@ -41,8 +42,8 @@ class Sideways:
         self._go(moved)
 
     def head_for(self, moved: float, wanted: float, speed: float) -> None:
-        """Move on, by itself at `speed` (m/s), towards the offset `wanted`."""
-        slope = min(SLOPE, max(-SLOPE, (wanted - self.offset) / LOOK_AHEAD_M))
+        """Move on, by itself at `speed` (m/s), towards the offset `wanted` ahead of it."""
+        slope = min(SLOPE, max(-SLOPE, (wanted - self.offset) / look_ahead(speed)))
         most = moved * min(TURN_PER_M, LATERAL_MPS2 / max(speed, 1.0) ** 2)
         self._turn(min(most, max(-most, math.atan(slope) - self.angle)))
         self._go(moved)
@@ -59,3 +60,8 @@ class Sideways:
         self.offset = min(MAX_OFFSET_M, max(-MAX_OFFSET_M, offset))
         if self.offset != offset:
             self.angle = 0.0
+
+
+def look_ahead(speed: float) -> float:
+    """Return how far ahead it aims when driving by itself, metres."""
+    return max(LOOK_AHEAD_M, LOOK_AHEAD_S * speed)

@@ -27,6 +27,7 @@ from protocols.vehicle import (
 )
 from vehicle_stub.checker import (
     GUARDS,
+    NOBODY,
     Accepted,
     CommandChecker,
     Held,
@@ -239,6 +240,7 @@ def test_whatever_the_order_no_seq_is_obeyed_twice_or_backwards(seqs: list[int])
         (b"[" * 100_000, RefusalReason.MALFORMED, None),
         (b'{"command_id":"x","body":{"type":"fly"}}', RefusalReason.UNKNOWN_TYPE, "x"),
         (b'{"command_id":"x","body":{"type":"stop","now":1}}', RefusalReason.MALFORMED, "x"),
+        (b'{"command_id":"' + b"x" * 65 + b'"}', RefusalReason.MALFORMED, "x" * 64),
         (b'{"command_id":"x"' + b" " * 70_000 + b"}", RefusalReason.MALFORMED, None),
     ],
 )
@@ -384,3 +386,41 @@ def test_an_emergency_stop_by_frame_and_by_command_is_one() -> None:
         made.check(signed(command_id="c-2", seq=12, body=EmergencyStop()), False, NOW), Accepted
     )
     assert not made.stopped_by_frame("c-2")
+
+
+# ----------------------------------------------------------------- what it remembers
+
+
+def test_it_begins_with_nothing_but_the_durable_epoch() -> None:
+    made = CommandChecker(BUS, KEY, "s-1", 5)
+    assert (made.epoch, made.seq, made.fence) == (5, -1, 0)
+    assert NOBODY == ("", 0)
+
+
+def test_a_refused_id_is_known_too_whatever_it_means_the_next_time() -> None:
+    made = checker()
+    assert isinstance(made.check(signed(seq=1), False, NOW), Refused)
+    assert made.check(signed(seq=1), False, NOW) == Repeated("c-1")
+    assert made.check(signed(seq=99, body=Resume()), False, NOW, HELD) == Repeated("c-1")
+
+
+@pytest.mark.parametrize("place", [(4, 99), (5, 3)], ids=str)
+def test_a_stop_never_lowers_the_epoch_or_the_seq(place: tuple[int, int]) -> None:
+    made = checker()
+    stop = signed(epoch=place[0], seq=place[1], body=Stop())
+    assert isinstance(made.check(stop, False, NOW), Accepted)
+    assert (made.epoch, made.seq) == (5, 9)
+
+
+def test_exactly_as_many_ids_are_remembered_as_it_says() -> None:
+    made = checker()
+
+    def stop(number: int) -> Any:
+        return made.check(signed(command_id=f"s-{number}", body=Stop()), False, NOW)
+
+    for number in range(1_024):
+        assert isinstance(stop(number), Accepted)
+    assert stop(0) == Repeated("s-0")
+    assert isinstance(stop(1_024), Accepted)
+    assert stop(1) == Repeated("s-1")
+    assert isinstance(stop(0), Accepted)

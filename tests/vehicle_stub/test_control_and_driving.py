@@ -178,7 +178,7 @@ def test_driven_too_it_stands_before_an_obstacle_that_is_in_its_way() -> None:
     world = standing(obstacles=[60.0])
     world.drive_at(4.0, 40.0)
     assert world.vehicle.drive.standing
-    assert world.vehicle.drive.distance < 55
+    assert world.vehicle.drive.distance < 59
     world.wish = {"speed_mps": 1.0}
     assert world.vehicle.control.for_driving
 
