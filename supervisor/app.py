@@ -267,6 +267,7 @@ class Hub:
             demo=config.hub.demo,
             ui_dir=ROOT / "ui",
             scenarios_dir=ROOT / "scenarios",
+            runbooks_dir=ROOT / "docs" / "runbooks",
             extra_routes=self._media.routes(),
             readiness=self.readiness,
             stop_keys=self._drive.stop_keys,

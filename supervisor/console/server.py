@@ -45,6 +45,7 @@ from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
 from supervisor.console.reader import FleetReader, snapshot
+from supervisor.console.runbooks import Runbooks
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
@@ -99,6 +100,7 @@ class Console:
         scenarios_dir: the `basemap.geojson` of each case is served to who signed in.
         extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
         readiness: Parts of the hub; True is ready, False or a text is not.
+        runbooks_dir: Pages for each alarm, by language.
         stop_keys: Returns an account's stop keys by vehicle, hexadecimal.
         on_drive: Takes a relayed control frame of a console (`Operator.session`); returns
             "" or why it was not passed on.
@@ -126,6 +128,7 @@ class Console:
         scenarios_dir: Path,
         extra_routes: Sequence[BaseRoute],
         readiness: Callable[[], dict[str, str | bool]],
+        runbooks_dir: Path = Path("docs/runbooks"),
         stop_keys: Callable[[str], dict[str, str]] = lambda account: {},
         on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
     ) -> None:
@@ -139,6 +142,7 @@ class Console:
         self._site_name = site_name
         self._demo = demo
         self._readiness = readiness
+        self._runbooks_dir = runbooks_dir
         self._stop_keys = stop_keys
         self._on_drive = on_drive
         self._sockets: dict[str, OperatorSocket] = {}
@@ -354,6 +358,7 @@ class Console:
             if not f"{path}/".startswith(MEDIA_PREFIXES):
                 raise ValueError(f"route {path!r} has no entry in supervisor.console.access")
         base_maps = BaseMaps(scenarios_dir)
+        runbooks = Runbooks(self._runbooks_dir, self._fleet.catalogue)
         return Starlette(
             routes=[
                 self._route("GET", "/healthz", self._healthz),
@@ -371,6 +376,7 @@ class Console:
                 ),
                 WebSocketRoute("/ws", self._ws),
                 *extra_routes,
+                self._route("GET", "/runbooks/{language}/{key}", runbooks.page),
                 self._route("GET", "/basemaps/index.json", base_maps.index),
                 self._route("GET", "/basemaps/{name}.geojson", base_maps.one),
                 self._route("GET", "/{path:path}", Pages(ui_dir).page),

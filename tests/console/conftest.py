@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from websockets.asyncio.client import ClientConnection, connect
 
 from protocols import operator, vehicle
+from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.operator import Role, VehicleView
@@ -24,6 +25,7 @@ from supervisor.console.access import Access
 from supervisor.console.config import ConsoleConfig
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
+from supervisor.core.catalogue import BY_KEY
 from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
 
@@ -91,6 +93,12 @@ class FakeFleet:
     def seats(self, now_ns: int) -> list[SeatView]:
         return []
 
+    def alarm_groups(self) -> list[AlarmGroupView]:
+        return []
+
+    def alarm_kpi(self, now_ns: int) -> AlarmKpiView | None:
+        return None
+
     def attention(self, now_ns: int) -> list[AttentionView]:
         return []
 
@@ -113,7 +121,7 @@ class FakeFleet:
         return list(self.coverage_views.values())
 
     def catalogue(self) -> list[operator.AlarmSpecView]:
-        return []
+        return [BY_KEY[key].view() for key in ("takeover.requested", "link.lost")]
 
 
 class FakeClock:

@@ -35,6 +35,7 @@ EXAMPLES = {
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): STOP_PATH,
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): EMERGENCY_PATH,
     ("GET", "/ws"): "",  # tested in test_operator_socket.py
+    ("GET", "/runbooks/{language}/{key}"): "/runbooks/ja/takeover.requested",
     ("GET", "/basemaps/index.json"): "/basemaps/index.json",
     ("GET", "/basemaps/{name}.geojson"): "/basemaps/maebashi.geojson",
 }
@@ -85,6 +86,19 @@ async def test_every_role_gets_what_the_table_says(hub: Any, role: Role) -> None
             answer = await client.request(key[0], path, json={"command_id": "c1"})
             assert (answer.status_code == 403) == (not allowed(role, rule)), (role, key)
             assert answer.status_code != 401
+
+
+async def test_a_runbook_is_a_page_without_scripts_in_the_readers_language(hub: Any) -> None:
+    async with hub.sign_in() as client:
+        for language, word in (("ja", "手順"), ("en", "What to do")):
+            answer = await client.get(f"/runbooks/{language}/link.lost")
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/html")
+            assert "content-security-policy" in answer.headers
+            assert f"<h2>{word}</h2>" in answer.text
+            assert "<script" not in answer.text and "style=" not in answer.text
+        for wrong in ("fr/link.lost", "en/no.such", "en/..%2f..%2fREADME", "en/gate"):
+            assert (await client.get(f"/runbooks/{wrong}")).status_code == 404, wrong
 
 
 async def test_health_answers_anyone_under_any_name(hub: Any) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from protocols.alarms import AlarmText
-from supervisor.core.catalogue import BY_KEY, CATALOGUE, AlarmSpec, Priority, keys
+from supervisor.core import catalogue
+from supervisor.core.catalogue import BY_KEY, CATALOGUE, AlarmSpec, Priority, Source, keys
 
 FIRST_CATALOGUE = (
     "takeover.requested takeover.unanswered link.lost link.degraded telemetry.stale "
@@ -110,3 +113,87 @@ def test_suppression_has_no_circle() -> None:
 
     for spec in CATALOGUE:
         causes(spec.key)
+
+
+# ---------------------------------------------------------------- who raises what
+
+CORE = Path(catalogue.__file__).parent.parent
+SAID_ELSEWHERE = re.compile(r"^from supervisor\.core\.catalogue import|^ +[A-Z_]+,$")
+
+
+OF_CONTROL = ("authority.lost", "deadman.released")
+"""Raised with the rules of control."""
+
+
+def raised_in_the_core() -> set[str]:
+    """Keys whose constant is used by a module of the core outside the catalogue."""
+    names = {name: value for name, value in vars(keys).items() if name.isupper()}
+    found = set()
+    for path in CORE.glob("*.py"):
+        lines = [
+            line
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if not SAID_ELSEWHERE.match(line)
+        ]
+        text = "\n".join(lines)
+        found |= {value for name, value in names.items() if re.search(rf"\b{name}\b", text)}
+    return found
+
+
+def test_every_row_is_raised_by_somebody_or_names_what_it_waits_for() -> None:
+    raised = raised_in_the_core()
+    for spec in CATALOGUE:
+        if spec.source is Source.VEHICLE:
+            assert spec.key not in raised, f"{spec.key} is the vehicle's to raise"
+        elif spec.waits_for:
+            assert spec.key not in raised, f"{spec.key} waits for nothing any more"
+        elif spec.key not in OF_CONTROL:
+            assert spec.key in raised, f"nobody raises {spec.key}"
+
+
+def test_rows_that_wait_name_the_part_of_the_system_they_wait_for() -> None:
+    waiting = {spec.key for spec in CATALOGUE if spec.waits_for}
+    assert waiting == {
+        "gate.level_high",
+        "gate.level_rising",
+        "trap.triggered",
+        "wearer.vital_abnormal",
+        "wearer.silent",
+        "recorder.gap",
+    }
+
+
+# ------------------------------------------------------------------- runbooks
+
+RUNBOOKS = CORE.parent.parent / "docs" / "runbooks"
+SECTIONS = {
+    "ja": ["意味", "見るところ", "手順", "終わり方", "記録されること"],
+    "en": [
+        "What it means",
+        "What to look at",
+        "What to do",
+        "How it ends",
+        "What is recorded",
+    ],
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("key", [spec.key for spec in CATALOGUE])
+def test_every_alarm_has_its_runbook_page(language: str, key: str) -> None:
+    spec = BY_KEY[key]
+    text = (RUNBOOKS / language / f"{key}.md").read_text(encoding="utf-8")
+    words: AlarmText = getattr(spec, language)
+    assert text.splitlines()[0] == f"# {words.title} ({key})"
+    assert re.findall(r"^## (.*)$", text, re.M) == SECTIONS[language]
+    sections = re.split(r"^## .*$", text, flags=re.M)[1:]
+    assert all(section.strip() for section in sections)
+    assert words.cause in sections[0] and words.consequence in sections[0]
+    assert len(re.findall(r"^- ", sections[1], re.M)) >= 1
+    assert len(re.findall(r"^\d+\. ", sections[2], re.M)) >= 2
+
+
+def test_no_page_is_left_of_an_alarm_that_is_gone() -> None:
+    for language in LANGUAGES:
+        pages = {path.stem for path in (RUNBOOKS / language).glob("*.md")}
+        assert pages == set(BY_KEY)
