@@ -40,7 +40,7 @@ from supervisor.console.server import Console
 from supervisor.core import effects, events, views
 from supervisor.core.duty_rows import not_configured
 from supervisor.core.fleet import Fleet
-from supervisor.core.snapshot import capture
+from supervisor.core.snapshot import Capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.evidence.audit import AuditStore, AuditWriter
@@ -359,6 +359,7 @@ class Hub:
             "broker": self._broker_connected,
             "media": self._media.ready.is_set(),
             "audit": self._audit.healthy,
+            "journal": self._journal is None or self._journal.healthy,
         }
 
     # ------------------------------------------------------------------ tasks
@@ -371,6 +372,8 @@ class Hub:
                 self._broker_connected = event.connected
             elif isinstance(event, events.PublisherChanged) and event.connected:
                 self._announce("video", f"{event.vehicle_id} is live")
+            if self._journal is not None:
+                self._journal.before(now_ns, event)
             try:
                 following = step(self._fleet, event, now_ns)
             except Exception:
@@ -437,7 +440,7 @@ class Hub:
             config,
             self._state_dir / config.folder,
             about=About(__version__, core_fingerprint(), self._config.hub.id, core),
-            capture=lambda: capture(self._fleet),
+            capture=lambda: Capture(self._fleet),
             counters=self.counters,
         )
 

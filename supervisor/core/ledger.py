@@ -45,6 +45,11 @@ class Ledger:
             self._waiting[record_id] = waiting
         return Record(record_id, kind, actor, subject, dict(data))
 
+    def about(self, record_id: str) -> VehicleId | None:
+        """Return the vehicle whose item waits for a record, if one does."""
+        waiting = self._waiting.get(record_id)
+        return None if waiting is None else waiting.vehicle_id
+
     def written(self, record_id: str) -> Waiting | None:
         """Return what waited for a record that is now answered, once."""
         return self._waiting.pop(record_id, None)

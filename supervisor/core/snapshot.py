@@ -19,6 +19,10 @@ Plain data is written as it is; everything else as `[mark, ...]`:
     P            an object of a class that says `is_plain`: its fields in the order of
                  their names; bytes among them are a bytearray
     u            a field that has no value yet
+
+The whole is `["V", root, [[number, fields], ...]]`: the fleet, in which each vehicle is an
+object without fields, and then the fields of the vehicles, in the order in which they
+were written (`Capture`): a reference never comes before its object.
 """
 
 from __future__ import annotations
@@ -28,13 +32,16 @@ import inspect
 import operator
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 
+from protocols.topics import VehicleId
+from supervisor.core import events as e
 from supervisor.core.catalogue import CATALOGUE, AlarmSpec
-from supervisor.core.fleet import Fleet
+from supervisor.core.fleet import Fleet, VehicleRecord
 
 ROOMS: Final = ("supervisor.core.", "protocols.")
 
@@ -61,8 +68,89 @@ def capture(fleet: Fleet) -> bytes:
     Raises:
         SnapshotError: Something in the fleet is neither data nor an object of the core.
     """
+    return Capture(fleet).finish()
+
+
+class Capture:
+    """The state of a fleet at one instant, written while the fleet goes on.
+
+    What is no vehicle's is written at once. Each vehicle follows before the first event
+    that may change it (`before`), and the rest at the end: so what is written is the state
+    of the instant of construction, and no step waits for more than a few vehicles. Events
+    of which it is not known here whom they change have all the rest written first.
+
+    Raises:
+        SnapshotError: By every method: something in the fleet is neither data nor an object
+            of the core.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._writer = _Writer()
+        self._parts: list[tuple[int, bytes]] = []
+        with _explained():
+            self._root = _encoder.encode(self._writer.value(fleet))
+        self._waiting = {record.vehicle_id: n for n, record in self._writer.reserved}
+
+    @property
+    def done(self) -> bool:
+        """Every vehicle is written."""
+        return not self._waiting
+
+    def before(self, event: e.AnyEvent, now_ns: int) -> None:
+        """Write what `step` may change at this event; call it just before."""
+        if not self._waiting:
+            return
+        vehicles = self._fleet.vehicles
+        match event:
+            case (
+                e.TelemetryReceived()
+                | e.HeartbeatReceived()
+                | e.StateReceived()
+                | e.LinkSampled()
+                | e.ClockExchanged()
+                | e.CommandSent()
+                | e.CommandResultReceived()
+            ):
+                self._write(event.vehicle_id)
+            case e.Tick():
+                for name in list(self._waiting):
+                    if now_ns >= vehicles[name].tick_ns:
+                        self._write(name)
+            case e.PresentationReported():
+                shown = self._fleet.shown.get(event.operator.session, ())
+                for text in (*(tile.vehicle for tile in event.report.tiles), *shown):
+                    record = self._fleet.by_name.get(text)
+                    if record is not None:
+                        self._write(record.vehicle_id)
+            case e.AuditWritten():
+                about = self._fleet.ledger.about(event.record_id)
+                if about is not None:
+                    self._write(about)
+            case _:
+                self._write_rest()
+
+    def finish(self) -> bytes:
+        """Write what is left and return the whole state."""
+        self._write_rest()
+        return _encoder.encode(["V", self._root, self._parts])
+
+    def _write_rest(self) -> None:
+        for name in list(self._waiting):
+            self._write(name)
+
+    def _write(self, name: VehicleId) -> None:
+        number = self._waiting.pop(name, None)
+        if number is not None:
+            with _explained():
+                content = self._writer.content(self._fleet.vehicles[name])
+                self._parts.append((number, _encoder.encode(content)))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        return _encoder.encode(_Writer().value(fleet))
+        yield
     except (OverflowError, TypeError) as error:  # an integer beyond 64 bits; unsortable sets
         raise SnapshotError(f"the state cannot be written: {error}") from error
 
@@ -74,12 +162,26 @@ def restore(data: bytes) -> Fleet:
         SnapshotError: Not written by `capture`, or by a core with other classes or rows.
     """
     try:
-        fleet = _Reader().value(_decoder.decode(data))
+        fleet = _Reader().whole(_decoder.decode(data))
     except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise SnapshotError(f"not a state of this core: {error}") from error
     if not isinstance(fleet, Fleet):
         raise SnapshotError("not a state of this core: it holds no fleet")
     return fleet
+
+
+def tree(data: bytes) -> dict[str, Any]:
+    """Return the plain tree of a state, to be looked at: the fleet, and each vehicle's fields.
+
+    Raises:
+        SnapshotError: Not written by `capture`.
+    """
+    try:
+        _, root, parts = _decoder.decode(data)
+        vehicles = {number: _decoder.decode(fields) for number, fields in parts}
+        return {"fleet": _decoder.decode(root), "vehicles": vehicles}
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise SnapshotError(f"not a state of this core: {error}") from error
 
 
 def _fields(kind: type) -> tuple[str, ...]:
@@ -96,6 +198,18 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 _known_fields: dict[type, tuple[str, ...]] = {}
 
+_Read = Callable[[Any], tuple[Any, ...]]
+
+
+def _reader(kind: type) -> tuple[tuple[str, ...], _Read | None]:
+    """Return the fields in slots, and what reads them all at once where that pays."""
+    fields = _fields(kind)
+    found = _readers[kind] = fields, operator.attrgetter(*fields) if len(fields) > 1 else None
+    return found
+
+
+_readers: dict[type, tuple[tuple[str, ...], _Read | None]] = {}
+
 
 def _name(kind: type) -> str:
     if not kind.__module__.startswith(ROOMS):
@@ -104,7 +218,14 @@ def _name(kind: type) -> str:
 
 
 class _Writer:
+    """Turns objects into plain trees.
+
+    Attributes:
+        reserved: Vehicles met so far, each with its number: their fields are `content`.
+    """
+
     def __init__(self) -> None:
+        self.reserved: list[tuple[int, VehicleRecord]] = []
         self._numbers: dict[int, int] = {}
         self._structs: dict[int, list[Any]] = {}
         self._held: list[object] = []  # an id is only unique while its object lives
@@ -138,12 +259,12 @@ class _Writer:
             return lambda v: self._whole(v, name)
         if issubclass(kind, tuple):
             return lambda v: ["n", name, *map(self.value, v)]
-        fields = _fields(kind)
+        if kind is VehicleRecord:
+            return lambda v: self._later(v, name)
         if getattr(kind, "is_plain", False):
-            read = operator.attrgetter(*sorted(fields))
+            read = operator.attrgetter(*sorted(_fields(kind)))
             return lambda v: ["P", name, *read(v)]
-        read_all = operator.attrgetter(*fields) if len(fields) > 1 else None
-        return lambda v: self._object(v, name, fields, read_all)
+        return lambda v: self._object(v, name)
 
     def _whole(self, value: msgspec.Struct, name: str) -> Any:
         """Encode a Struct; what a whole fleet shares (objectives), once."""
@@ -153,18 +274,25 @@ class _Writer:
             self._held.append(value)
         return known
 
-    def _object(
-        self,
-        value: Any,
-        name: str,
-        fields: tuple[str, ...],
-        read_all: Callable[[Any], tuple[Any, ...]] | None,
-    ) -> Any:
+    def _later(self, value: VehicleRecord, name: str) -> Any:
+        number = self._numbers.get(id(value))
+        if number is not None:
+            return ["r", number]
+        number = self._numbers[id(value)] = len(self._numbers)
+        self.reserved.append((number, value))
+        return ["O", number, name, {}]
+
+    def _object(self, value: Any, name: str) -> Any:
         number = self._numbers.get(id(value))
         if number is not None:
             return ["r", number]
         number = self._numbers[id(value)] = len(self._numbers)
         self._held.append(value)
+        return ["O", number, name, self.content(value)]
+
+    def content(self, value: Any) -> dict[str, Any]:
+        """Return the fields of an object."""
+        fields, read_all = _readers.get(type(value)) or _reader(type(value))
         content: dict[str, Any]
         try:
             content = {} if read_all is None else dict(zip(fields, read_all(value), strict=True))
@@ -177,7 +305,7 @@ class _Writer:
         for field, part in content.items():
             if type(part) not in _PLAIN:
                 content[field] = write(part)
-        return ["O", number, name, content]
+        return content
 
     def _items(self, value: dict[Any, Any]) -> list[Any]:
         write = self.value
@@ -213,6 +341,20 @@ class _Reader:
         self._rows = {spec.key: spec for spec in CATALOGUE}
         self._objects: dict[int, object] = {}
         self._classes: dict[str, type] = {}
+
+    def whole(self, found: Any) -> Any:
+        """Return the fleet of a whole state: `["V", root, [[number, fields], ...]]`."""
+        mark, root, parts = found
+        if mark != "V":
+            raise SnapshotError("not a state of this core: its beginning is missing")
+        fleet = self.value(_decoder.decode(root))
+        missing = {n for n, made in self._objects.items() if type(made) is VehicleRecord}
+        for number, fields in parts:
+            missing.remove(number)
+            self._fill(self._objects[number], _decoder.decode(fields))
+        if missing:
+            raise SnapshotError("not a state of this core: a vehicle is missing")
+        return fleet
 
     def value(self, found: Any) -> Any:
         if type(found) is not list:
@@ -268,10 +410,13 @@ class _Reader:
             raise SnapshotError(f"{name} is not an object with fields")
         made: object = kind.__new__(kind)
         self._objects[number] = made
+        self._fill(made, fields)
+        return made
+
+    def _fill(self, made: object, fields: dict[str, Any]) -> None:
         for field, content in fields.items():
             if content != ["u"]:
                 setattr(made, field, self.value(content))
-        return made
 
     def _plain(self, kind: type, values: list[Any]) -> object:
         if not getattr(kind, "is_plain", False):

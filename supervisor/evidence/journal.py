@@ -4,6 +4,9 @@ The loop only appends a reference to a list; one thread encodes, compresses and 
 what has gathered, every `FLUSH_S`, and has it on the disk before it takes the next. A
 crash costs at most what was gathered since: less than a second.
 
+A new segment begins with the state of the fleet, which is written piece by piece beside
+the steps that follow it (`core.snapshot.Capture`): the loop is never held for all of it.
+
 Nothing here ever stops the hub. What cannot be kept (the thread does not keep up, the
 disk is full) is counted, and told in the journal itself: the next segment begins with
 a `Gap`, and with the state of the fleet after it, so that replay goes on from there.
@@ -25,7 +28,8 @@ import msgspec
 from msgspec import Meta
 
 from supervisor import clock
-from supervisor.core.snapshot import SnapshotError
+from supervisor.core.events import AnyEvent
+from supervisor.core.snapshot import Capture, SnapshotError
 from supervisor.counters import Counters
 from supervisor.evidence.segments import (
     MAGIC,
@@ -47,6 +51,8 @@ QUEUE: Final = 40_000
 """Steps that may wait for the thread: some 10 s of 200 vehicles."""
 BLOCK_STEPS: Final = 512
 """Steps encoded in one go: about 2 ms during which the thread holds the interpreter."""
+PENDING_NS: Final = 400_000_000
+"""A state still unwritten after this is finished in one go: no events came meanwhile."""
 STATE_RETRY_NS: Final = 60_000_000_000
 RETRY_NS: Final = 2_000_000_000
 """After a gap, the shortest time until a new segment is tried."""
@@ -81,6 +87,14 @@ class About(NamedTuple):
     config: str
 
 
+class _Pending(NamedTuple):
+    """A segment is to begin here, with a state that is still being written."""
+
+    gap: Gap | None
+    at_ns: int
+    capture: Capture
+
+
 class _Opening(NamedTuple):
     """Begin a segment with this state."""
 
@@ -106,7 +120,7 @@ class Journal:
         config: Where and for how long.
         folder: The resolved folder; made if it is missing.
         about: What the headers say.
-        capture: Returns the fleet's whole state; called on the loop.
+        capture: Begins to write the fleet's whole state; called on the loop.
         counters: Gets `journal_bytes`, `journal_records`, `journal_lost` by reason,
             `journal_segments_removed`.
         queue: Bound of the queue, steps.
@@ -121,7 +135,7 @@ class Journal:
         folder: Path,
         *,
         about: About,
-        capture: Callable[[], bytes],
+        capture: Callable[[], Capture],
         counters: Counters,
         queue: int = QUEUE,
     ) -> None:
@@ -136,6 +150,7 @@ class Journal:
         self._opened_ns = clock.monotonic_ns()
         self._segment_bytes = 0
         self._opening_waits = False
+        self._pending: _Pending | None = None
         self._try_after_ns = 0
         self._last_write_ns: int | None = None
         self._healthy = True
@@ -154,6 +169,15 @@ class Journal:
         if self._last_write_ns is None:
             return float("nan")
         return (clock.monotonic_ns() - self._last_write_ns) / 1e9
+
+    def before(self, now_ns: int, event: AnyEvent) -> None:
+        """An event is about to be given to the core; call it before every step."""
+        if self._pending is None or self._pending.capture.done:
+            return
+        try:
+            self._pending.capture.before(event, now_ns)
+        except SnapshotError as error:
+            self._give_up(self._pending, error, now_ns)
 
     def put(self, now_ns: int, event: Any, effects: Any) -> None:
         """Take one step that the core has just made; never blocks.
@@ -192,37 +216,80 @@ class Journal:
                     raise
                 self._tell(batch, done)
         finally:
-            batch = [*self._take(), End(clock.monotonic_ns())]
+            batch = [*self._take(all_of_it=True), End(clock.monotonic_ns())]
             self._tell(batch, await loop.run_in_executor(thread, self._files.write, batch))
             await loop.run_in_executor(thread, self._files.close)
             thread.shutdown()
 
     def flush(self, batch: int = QUEUE) -> None:
         """Write what waits, in this thread, `batch` steps at a time: for benches and tests."""
-        waiting = self._take()
+        waiting = self._take(all_of_it=True)
         for start in range(0, len(waiting), batch):
             part = waiting[start : start + batch]
             self._tell(part, self._files.write(part))
 
-    def _take(self) -> list[Any]:
+    def _take(self, *, all_of_it: bool = False) -> list[Any]:
+        """Return what can be written now; a state still being written waits, with all
+        behind it, but not twice as long as a turn of the thread."""
+        pending = self._pending
+        now_ns = clock.monotonic_ns()
+        if pending is not None:
+            young = now_ns - pending.at_ns < PENDING_NS
+            if not all_of_it and young and not pending.capture.done:
+                place = self._waiting.index(pending)
+                batch, self._waiting = self._waiting[:place], self._waiting[place:]
+                self._writing = len(batch)
+                return batch
+            self._settle(pending, now_ns)
         batch, self._waiting = self._waiting, []
         self._writing = len(batch)
         self._opening_waits = False
         return batch
 
+    def _settle(self, pending: _Pending, now_ns: int) -> None:
+        """The state is written, or is now: the segment can begin."""
+        try:
+            state = State(pending.at_ns, pending.capture.finish())
+        except SnapshotError as error:
+            self._give_up(pending, error, now_ns)
+            return
+        self._pending = None
+        self._waiting[self._waiting.index(pending)] = _Opening(pending.gap, state)
+
     def _open(self, now_ns: int) -> None:
         """Begin a segment with the state as it is now, after the step just taken."""
+        if self._pending is not None:
+            self._settle(self._pending, now_ns)
         self._opened_ns, self._segment_bytes = now_ns, 0
         try:
-            state = State(now_ns, self._capture())
+            pending = _Pending(self._gap, now_ns, self._capture())
         except SnapshotError as error:  # the old segment goes on, or the gap
-            self._counters.add("journal_lost", "state", 0)
-            self._try_after_ns = now_ns + STATE_RETRY_NS
-            log.error("no new journal segment: %s", error)
+            self._say_no_state(error, now_ns)
             return
-        gap, self._gap = self._gap, None
-        self._waiting.append(_Opening(gap, state))
+        self._gap = None
+        self._pending = pending
+        self._waiting.append(pending)
         self._opening_waits = True
+
+    def _give_up(self, pending: _Pending, error: SnapshotError, now_ns: int) -> None:
+        """A state cannot be written: the old segment goes on, or the gap."""
+        self._pending = None
+        self._opening_waits = False
+        place = self._waiting.index(pending)
+        after = self._waiting[place + 1 :]
+        del self._waiting[place]
+        if pending.gap is not None:  # what follows cannot be replayed without the state
+            del self._waiting[place:]
+            gap = pending.gap
+            self._lose(gap.reason, len(after), gap.first_ns, now_ns)
+            assert self._gap is not None
+            self._gap = msgspec.structs.replace(self._gap, steps=self._gap.steps + gap.steps)
+        self._say_no_state(error, now_ns)
+
+    def _say_no_state(self, error: SnapshotError, now_ns: int) -> None:
+        self._counters.add("journal_lost", "state", 0)
+        self._try_after_ns = now_ns + STATE_RETRY_NS
+        log.error("no new journal segment: %s", error)
 
     def _lose(self, reason: str, steps: int, first_ns: int, last_ns: int) -> None:
         self._counters.add("journal_lost", reason, steps)
@@ -260,8 +327,10 @@ class Journal:
         # Nothing after the failure can be replayed without a new state: all of it is lost,
         # what gathered meanwhile too.
         unwritten = [item for item in (*batch, *self._waiting) if type(item) is tuple]
-        gaps = [item.gap for item in (*batch, *self._waiting) if isinstance(item, _Opening)]
+        began = (_Opening, _Pending)
+        gaps = [item.gap for item in (*batch, *self._waiting) if isinstance(item, began)]
         self._waiting = []
+        self._pending = None
         now_ns = clock.monotonic_ns()
         for gap in gaps:
             if gap is not None:

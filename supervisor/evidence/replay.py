@@ -21,7 +21,7 @@ from supervisor import __version__
 from supervisor.core.effects import AnyEffect, SendCommand, ShowAlarm
 from supervisor.core.events import AnyEvent
 from supervisor.core.fleet import Fleet
-from supervisor.core.snapshot import SnapshotError, capture, restore
+from supervisor.core.snapshot import SnapshotError, capture, restore, tree
 from supervisor.core.step import step
 from supervisor.evidence.segments import (
     SUFFIX,
@@ -406,5 +406,4 @@ def _state_differences(recorded: bytes, fleet: Fleet) -> list[str]:
         return [str(error)]
     if reached == recorded:
         return []
-    pair = (msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(reached))
-    return list(differences(*pair))[:20] or ["the order of entries"]
+    return list(differences(tree(recorded), tree(reached)))[:20] or ["the order of entries"]

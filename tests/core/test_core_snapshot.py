@@ -5,8 +5,9 @@ import pytest
 from helpers_core import BUS, SECOND, World
 
 from protocols import vehicle
+from protocols.topics import VehicleId
 from supervisor.core import events as e
-from supervisor.core.snapshot import SnapshotError, capture, restore
+from supervisor.core.snapshot import Capture, SnapshotError, capture, restore
 from supervisor.core.step import step
 
 
@@ -115,3 +116,48 @@ def test_windows_go_on_counting_where_they_were() -> None:
                 assert (window.good, window.bad) == (copy.good, copy.bad)
                 counted += window.samples
     assert counted > 0
+
+
+def two_buses() -> tuple[World, VehicleId]:
+    other = VehicleId("maebashi", "bus-02")
+    world = busy_world()
+    world.do(e.VehicleConfigured(other, vehicle.Kind.BUS, "Bus 2", 7))
+    for _ in range(5):
+        world.tick()
+    return world, other
+
+
+def test_a_state_written_beside_the_steps_is_that_of_the_instant_it_began() -> None:
+    world, _ = two_buses()
+    at_once = capture(world.fleet)
+    beside = Capture(world.fleet)
+    for event in (e.AuditWritten("r2", True), e.Tick(), e.CommandSent(BUS, "c2", True), e.Tick()):
+        world.now_ns += SECOND // 10
+        beside.before(event, world.now_ns)
+        world.do(event)
+    assert capture(world.fleet) != at_once
+    assert capture(restore(beside.finish())) == at_once
+
+
+def test_an_event_of_one_vehicle_has_that_one_written_and_no_other() -> None:
+    world, other = two_buses()
+    beside = Capture(world.fleet)
+    beat = vehicle.Heartbeat("run-1", 99, world.vehicle_ns, 1)
+    beside.before(e.HeartbeatReceived(other, beat), world.now_ns)
+    assert not beside.done
+    beside.before(e.HeartbeatReceived(BUS, beat), world.now_ns)
+    assert beside.done
+
+
+def test_an_event_that_may_change_anybody_has_everything_written_first() -> None:
+    world, _ = two_buses()
+    beside = Capture(world.fleet)
+    beside.before(e.BrokerChanged(True), world.now_ns)
+    assert beside.done
+
+
+def test_a_state_whose_vehicle_is_missing_is_refused() -> None:
+    mark, root, parts = msgspec.msgpack.decode(capture(busy_world().fleet))
+    for broken in ([mark, root, []], [mark, root, parts + parts], ["W", root, parts]):
+        with pytest.raises(SnapshotError):
+            restore(msgspec.msgpack.encode(broken))

@@ -19,7 +19,7 @@ from supervisor import __version__, clock
 from supervisor.core import events as e
 from supervisor.core import links
 from supervisor.core.fleet import Fleet
-from supervisor.core.snapshot import capture
+from supervisor.core.snapshot import Capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.evidence import journal as journal_room
@@ -58,7 +58,7 @@ class Writing:
             config or JournalConfig(),
             folder,
             about=About(__version__, core_fingerprint(), "hub-1", "{}"),
-            capture=lambda: capture(self.fleet),
+            capture=lambda: Capture(self.fleet),
             counters=self.counters,
             **more,
         )
@@ -66,6 +66,7 @@ class Writing:
             self.do(e.VehicleConfigured(name, vehicle.Kind.BUS, "Bus", 7))
 
     def do(self, event: e.AnyEvent) -> None:
+        self.journal.before(self.now_ns, event)
         self.journal.put(self.now_ns, event, step(self.fleet, event, self.now_ns))
 
     def run(self, seconds: float, *, beats: bool = True) -> None:
@@ -399,6 +400,41 @@ def test_a_state_that_cannot_be_written_costs_a_segment_and_never_the_hub(tmp_pa
     writing.journal.flush()
     assert len(list_segments(tmp_path)) > 1
     assert replayed(tmp_path).difference is None
+
+
+def test_steps_behind_a_state_still_being_written_wait_for_it(tmp_path: Path) -> None:
+    writing = Writing(tmp_path, JournalConfig(segment_minutes=0.05))
+    writing.journal.flush()
+    writing.run(3, beats=False)  # the segment is over its age with the last of these steps
+    while writing.journal._pending is None:
+        writing.run(0.1, beats=False)
+    before = writing.journal._take()
+    assert before
+    beat = vehicle.Heartbeat("run-1", 1, writing.now_ns, writing.now_ns)
+    writing.do(e.HeartbeatReceived(BUS, beat))
+    assert writing.journal._take() == [], "the other vehicle is not written yet"
+    writing.do(e.HeartbeatReceived(TRACTOR, beat))
+    opening, *behind = writing.journal._take()
+    assert type(opening).__name__ == "_Opening"
+    assert [entry[2] for entry in behind] == [
+        e.HeartbeatReceived(BUS, beat),
+        e.HeartbeatReceived(TRACTOR, beat),
+    ]
+
+
+def test_a_vehicle_that_cannot_be_written_costs_a_segment_and_nothing_else(tmp_path: Path) -> None:
+    writing = Writing(tmp_path, JournalConfig(segment_minutes=0.05))
+    writing.journal.flush()
+    writing.run(2)
+    writing.fleet.vehicles[BUS].encode_ms = object()  # type: ignore[assignment]
+    writing.run(2)
+    assert ("journal_lost", "state", 0) in writing.counters.items()
+    writing.journal.flush()
+    writing.fleet.vehicles[BUS].encode_ms = {}
+    assert len(list_segments(tmp_path)) == 1
+    found = replayed(tmp_path)
+    assert found.difference is None
+    assert found.events == writing.counters.get("journal_records")
 
 
 def test_times_are_read_as_utc_unless_they_say_otherwise() -> None:

@@ -17,7 +17,7 @@ from protocols.vehicle import Kind
 from supervisor import __version__
 from supervisor.core import effects, events
 from supervisor.core.fleet import Fleet
-from supervisor.core.snapshot import capture
+from supervisor.core.snapshot import Capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.evidence.audit import AuditStore, Entry
@@ -119,12 +119,13 @@ def test_a_replay_says_identical_different_or_why_it_cannot(tmp_path: Path) -> N
         JournalConfig(),
         tmp_path / "journal",
         about=About(__version__, core_fingerprint(), "hub-1", "{}"),
-        capture=lambda: capture(fleet),
+        capture=lambda: Capture(fleet),
         counters=Counters(),
     )
     configured = events.VehicleConfigured(VehicleId("a", "b"), Kind.BUS, "B", 1)
-    journal.put(1, configured, step(fleet, configured, 1))
-    journal.put(2, events.Tick(), step(fleet, events.Tick(), 2))
+    for now_ns, event in ((1, configured), (2, events.Tick())):
+        journal.before(now_ns, event)
+        journal.put(now_ns, event, step(fleet, event, now_ns))
     journal.flush()
     same = enkan("replay", "--journal", str(tmp_path), "--why")
     assert same.returncode == 0, same.stderr

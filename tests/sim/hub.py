@@ -21,7 +21,7 @@ from sim.store import Store
 from supervisor.core import effects as f
 from supervisor.core import events as e
 from supervisor.core.fleet import Fleet
-from supervisor.core.snapshot import capture, restore
+from supervisor.core.snapshot import Capture, capture, restore
 from supervisor.core.step import step
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ TICK_NS: Final = 100 * MS
 SAMPLE_EVERY: Final = 2
 BEAT_EVERY: Final = 5
 ASK_EVERY: Final = 10
+CAPTURE_SHARE: Final = 0.002
+"""Share of ticks at which a state begins to be written beside the steps."""
 ACK_TTL_NS: Final = 5 * SECOND
 
 _msgpack = msgspec.msgpack.Encoder()
@@ -72,6 +74,7 @@ class SimHub:
         self._beats = 0
         self._heard: dict[VehicleId, vehicle.Echo] = {}
         self._outbox: list[tuple[f.SendCommand | f.SendEventAck, bytes, int]] = []
+        self._captured: tuple[Capture, bytes] | None = None
         self._old_commands: deque[tuple[VehicleId, bytes]] = deque(maxlen=20)
         broker.hub = self
 
@@ -110,6 +113,7 @@ class SimHub:
         """Killed: everything in memory is gone, media with it; the vehicles live on."""
         self._clockwork.note("hub dies", "with its machine" if reboot else "")
         self.alive = False
+        self._captured = None
         self.troubled = self._clockwork.now
         self.broker_connected = False
         self._queue.clear()
@@ -125,6 +129,7 @@ class SimHub:
     def swap_state(self) -> None:
         """Go on with a restored copy of the state, as a replay does."""
         if self.alive:
+            self._captured = None
             self.fleet = restore(capture(self.fleet))
 
     # ------------------------------------------------------------------ broker
@@ -174,8 +179,24 @@ class SimHub:
         finally:
             self._busy = False
 
+    def begin_capture(self) -> None:
+        """Write the state piece by piece beside what happens, as the journal does."""
+        if self.alive and self._captured is None:
+            self._captured = Capture(self.fleet), capture(self.fleet)
+
+    def _check_capture(self, event: e.AnyEvent, now_ns: int) -> None:
+        if self._captured is None:
+            return
+        beside, at_once = self._captured
+        beside.before(event, now_ns)
+        if beside.done:
+            self._captured = None
+            if capture(restore(beside.finish())) != at_once:
+                self._referee.fail("a state written beside the steps is not that of one instant")
+
     def _decide(self, event: e.AnyEvent) -> None:
         now_ns = self.now_ns()
+        self._check_capture(event, now_ns)
         following = step(self.fleet, event, now_ns)
         self._clockwork.mix(_msgpack.encode((now_ns, event, following)))
         self._referee.on_step(self, event, following, now_ns)
@@ -249,6 +270,8 @@ class SimHub:
             for car in self.cars.values():
                 if car.media_session:
                     car.ask_clock()
+        if self._clockwork.happens(CAPTURE_SHARE):
+            self.begin_capture()
         if count % BEAT_EVERY == 0 and self.broker_connected:
             self._beats += 1
             for name, car in self.cars.items():

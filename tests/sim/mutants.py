@@ -136,6 +136,10 @@ MUTANTS: Final = (
         "if False:",
     ),
     _one(
+        "state-of-no-instant", "a vehicle's state is written after the event that changes it",
+        "supervisor.core.snapshot", "if now_ns >= vehicles[name].tick_ns:", "if False:",
+    ),
+    _one(
         "deaf-by-beats-unseen", "beats that echo nothing newer are as good as others",
         "supervisor.core.links",
         "unheard_ns is not None and unheard_ns >= self._degraded_ns", "False",
