@@ -130,6 +130,7 @@ class FakeFleet:
         self.command_views: dict[str, CommandView] = {}
         self.duty_views: dict[str, DutyView] = {}
         self.coverage_views: dict[str, CoverageView] = {}
+        self.attention_views: list[AttentionView] = []
         self.control: FakeControl
 
     def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
@@ -157,7 +158,7 @@ class FakeFleet:
         return self.control.seats()
 
     def attention(self, now_ns: int) -> list[AttentionView]:
-        return []
+        return list(self.attention_views)
 
     def alarms(self) -> list[AlarmView]:
         return list(self.alarm_views.values())

@@ -10,16 +10,18 @@ import { ALARMS } from './labels/alarms.js';
 import { ANSWERS } from './labels/answers.js';
 import { COMMANDS } from './labels/commands.js';
 import { CONTROL } from './labels/control.js';
+import { DUTIES } from './labels/duties.js';
 import { FRAME } from './labels/frame.js';
 import { QUEUE } from './labels/queue.js';
 import { SEAT } from './labels/seat.js';
+import { SEATS } from './labels/seats.js';
 import { SUPERVISION } from './labels/supervision.js';
 import { TAKEOVER } from './labels/takeover.js';
 import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, COMMANDS, CONTROL, FRAME, QUEUE, SEAT, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, COMMANDS, CONTROL, DUTIES, FRAME, QUEUE, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

@@ -4,7 +4,8 @@
  *
  * @typedef {import('./store.js').State} State
  */
-import { cameraNames, ending, requestKey } from './store.js';
+import { queueEntries, soundsElsewhere } from './attention.js';
+import { cameraNames, requestKey } from './store.js';
 
 /** Vehicles that send pictures, in the order of their tiles. @param {State} state @returns {string[]} */
 export function watched(state) {
@@ -17,21 +18,9 @@ export function unwatched(state) {
   return state.order.filter((id) => !tiles.includes(id));
 }
 
-/**
- * Cards of the attention queue: who needs a person, the least time left first. The
- * order depends only on fixed times, so cards never change places among themselves.
- *
- * @param {State} state
- */
+/** Take-over requests in the order of the queue, those of this seat first. @param {State} state */
 export function openRequests(state) {
-  return Object.values(state.requests)
-    .filter((request) => ending(request) === '')
-    .sort(
-      (a, b) =>
-        (a.deadline_ns ?? Infinity) - (b.deadline_ns ?? Infinity) ||
-        a.raised_ns - b.raised_ns ||
-        (requestKey(a) < requestKey(b) ? -1 : 1),
-    );
+  return queueEntries(state).flatMap(({ request }) => (request === null ? [] : [request]));
 }
 
 /**
@@ -78,15 +67,17 @@ export function alarmLine(state) {
 }
 
 /**
- * Which alarm sound has to be heard: every unacknowledged alarm, and an open request
- * even if its alarm row has not arrived.
+ * Which alarm sound has to be heard: every unacknowledged alarm but those that other armed
+ * seats are asked about, and an open request even if its alarm row has not arrived.
  *
  * @param {State} state
  * @returns {{id: string, priority: number}[]}
  */
 export function audible(state) {
-  const sounds = alarmLine(state).map(({ id, priority }) => ({ id, priority }));
-  for (const request of openRequests(state)) {
+  const elsewhere = soundsElsewhere(state);
+  const sounds = alarmLine(state).filter(({ id }) => !elsewhere.has(id)).map(({ id, priority }) => ({ id, priority }));
+  for (const { request, whose } of queueEntries(state)) {
+    if (request === null || whose === 'others') continue;
     const hasAlarm = Object.values(state.alarms).some(
       (alarm) => alarm.vehicle === request.vehicle && alarm.key.startsWith('takeover.'),
     );

@@ -31,6 +31,7 @@
  *   alarms: Record<string, AlarmView>, requests: Record<string, RequestView>,
  *   commands: Record<string, CommandView>, asked: Record<string, LocalCommand>,
  *   trails: Record<string, readonly (readonly [number, number, number])[]>,
+ *   duties: Record<string, any>, coverage: Record<string, any>,
  *   controls: Record<string, any>, seats: readonly any[], attention: readonly any[],
  *   taking: Taking | null, gone: Gone | null,
  *   focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
@@ -39,7 +40,7 @@
  * }} State
  *   `intervene`: vehicle of the take-over screen, null: not shown; `takeover`: the request it
  *   was opened for, if any.
- * @typedef {'watch'|'map'|'alarms'} Screen
+ * @typedef {'watch'|'map'|'alarms'|'duties'|'seats'} Screen
  */
 import { heldVehicle, isMine, withControls } from './control.js';
 
@@ -56,6 +57,7 @@ export function initialState() {
     seq: null, hub_now_ns: 0, hub_now_at_ms: 0,
     welcome: null, catalogue: {},
     vehicles: {}, order: [], routes: {}, supervision: {}, alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
+    duties: {}, coverage: {},
     controls: {}, seats: [], attention: [], taking: null, gone: null,
     focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
   };
@@ -146,6 +148,8 @@ function onSnapshot(state, message) {
     controls: byVehicle(controls),
     seats: message.seats ?? [],
     attention: message.attention ?? [],
+    duties: byId(message.duties ?? []),
+    coverage: byVehicle(message.coverage ?? []),
     seq: message.seq,
     needs_resync: false,
     hub_now_ns: message.hub_now_ns,
@@ -201,6 +205,8 @@ function onDelta(state, message) {
   if (message.controls?.length) Object.assign(next, withControls(state, message.controls, message.at_ms ?? 0));
   if (message.seats) next.seats = message.seats;
   if (message.attention) next.attention = message.attention;
+  if (message.duties?.length) next.duties = { ...state.duties, ...byId(message.duties) };
+  if (message.coverage?.length) next.coverage = { ...state.coverage, ...byVehicle(message.coverage) };
   if (message.commands?.length) {
     next.commands = trim({ ...state.commands, ...byId(message.commands) });
   }

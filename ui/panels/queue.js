@@ -1,12 +1,14 @@
 // @ts-check
-/** Attention queue: who needs a person, why, how long is left, who has it. */
+/** Attention queue: who needs a person, why, how long is left, whose turn it is. */
 import { useRef } from 'preact/hooks';
+import { queueEntries } from '../core/attention.js';
 import { countdown, dashed } from '../core/format.js';
-import { openRequests, requestPriority, stableOrder } from '../core/select.js';
-import { requestKey } from '../core/store.js';
+import { stableOrder } from '../core/select.js';
 import { html } from '../view.js';
+import { alarmText } from './alarmline.js';
 import { Chip } from './chip.js';
 import { Holder } from './control.js';
+import { DutyLines } from './duties.js';
 
 /** @param {{desk: import('../shell/console.js').Console}} props */
 export const Queue = ({ desk }) => html`<${Cards} desk=${desk} />`;
@@ -17,35 +19,47 @@ function Cards({ desk }) {
   const state = desk.state.value;
   const inside = useRef(false);
   const order = useRef(/** @type {string[]} */ ([]));
-  const requests = Object.fromEntries(openRequests(state).map((one) => [requestKey(one), one]));
-  order.current = stableOrder(order.current, Object.keys(requests), inside.current);
+  const entries = Object.fromEntries(queueEntries(state).map((one) => [one.key, one]));
+  order.current = stableOrder(order.current, Object.keys(entries), inside.current);
+  const shown = order.current.map((key) => entries[key]);
+  const near = shown.filter(({ whose }) => whose !== 'others');
+  const far = shown.filter(({ whose }) => whose === 'others');
   const connected = state.socket === 'open' && state.seq !== null;
   return html`<aside class="queue" data-testid="queue" aria-label=${t('queue.title')}
       onPointerEnter=${() => (inside.current = true)} onPointerLeave=${() => (inside.current = false)}>
-    <h2>${t('queue.title')} <b>${order.current.length || ''}</b></h2>
+    <${DutyLines} desk=${desk} />
+    <h2>${t('queue.title')} <b>${near.length || ''}</b></h2>
     ${state.closed.map((one) => html`<p key=${one.key} class="card-closed" role="status"
       data-testid=${`closed-${dashed(one.vehicle)}`} data-how=${one.how}>✓ ${desk.nameOf(one.vehicle)}<br />${t(`queue.closed_${one.how}`)}</p>`)}
-    ${order.current.map((key) => html`<${Card} key=${key} desk=${desk} request=${requests[key]} current=${state.takeover === key} />`)}
-    ${order.current.length === 0 && html`<p class="empty" data-testid="queue-empty">${t(connected ? 'queue.empty' : 'queue.empty_unknown')}</p>`}
+    ${near.map((entry) => html`<${Card} key=${entry.key} desk=${desk} entry=${entry} />`)}
+    ${shown.length === 0 && html`<p class="empty" data-testid="queue-empty">${t(connected ? 'queue.empty' : 'queue.empty_unknown')}</p>`}
+    ${far.length > 0 && html`<h3 class="queue-part">${t('queue.others')}</h3>`}
+    ${far.map((entry) => html`<${Card} key=${entry.key} desk=${desk} entry=${entry} />`)}
   </aside>`;
 }
 
-/** @param {{desk: import('../shell/console.js').Console, request: any, current: boolean}} props */
-function Card({ desk, request, current }) {
+/** @param {{desk: import('../shell/console.js').Console, entry: import('../core/attention.js').QueueEntry}} props */
+function Card({ desk, entry }) {
   const { t } = desk;
-  const priority = requestPriority(desk.state.value, request);
-  const open = () => desk.openCard(request);
-  return html`<button class=${`card ${current ? 'current' : ''}`} data-testid=${`card-${dashed(request.vehicle)}`}
-      data-request=${request.id} data-state=${request.state} onClick=${open}>
-    <span class="card-head"><${Chip} priority=${priority} flash=${request.state === 'open'} title=${t(`priority.${priority}`)} />
-      <strong>${desk.nameOf(request.vehicle)}</strong></span>
-    <span class="card-reason">${t(`reason.${request.reason}`, {}, request.reason || t('reason.other'))}</span>
-    ${request.state === 'unanswered'
+  const state = desk.state.value;
+  const { request, alarm, whose } = entry;
+  const current = request !== null && state.takeover === entry.key;
+  const open = () => (request ? desk.openCard(request) : desk.dispatch({ type: 'local.intervene', vehicle: entry.vehicle }));
+  const flash = whose !== 'others' && (request === null || request.state === 'open');
+  const isSeat = Boolean(state.welcome?.seat);
+  return html`<button class=${`card ${whose} ${current ? 'current' : ''}`} data-testid=${`${entry.kind === 'alarm' ? 'alarm-card' : 'card'}-${dashed(entry.vehicle)}`}
+      data-request=${request?.id ?? ''} data-alarm=${alarm?.key ?? ''} data-state=${request?.state ?? alarm?.state} data-whose=${whose} data-step=${entry.step} onClick=${open}>
+    <span class="card-head"><${Chip} priority=${entry.priority} flash=${flash} title=${t(`priority.${entry.priority}`)} />
+      <strong>${desk.nameOf(entry.vehicle)}</strong></span>
+    <span class="card-reason">${request ? t(`reason.${request.reason}`, {}, request.reason || t('reason.other')) : alarmText(desk, alarm).title}</span>
+    ${entry.step === 'unanswered' || (request && request.state === 'unanswered')
       ? html`<span class="card-note">${t('queue.unanswered')}</span>`
-      : html`<${TimeLeft} desk=${desk} request=${request} />`}
-    ${request.answered_by && html`<span class="card-note">${t('queue.answered_by', { who: request.answered_by })}</span>`}
-    <${Holder} desk=${desk} vehicle=${request.vehicle} />
-    <span class="card-open">${t('queue.open')}</span>
+      : html`<${TimeLeft} desk=${desk} request=${entry} />`}
+    <span class="card-foot">${isSeat && html`<span class="card-whose">${whose === 'mine' ? t('queue.mine') : whose === 'everybody' ? t('queue.everybody')
+      : t('queue.others_seat', { who: entry.accounts.join('・') })}${entry.step === 'neighbour' || entry.step === 'supervisor' ? html` <small>${t(`queue.step.${entry.step}`)}</small>` : ''}</span>`}
+      ${whose !== 'others' && html`<span class="card-open">${t(request ? 'queue.open' : 'queue.look')}</span>`}</span>
+    ${request?.answered_by && html`<span class="card-note">${t('queue.answered_by', { who: request.answered_by })}</span>`}
+    <${Holder} desk=${desk} vehicle=${entry.vehicle} />
   </button>`;
 }
 

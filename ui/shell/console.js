@@ -192,6 +192,21 @@ export class Console {
     this.#transport.send({ type: 'acknowledge_alarm', alarm_id: alarmId });
   }
 
+  /** @param {string} key @param {string} vehicle @param {number} ago_s how long ago the event was */
+  startDuty(key, vehicle, ago_s) {
+    this.#transport.send({ type: 'start_duty', key, vehicle, ago_s });
+  }
+
+  /** @param {string} duty @param {string} step @param {string} state @param {string} note */
+  markDuty(duty, step, state, note) {
+    this.#transport.send({ type: 'mark_duty_step', duty, step, state, note });
+  }
+
+  /** @param {string} duty @param {string} reason */
+  abandonDuty(duty, reason) {
+    this.#transport.send({ type: 'abandon_duty', duty, reason });
+  }
+
   acknowledgeTop() {
     const [top] = alarmLine(this.state.peek());
     if (top) this.acknowledge(top.id);

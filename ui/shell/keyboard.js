@@ -110,6 +110,8 @@ function act(desk, action) {
       return desk.silence();
     case 'map':
       return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'map' ? 'watch' : 'map' });
+    case 'duties':
+      return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'duties' ? 'watch' : 'duties' });
     case 'camera':
       return desk.nextCamera();
     case 'help':

@@ -55,6 +55,8 @@ export const FRAME = {
 
   'nav.watch': ['監視', 'Watch'],
   'nav.map': ['地図', 'Map'],
+  'nav.duties': ['法定対応', 'Duties'],
+  'nav.seats': ['席', 'Seats'],
   'nav.alarms': ['警報一覧', 'Alarms'],
 
   'banner.lost': ['ハブとの接続が切れています — 表示はすべて {age} 前のもので、現在の状態は不明です。再接続中…', 'CONNECTION TO THE HUB LOST — everything shown is {age} old; the present state is unknown. Reconnecting…'],
@@ -87,6 +89,7 @@ export const FRAME = {
   'help.ack': ['警報を確認', 'Acknowledge the alarm shown'],
   'help.silence': ['30 秒消音（表示は消えません）', 'Silence for 30 s (never the display)'],
   'help.map': ['地図', 'Map'],
+  'help.duties': ['法定対応', 'Statutory duties'],
   'help.camera': ['カメラ切替', 'Next camera'],
   'help.escape': ['監視画面へ戻る', 'Back to Watch'],
   'help.language': ['日本語／English', '日本語 / English'],

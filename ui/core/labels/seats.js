@@ -1,0 +1,27 @@
+// @ts-check
+/** All seats and who watches what, for supervisors. @type {import('../labels.js').Words} */
+export const SEATS = {
+  'seats.title': ['席と負荷', 'Seats and load'],
+  'seats.none': ['開いている席はありません', 'No seat is open'],
+  'seats.account': ['監視者', 'Operator'],
+  'seats.armed': ['着席', 'Armed'],
+  'seats.holds': ['操作権', 'Control'],
+  'seats.requests': ['担当', 'Entries'],
+  'seats.load': ['負荷', 'Load'],
+  'seats.is_armed': ['○ 着席中', '○ armed'],
+  'seats.is_not': ['✕ 未準備', '✕ not armed'],
+  'seats.overload': ['過負荷', 'OVERLOAD'],
+  'seats.this': ['この席', 'this seat'],
+  'seats.why.hidden': ['画面が前にない', 'page not in front'],
+  'seats.why.silent': ['音が未確認', 'sound not heard'],
+  'seats.why.unchecked': ['始業点検なし', 'no shift check'],
+  'seats.why.no_report': ['報告なし', 'no report'],
+  'coverage.title': ['監視の状況', 'Who watches what'],
+  'coverage.vehicle': ['車両', 'Vehicle'],
+  'coverage.who': ['画面に表示している人', 'On screen of'],
+  'coverage.gap': ['監視の空白 {time}', 'unwatched for {time}'],
+  'coverage.reason.nobody': ['表示した席がない', 'no seat shows it'],
+  'coverage.reason.no_picture': ['映像が動いていない', 'no moving picture'],
+  'coverage.reason.link': ['通信断', 'link lost'],
+  'coverage.not_needed': ['運行していない', 'not in operation'],
+};
