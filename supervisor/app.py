@@ -44,7 +44,7 @@ from supervisor.core.snapshot import Capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.evidence.audit import AuditStore, AuditWriter
-from supervisor.evidence.duties import open_duties
+from supervisor.evidence.duties import restored
 from supervisor.evidence.journal import About, Journal
 from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
@@ -327,12 +327,12 @@ class Hub:
     async def _restore_duties(self) -> None:
         """Go on with the duties that were open when the last hub ended."""
         now_ns, utc_ns = clock.monotonic_ns(), clock.utc_ns()
-        restored = await asyncio.to_thread(
-            open_duties, self._audit.store.path, now_ns=now_ns, utc_ns=utc_ns
+        event = await asyncio.to_thread(
+            restored, self._audit.store.path, now_ns=now_ns, utc_ns=utc_ns
         )
-        if restored:
-            log.warning("%d statutory duties are still open from before", len(restored))
-            self.submit(events.DutiesRestored(restored))
+        if event.duties:
+            log.warning("%d statutory duties are still open from before", len(event.duties))
+        self.submit(event)
         sites = [entry.site for entry in self._config.vehicle]
         missing = not_configured(self._config.core.duty, self._config.core.contact, sites)
         if missing:

@@ -1,7 +1,8 @@
 """The attention queue: who needs a person, whose turn it is, and how long is left.
 
 An *entry* is an open take-over request, or an urgent or high alarm of a vehicle that
-nobody has acknowledged. It belongs to one armed seat, its *owner*; time calls others:
+nobody has acknowledged (a group of alarms is one entry). It belongs to one armed seat, its
+*owner*; time calls others:
 
     routed ──50 %──▶ neighbour ──75 %──▶ supervisor ──deadline──▶ unanswered
       owner            + one more seat     + all supervisors        + everybody, and the
@@ -33,6 +34,7 @@ from protocols.authority import AttentionView, ControlState
 from protocols.operator import AlarmState, RequestState, Role
 from protocols.supervision import Purpose
 from supervisor.core import coverage, supervise
+from supervisor.core.alarm import Alarm
 from supervisor.core.catalogue import (
     BY_KEY,
     SEAT_NOT_ARMED,
@@ -110,20 +112,25 @@ def needs(fleet: Fleet) -> Iterator[Need]:
                 deadline_ns=until_ns,
                 unanswered=request.state is RequestState.UNANSWERED,
             )
-    for alarm in fleet.alarms.open():
-        if alarm.priority > Priority.HIGH or not alarm.vehicle or alarm.state not in OWED:
+    groups: dict[str, Alarm] = {}
+    for alarm in fleet.alarms.standing():
+        if alarm.spec.priority > Priority.HIGH or not alarm.vehicle or alarm.state not in OWED:
             continue
-        if alarm.key in REQUEST_ROWS:
+        if alarm.spec.key in REQUEST_ROWS:
             continue
+        first = groups.setdefault(alarm.group or alarm.alarm_id, alarm)
+        if (alarm.raised_ns, alarm.alarm_id) < (first.raised_ns, first.alarm_id):
+            groups[alarm.group] = alarm
+    for entry_id, alarm in groups.items():
         yield Need(
-            id=alarm.id,
+            id=entry_id,
             vehicle=alarm.vehicle,
             request_id="",
-            alarm_id=alarm.id,
-            priority=alarm.priority,
-            reason=alarm.key,
+            alarm_id=alarm.alarm_id,
+            priority=int(alarm.spec.priority),
+            reason=alarm.spec.key,
             raised_ns=alarm.raised_ns,
-            until_ns=alarm.raised_ns + int(BY_KEY[alarm.key].respond_within_s * 1e9),
+            until_ns=alarm.raised_ns + int(alarm.spec.respond_within_s * 1e9),
             deadline_ns=None,
             unanswered=False,
         )

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 MAY_DO: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
 KEPT_ENDED: Final = 50
+SAME_EVENT_NS: Final = 1_000_000_000
+"""An alarm that outlived the hub rose, by its own record, give or take this, when the event
+of its duty was: it is not a new one."""
 SHOWN_AFTER_END_NS: Final = 600_000_000_000
 """So long an ended duty is shown, and a step marked by mistake can be taken back."""
 
@@ -49,7 +52,7 @@ class DutyBoard:
         specs: In force, by key.
         duties: Those shown, by id; open ones and those that ended lately.
         triggers: By alarm key, the duties it starts.
-        raised_ns: By alarm key and vehicle, the rising that was last looked at.
+        raised_ns: By alarm id, the event that was last looked at.
     """
 
     __slots__ = ("duties", "ended", "next_due_ns", "raised_ns", "specs", "triggers")
@@ -63,7 +66,7 @@ class DutyBoard:
         for spec in self.specs.values():
             for alarm in spec.alarms:
                 self.triggers.setdefault(alarm, []).append(spec.key)
-        self.raised_ns: dict[tuple[str, str], int] = {}
+        self.raised_ns: dict[str, int] = {}
 
     def open_one(self, key: str, vehicle: str) -> DutyView | None:
         """Return the open duty of this kind for this vehicle, if there is one."""
@@ -159,6 +162,7 @@ def on_abandoned(fleet: Fleet, event: DutyAbandoned, now_ns: int) -> list[AnyEff
 def on_restored(fleet: Fleet, event: DutiesRestored, now_ns: int) -> list[AnyEffect]:
     """At start: the duties that were open when the last hub ended."""
     effects: list[AnyEffect] = []
+    fleet.duties.raised_ns.update(event.handled)
     for duty in event.duties:
         fleet.duties.duties[duty.id] = duty
         effects += [ShowDuty(duty), Count("duty", "restored")]
@@ -176,10 +180,10 @@ def on_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffe
         alarm = fleet.alarms.get(key, record.name_text)
         if alarm is None or not alarm.raised_ns:
             continue
-        place = (key, record.name_text)
-        if board.raised_ns.get(place) == alarm.raised_ns:
+        seen_ns = board.raised_ns.get(alarm.alarm_id)
+        if seen_ns is not None and alarm.raised_ns <= seen_ns + SAME_EVENT_NS:
             continue
-        board.raised_ns[place] = alarm.raised_ns
+        board.raised_ns[alarm.alarm_id] = alarm.raised_ns
         for name in duties:
             spec = board.specs[name]
             if spec.segments and record.supervised.segment not in spec.segments:

@@ -317,9 +317,14 @@ class DutyAbandoned(Event, frozen=True):
 
 
 class DutiesRestored(Event, frozen=True):
-    """At start: what was open when the last hub ended, from the audit, in this hub's time."""
+    """At start, from the audit, in this hub's time: what was open when the last hub ended.
+
+    Attributes:
+        handled: By alarm id, the newest event for which it has started a duty.
+    """
 
     duties: list[DutyView]
+    handled: dict[str, int] = {}
 
 
 class AuditWritten(Event, frozen=True):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from protocols.duties import DutyView
+from supervisor.core.events import DutiesRestored
 from supervisor.evidence.audit import AuditError
 from supervisor.evidence.reading import Row, rows
 
@@ -29,8 +30,8 @@ FORGET_NS: Final = 7 * 86_400_000_000_000
 _decoder = msgspec.json.Decoder(DutyView)
 
 
-def open_duties(path: Path, *, now_ns: int, utc_ns: int) -> list[DutyView]:
-    """Return the duties to go on with.
+def restored(path: Path, *, now_ns: int, utc_ns: int) -> DutiesRestored:
+    """Return the duties to go on with, and which alarms have had theirs.
 
     Args:
         path: The audit store; none yet: no duties.
@@ -40,11 +41,12 @@ def open_duties(path: Path, *, now_ns: int, utc_ns: int) -> list[DutyView]:
         AuditError: The store or a record in it cannot be read.
     """
     if not path.is_file():
-        return []
+        return DutiesRestored([])
     newest: dict[str, Row] = {}
     for row in rows(path, KINDS):
         newest[row.text("duty")] = row
     found = []
+    handled: dict[str, int] = {}
     for row in newest.values():
         if utc_ns - row.utc_ns > FORGET_NS:
             continue
@@ -53,9 +55,12 @@ def open_duties(path: Path, *, now_ns: int, utc_ns: int) -> list[DutyView]:
         except msgspec.MsgspecError as error:
             text = f"record {row.seq} of the audit holds no duty: {error}"
             raise AuditError("damaged", text) from error
+        duty = moved(duty, now_ns - utc_ns + row.utc_of(0))
+        if duty.trigger:
+            handled[duty.trigger] = max(duty.event_ns, handled.get(duty.trigger, duty.event_ns))
         if duty.ended_ns is None:
-            found.append(moved(duty, now_ns - utc_ns + row.utc_of(0)))
-    return found
+            found.append(duty)
+    return DutiesRestored(found, handled)
 
 
 def moved(duty: DutyView, by_ns: int) -> DutyView:

@@ -369,6 +369,19 @@ def test_an_acknowledged_alarm_leaves_the_queue_and_a_low_one_never_enters_it() 
     assert room.queue == []
 
 
+def test_alarms_of_one_group_are_one_entry() -> None:
+    room = Room(A, B)
+    for name in FLEET:
+        room.fleet.alarms.set("link.lost", str(name), True, room.now_ns)
+        room.tick()
+    room.run(3.0)
+    grouped = [view for view in room.queue if view.reason == "link.lost"]
+    groups = {alarm.group for alarm in room.fleet.alarms.standing() if alarm.group}
+    assert groups, "the board has grouped them"
+    assert [view.id for view in grouped] == sorted(groups)
+    assert grouped[0].vehicle == str(FLEET[0]), "the first of them"
+
+
 # ------------------------------------------------------------------------------ load
 
 

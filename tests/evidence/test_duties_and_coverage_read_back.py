@@ -23,7 +23,7 @@ from supervisor.core.fleet import Fleet
 from supervisor.core.step import step
 from supervisor.evidence import coverage
 from supervisor.evidence.audit import AuditError, AuditStore, Entry
-from supervisor.evidence.duties import moved, open_duties
+from supervisor.evidence.duties import moved, restored
 from supervisor.evidence.reading import rows
 
 SECOND = 1_000_000_000
@@ -166,7 +166,7 @@ def test_an_open_duty_is_found_again_with_its_times_on_the_new_clock(path: Path)
     hub.run(5)
     hub.store.close()
     utc_ns = BEGAN + hub.now_ns + 20 * SECOND
-    (found,) = open_duties(path, now_ns=7 * SECOND, utc_ns=utc_ns)
+    (found,) = restored(path, now_ns=7 * SECOND, utc_ns=utc_ns).duties
     assert found.event_ns == 7 * SECOND - 30 * SECOND, "thirty seconds ago, before this boot"
     fire, field_team, *_ = found.steps
     assert (fire.state, fire.by, fire.note) == (StepState.DONE, "aoki", "told")
@@ -182,10 +182,38 @@ def test_what_ended_is_over_and_what_nobody_touched_for_a_week_too(path: Path) -
     hub.do(e.DutyAbandoned(AOKI, AbandonDuty(first, "a test")))
     hub.store.close()
     utc_ns = BEGAN + hub.now_ns
-    found = open_duties(path, now_ns=hub.now_ns, utc_ns=utc_ns)
+    found = restored(path, now_ns=hub.now_ns, utc_ns=utc_ns).duties
     assert [duty.key for duty in found] == ["level_crossing"]
     later = utc_ns + 8 * 86_400 * SECOND
-    assert open_duties(path, now_ns=hub.now_ns, utc_ns=later) == []
+    assert restored(path, now_ns=hub.now_ns, utc_ns=later).duties == []
+
+
+def test_an_alarm_that_outlives_the_hub_does_not_start_its_duty_again(path: Path) -> None:
+    hub = Hub(path)
+    hub.fleet.alarms.set("vehicle.collision", str(BUS), True, hub.now_ns)
+    hub.fleet.alarms.on_time(hub.now_ns + SECOND)
+    hub.run(1)
+    name = next(iter(hub.fleet.duties.duties))
+    hub.do(e.DutyAbandoned(AOKI, AbandonDuty(name, "done by telephone")))
+    hub.store.close()
+    event = restored(path, now_ns=hub.now_ns, utc_ns=BEGAN + hub.now_ns)
+    assert event.duties == []
+    ids = [f"vehicle.collision@{BUS}"]
+    assert list(event.handled) == ids
+    again = Hub(path.with_name("next.sqlite"))
+    again.now_ns = hub.now_ns
+    again.do(event)
+    again.fleet.alarms.set("vehicle.collision", str(BUS), True, again.now_ns)
+    again.fleet.alarms.on_time(again.now_ns + SECOND)
+    alarm = again.fleet.alarms.get("vehicle.collision", str(BUS))
+    assert alarm is not None
+    alarm.raised_ns = event.handled[ids[0]] + 3_000_000  # as the audit's clocks tell it
+    again.run(1)
+    assert again.fleet.duties.duties == {}
+    alarm.raised_ns = again.now_ns
+    again.run(1)
+    assert len(again.fleet.duties.duties) == 1, "a new collision is a new duty"
+    again.store.close()
 
 
 def test_moving_a_duty_there_and_back_changes_nothing() -> None:
@@ -195,10 +223,10 @@ def test_moving_a_duty_there_and_back_changes_nothing() -> None:
 
 
 def test_no_store_means_no_duties_and_a_damaged_record_is_named(path: Path) -> None:
-    assert open_duties(path, now_ns=1, utc_ns=1) == []
+    assert restored(path, now_ns=1, utc_ns=1) == e.DutiesRestored([])
     store = AuditStore.open(path)
     for data in ({"duty": "x"}, {"duty": "x", "view": "{}", "at_ns": 1}):
         store.append([Entry(1, Record("r", "duty.step", "a", "b", data))])
         with pytest.raises(AuditError, match=r"record [12] of the audit"):
-            open_duties(path, now_ns=1, utc_ns=1)
+            restored(path, now_ns=1, utc_ns=1)
     store.close()

@@ -82,7 +82,9 @@ export function soundsElsewhere(state) {
   const near = new Set();
   for (const entry of queueEntries(state)) {
     if (entry.kind === 'alarm') {
-      if (entry.whose === 'others') quiet.add(entry.alarm.id);
+      if (entry.whose !== 'others') continue;
+      quiet.add(entry.alarm.id);
+      for (const { id, group } of Object.values(state.alarms)) if (group && group === entry.key) quiet.add(id);
       continue;
     }
     const ids = ['takeover.requested', 'takeover.unanswered'].map((key) => `${key}@${entry.vehicle}`);
