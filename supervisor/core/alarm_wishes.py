@@ -15,6 +15,7 @@ from protocols.operator import Role
 from supervisor.core import commands
 from supervisor.core.alarm import HUB, Alarm
 from supervisor.core.catalogue import Priority
+from supervisor.core.command_records import refuse
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.events import (
     AlarmAcknowledged,
@@ -102,4 +103,4 @@ def _named(fleet: Fleet, alarm_id: str) -> Alarm | None:
 
 
 def _refuse(who: Operator, ref: str, reason: str, detail: str) -> list[AnyEffect]:
-    return [commands.refuse(who, ref, reason, detail), Count("alarm", "refused")]
+    return [refuse(who, ref, reason, detail), Count("alarm", "refused")]

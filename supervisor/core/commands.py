@@ -5,10 +5,12 @@
         │                 └─────────┴───────▶ UNCONFIRMED (no result in time; a late
         └──▶ REFUSED (by the hub: audit, broker, superseded)    result still counts)
 
-`stop` is the safe direction: it is sent in the same step in which it is asked for,
-its record first in the list but not waited for, with the link lost, without a
-factsheet, without a known session. Everything else is sent only when its record is
-durable, and is withdrawn by a stop that comes in between.
+`stop` and `emergency_stop` are the safe direction: sent in the same step in which they are
+asked for, the record first in the list but not waited for, with the link lost, without a
+factsheet, without a known session, whoever has control. Everything else comes from the
+console that has control, is decided on a picture that was shown, and is sent only when
+its record is durable and that console still has control of the same epoch; a stop that
+comes in between withdraws it.
 """
 
 from __future__ import annotations
@@ -17,30 +19,31 @@ from typing import Final
 
 import msgspec
 
-from protocols.operator import CommandState, CommandView, Refusal, Role
+from protocols.operator import CommandState, CommandView, Role
 from protocols.vehicle import (
+    AlternatePath,
+    Announce,
     Command,
     CommandResult,
-    LimitSpeed,
-    MinimalRisk,
+    FollowPath,
     ResultState,
     Resume,
-    Stop,
+    Wait,
 )
-from supervisor.core import supervise
+from supervisor.core import authority, permits, supervise
+from supervisor.core.command_records import (
+    asked_record,
+    ended_record,
+    kind_of,
+    refuse_asked,
+    request_of,
+    result_record,
+)
 from supervisor.core.conditions import on_command_ended
-from supervisor.core.effects import (
-    AnyEffect,
-    Count,
-    Observe,
-    Refuse,
-    SendCommand,
-    ShowCommand,
-)
-from supervisor.core.events import CommandAsked, Operator
+from supervisor.core.effects import AnyEffect, Count, Observe, SendCommand, ShowCommand
+from supervisor.core.events import CommandAsked
 from supervisor.core.fleet import CommandRecord, Fleet, VehicleRecord
-from supervisor.core.ledger import Purpose, Waiting
-from supervisor.core.requests import answered
+from supervisor.core.requests import answered, waits
 
 MAY_ACT: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.MAINTAINER, Role.ADMIN})
 KEPT_FINISHED: Final = 100
@@ -50,6 +53,8 @@ MAX_IN_FLIGHT: Final = 16
 MAX_STOPS_IN_FLIGHT: Final = 256
 """Stops are never refused; beyond this the oldest ends as unconfirmed to make room."""
 SHOWN_AFTER_END_NS: Final = 600_000_000_000
+WITHOUT_PICTURE: Final = (Announce,)
+"""Whatever else the holder orders is decided on a picture: shown, of known age, not old."""
 
 
 def on_asked(
@@ -57,24 +62,22 @@ def on_asked(
 ) -> list[AnyEffect]:
     """An operator asks for a command; `record` is None for an unknown vehicle."""
     if asked.operator.role not in MAY_ACT:
-        return _refuse(fleet, asked, "role", f"a {asked.operator.role} may not give commands")
+        return refuse_asked(fleet, asked, "role", f"a {asked.operator.role} may not give commands")
     if record is None:
-        return _refuse(fleet, asked, "unknown_vehicle", str(asked.vehicle_id))
+        return refuse_asked(fleet, asked, "unknown_vehicle", str(asked.vehicle_id))
     if asked.command_id in fleet.asked:
         earlier = record.commands.get(asked.command_id)
         if earlier is None or type(earlier.body) is not type(asked.body):
             # Never swallow a stop because of an id that meant something else.
-            return _refuse(fleet, asked, "duplicate_id", "this id was used for another command")
+            return refuse_asked(
+                fleet, asked, "duplicate_id", "this id was used for another command"
+            )
         return [Count("command", "duplicate"), ShowCommand(earlier.view)]
-    match asked.body:
-        case Stop():
-            return _stop(fleet, record, asked, now_ns)
-        case Resume():
-            return _resume(fleet, record, asked, asked.body, now_ns)
-        case LimitSpeed() | MinimalRisk():
-            return _refuse(fleet, asked, "not_supported", "only the hub itself gives this command")
-        case _:
-            return _refuse(fleet, asked, "not_supported", "this hub does not give this command")
+    if asked.body.never_waits:
+        return _stop(fleet, record, asked, now_ns)
+    if asked.body.needs_control:
+        return _order(fleet, record, asked, now_ns)
+    return refuse_asked(fleet, asked, "not_supported", "only the hub itself gives this command")
 
 
 def on_recorded(
@@ -90,7 +93,9 @@ def on_recorded(
         return _end(fleet, record, command, CommandState.REFUSED, now_ns, "audit")
     if not record.link.is_fresh(now_ns) or record.session_id != command.session_id:
         return _end(fleet, record, command, CommandState.REFUSED, now_ns, "link")
-    request_id = command.body.request_id if isinstance(command.body, Resume) else ""
+    if not permits.still_orders(record, command):
+        return _end(fleet, record, command, CommandState.REFUSED, now_ns, "not_holder")
+    request_id = request_of(command.body)
     if request_id and request_id not in record.open_requests:
         return _end(fleet, record, command, CommandState.REFUSED, now_ns, "unknown_request")
     return _send(fleet, record, command, int(fleet.config.resume_ttl_s * 1_000), now_ns)
@@ -103,7 +108,8 @@ def on_sent(
     command = record.in_flight.get(command_id)
     if command is None:
         told = record.limit_order.on_sent(command_id, ok)
-        return told + record.manoeuvre_order.on_sent(command_id, ok)
+        told += record.manoeuvre_order.on_sent(command_id, ok)
+        return told + authority.on_sent(fleet, record, command_id, ok, now_ns)
     if command.view.state is not CommandState.RECORDING:
         return []
     if not ok:
@@ -122,6 +128,9 @@ def on_result(
             is_order, told = order.on_result(fleet, record, result, now_ns)
             if is_order:
                 return told + supervise.on_command_delay(fleet, record, now_ns)
+        is_control, told = authority.on_result(fleet, record, result, now_ns)
+        if is_control:
+            return told
     if command is None or not command.sent:
         return [Count("command_result", "unknown_id")]
     if result.session_id not in (command.session_id, record.session_id):
@@ -138,8 +147,8 @@ def on_result(
         if state is not CommandState.UNCONFIRMED:
             state = CommandState.RECEIVED
         command.view = msgspec.structs.replace(view, state=state, received_ns=now_ns, reason="")
-        return [_result_record(fleet, record, command, result, now_ns), ShowCommand(command.view)]
-    effects: list[AnyEffect] = [_result_record(fleet, record, command, result, now_ns)]
+        return [result_record(fleet, record, command, result, now_ns), ShowCommand(command.view)]
+    effects: list[AnyEffect] = [result_record(fleet, record, command, result, now_ns)]
     if result.state is ResultState.REFUSED:
         reason = str(result.reason) or "vehicle"
         return effects + _end(fleet, record, command, CommandState.REFUSED, now_ns, reason)
@@ -151,8 +160,16 @@ def on_result(
         if fault:
             effects.append(Count("command_result", fault))
         effects += supervise.on_command_delay(fleet, record, now_ns)
-    if isinstance(command.body, Resume) and command.body.request_id:
-        effects += answered(fleet, record, command.body.request_id, view.operator, view.id, now_ns)
+    match command.body:
+        case Wait(request_id, more_s):
+            effects += waits(fleet, record, request_id, more_s, now_ns)
+        case Resume(request_id) | AlternatePath(request_id):
+            effects += answered(fleet, record, request_id, view.operator, view.id, now_ns)
+        case FollowPath():
+            request_id = command.body.request_id
+            effects += answered(fleet, record, request_id, view.operator, view.id, now_ns)
+        case _:
+            pass
     return effects
 
 
@@ -181,39 +198,43 @@ def _stop(fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int)
         oldest = next(iter(record.in_flight.values()))
         effects += _end(fleet, record, oldest, CommandState.UNCONFIRMED, now_ns, "")
     command = _begin(fleet, record, asked, now_ns)
-    first = _asked_record(fleet, record, asked, now_ns, waits=False)
+    first = asked_record(fleet, record, asked, now_ns, waits=False)
     sent = _send(fleet, record, command, int(fleet.config.stop_ttl_s * 1_000), now_ns)
     return [first, *sent, ShowCommand(command.view), Count("command", "asked"), *effects]
 
 
-def _resume(
-    fleet: Fleet, record: VehicleRecord, asked: CommandAsked, body: Resume, now_ns: int
+def _order(
+    fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int
 ) -> list[AnyEffect]:
-    if record.factsheet is None or "resume" not in record.factsheet.commands:
-        return _refuse(fleet, asked, "not_supported", "the vehicle does not list this command")
+    """Take what only the holder of control may order."""
+    objection = permits.to_order(record, asked.operator)
+    if objection is not None:
+        return refuse_asked(fleet, asked, objection.reason, objection.detail)
+    if record.factsheet is None or kind_of(asked) not in record.factsheet.commands:
+        detail = "the vehicle does not list this command"
+        return refuse_asked(fleet, asked, "not_supported", detail)
     if not record.link.is_fresh(now_ns) or record.beat_at_ns is None:
-        return _refuse(fleet, asked, "link", f"the link is {record.link.state}, not fresh")
-    age = asked.picture_age_ms
-    if age is None or not 0.0 <= age <= fleet.config.picture_limit_ms:
-        return _refuse(
-            fleet,
-            asked,
-            "picture",
-            "the age of the picture is unknown"
-            if age is None
-            else f"the picture was {age:.0f} ms old, "
-            f"at most {fleet.config.picture_limit_ms:.0f} ms",
-        )
-    if body.request_id and body.request_id not in record.open_requests:
-        past = record.requests.get(body.request_id)
+        detail = f"the link is {record.link.state}, not fresh"
+        return refuse_asked(fleet, asked, "link", detail)
+    if not isinstance(asked.body, WITHOUT_PICTURE):
+        age, limit = asked.picture_age_ms, fleet.config.picture_limit_ms
+        if age is None or not 0.0 <= age <= limit:
+            detail = "the age of the picture is unknown"
+            if age is not None:
+                detail = f"the picture was {age:.0f} ms old, at most {limit:.0f} ms"
+            return refuse_asked(fleet, asked, "picture", detail)
+    request_id = request_of(asked.body)
+    if request_id and request_id not in record.open_requests:
+        past = record.requests.get(request_id)
         state = "unknown" if past is None else str(past.state)
-        return _refuse(fleet, asked, "unknown_request", f"the request is {state}")
+        return refuse_asked(fleet, asked, "unknown_request", f"the request is {state}")
     if len(record.in_flight) >= MAX_IN_FLIGHT:
-        return _refuse(fleet, asked, "busy", "too many commands are under way")
+        return refuse_asked(fleet, asked, "busy", "too many commands are under way")
     command = _begin(fleet, record, asked, now_ns)
     command.session_id = record.session_id
+    command.epoch = record.epoch
     return [
-        _asked_record(fleet, record, asked, now_ns, waits=True),
+        asked_record(fleet, record, asked, now_ns, waits=True),
         ShowCommand(command.view),
         Count("command", "asked"),
     ]
@@ -223,13 +244,13 @@ def _begin(fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int
     view = CommandView(
         id=asked.command_id,
         vehicle=record.name_text,
-        type=_type(asked),
+        type=kind_of(asked),
         operator=asked.operator.account,
         state=CommandState.RECORDING,
         asked_ns=now_ns,
     )
     deadline_ns = now_ns + int((fleet.config.decision_limit_s + 1.0) * 1e9)
-    command = CommandRecord(view, asked.body, deadline_ns)
+    command = CommandRecord(view, asked.body, deadline_ns, asked.operator.session)
     record.commands[view.id] = record.in_flight[view.id] = command
     fleet.asked[view.id] = None
     while len(fleet.asked) > KEPT_IDS:
@@ -284,107 +305,17 @@ def _end(
     )
     effects: list[AnyEffect] = []
     if not applied and not (state is CommandState.REFUSED and command.sent and reason != "broker"):
-        # What the vehicle says is recorded where it is heard; this is the hub's own word.
-        effects.append(
-            fleet.ledger.record(
-                "command.ended",
-                "hub",
-                record.name_text,
-                {
-                    "command_id": command.view.id,
-                    "state": str(state),
-                    "reason": reason,
-                    "at_ns": now_ns,
-                },
-            )
-        )
+        # What the vehicle says is recorded where it is heard.
+        effects.append(ended_record(fleet, record, command, now_ns))
     effects.append(ShowCommand(command.view))
     effects.append(Count("command", str(state)))
+    by_vehicle = command.sent and reason != "broker"
     if state is CommandState.REFUSED:
-        counted = reason if reason in _HUB_REASONS else "vehicle"
+        counted = "vehicle" if by_vehicle else reason
         effects.append(Count("command_refused", counted))
-    by_vehicle = command.sent and reason not in _HUB_REASONS
     effects += on_command_ended(fleet, record, command.view, by_vehicle, now_ns)
     return effects
 
 
-_HUB_REASONS: Final = frozenset({"audit", "superseded", "broker", "link", "unknown_request"})
-
-
 def _forget(record: VehicleRecord, command_id: str) -> None:
     record.commands.pop(command_id, None)
-
-
-def _type(asked: CommandAsked) -> str:
-    return str(asked.body.__struct_config__.tag)
-
-
-def _asked_record(
-    fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int, *, waits: bool
-) -> AnyEffect:
-    age: float | None = None
-    request_id = ""
-    if isinstance(asked.body, Resume):
-        age, request_id = asked.picture_age_ms, asked.body.request_id
-    return fleet.ledger.record(
-        "command.asked",
-        asked.operator.account,
-        record.name_text,
-        {
-            "command_id": asked.command_id,
-            "type": _type(asked),
-            "role": str(asked.operator.role),
-            "request_id": request_id,
-            "picture_age_ms": age,
-            "link": str(record.link.state),
-            "session_id": record.session_id,
-            "epoch": record.epoch,
-            "at_ns": now_ns,
-        },
-        Waiting(Purpose.SEND_COMMAND, record.vehicle_id, asked.command_id) if waits else None,
-    )
-
-
-def _result_record(
-    fleet: Fleet,
-    record: VehicleRecord,
-    command: CommandRecord,
-    result: CommandResult,
-    now_ns: int,
-) -> AnyEffect:
-    return fleet.ledger.record(
-        "command.result",
-        record.name_text,
-        record.name_text,
-        {
-            "command_id": command.view.id,
-            "state": str(result.state),
-            "reason": str(result.reason),
-            "text": result.text,
-            "vehicle_at_ns": result.at_ns,
-            "at_ns": now_ns,
-        },
-    )
-
-
-def _refuse(fleet: Fleet, asked: CommandAsked, reason: str, detail: str) -> list[AnyEffect]:
-    return [
-        fleet.ledger.record(
-            "command.refused",
-            asked.operator.account,
-            str(asked.vehicle_id),
-            {
-                "command_id": asked.command_id,
-                "type": _type(asked),
-                "role": str(asked.operator.role),
-                "reason": reason,
-            },
-        ),
-        refuse(asked.operator, asked.command_id, reason, detail),
-        Count("command_refused", reason),
-    ]
-
-
-def refuse(who: Operator, ref: str, reason: str, detail: str) -> AnyEffect:
-    """Return the answer to an operator whose wish was not carried out."""
-    return Refuse(who.session, Refusal(ref, reason, detail))

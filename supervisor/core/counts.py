@@ -31,6 +31,7 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
         "role",
         "unknown_vehicle",
         "duplicate_id",
+        "not_holder",
         "not_supported",
         "link",
         "picture",
@@ -42,7 +43,16 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
         "vehicle",
     ),
     "command_result": ("wrong_session", "unknown_id", "after_end", "impossible_time"),
-    "control_refused": ("unknown_vehicle", "not_supported", "not_offered", "not_holder"),
+    "control": ("free", "offered", "confirming", "held", "releasing"),
+    "control_ended": (
+        *("handed_back", "declined", "preempted", "seat_lost", "link_lost", "deadman"),
+        *("drive_withdrawn", "session_ended", "hub_restarted"),
+    ),
+    "control_refused": (
+        *("role", "unknown_vehicle", "purpose", "seat", "other_vehicle", "not_supported"),
+        *("link", "drive", "moving", "held", "not_offered", "not_holder", "audit", "session"),
+        *("broker", "refused", "unconfirmed"),
+    ),
     "seat": ("armed", "disarmed", "no_seat"),
     "order": ("not_recorded", "sent", "applied", "refused", "unconfirmed", "broker"),
     "speed_limit": ("vehicle", "governor", "unknown_delay", "ladder", "operator"),
@@ -99,6 +109,7 @@ OBSERVATIONS: Final[tuple[str, ...]] = (
     "picture_stage",
     "closed_loop",
     "attention_taken",
+    "control_taken",
 )
 """Histograms, seconds: operator's key to `applied`; capture to display, and its stages;
-picture and command together."""
+picture and command together; from `take_control` to the vehicle's `applied`."""

@@ -44,17 +44,23 @@ class CommandRecord:
         sent: Handed to the shell; from then on the vehicle may have it.
         handed_ns: When.
         session_id: The vehicle session it was made for.
+        by: The console that asked for it.
+        epoch: Of the control it was asked under; 0: it needs none.
     """
 
-    __slots__ = ("body", "deadline_ns", "handed_ns", "sent", "session_id", "view")
+    __slots__ = ("body", "by", "deadline_ns", "epoch", "handed_ns", "sent", "session_id", "view")
 
-    def __init__(self, view: operator.CommandView, body: vehicle.Body, deadline_ns: int) -> None:
+    def __init__(
+        self, view: operator.CommandView, body: vehicle.Body, deadline_ns: int, by: str
+    ) -> None:
         self.view = view
         self.body = body
         self.deadline_ns = deadline_ns
         self.sent = False
         self.handed_ns = 0
         self.session_id = ""
+        self.by = by
+        self.epoch = 0
 
 
 class Seat:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from supervisor.core import (
     alarm_keeping,
     attention,
+    authority,
     commands,
     coverage,
     duties,
@@ -45,6 +46,7 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
         effects += supervise.on_time(fleet, record, now_ns)
         effects += coverage.on_time(fleet, record, now_ns)
         effects += duties.on_vehicle(fleet, record, now_ns)
+        effects += authority.on_time(fleet, record, now_ns)
         if record.open_requests or record.ended_requests:
             effects += requests.on_time(fleet, record, now_ns)
         if record.in_flight or record.finished:
@@ -67,6 +69,8 @@ def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[Any
             case Purpose.SEND_ORDER:
                 for order in (record.limit_order, record.manoeuvre_order):
                     effects += order.on_recorded(fleet, record, waiting.item_id, event.ok, now_ns)
+            case Purpose.GRANT_CONTROL:
+                effects += authority.on_recorded(fleet, record, waiting.item_id, event.ok, now_ns)
             case Purpose.ACKNOWLEDGE_EVENT:
                 effects += requests.on_recorded(record, waiting.item_id, event.ok)
     effects += fleet.alarms.on_recorded(event.ok, now_ns)

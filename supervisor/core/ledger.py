@@ -17,6 +17,7 @@ class Purpose(enum.Enum):
 
     SEND_COMMAND = "send command"
     SEND_ORDER = "send order"
+    GRANT_CONTROL = "grant control"
     ACKNOWLEDGE_EVENT = "acknowledge event"
 
 

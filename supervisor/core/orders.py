@@ -51,6 +51,7 @@ class Order:
     __slots__ = (
         "_facts",
         "_hold_ns",
+        "_hold_until_ns",
         "_next_ns",
         "_number",
         "_pending",
@@ -76,6 +77,7 @@ class Order:
         self._recorded = False
         self._retry_ns: int | None = None
         self._next_ns = 0
+        self._hold_until_ns = 0
         self._facts: Facts = {}
         self._told = self._told_refused = False
         self._pending: OrderedDict[str, int] = OrderedDict()  # command id → handed over at
@@ -95,6 +97,14 @@ class Order:
         self.body = None
         self._pending.clear()
         self._retry_ns = None
+
+    def start_anew(self, from_ns: int) -> None:
+        """The epoch changed: what was under way may be refused, so say it again, but not
+        before `from_ns`: nothing may come before the first command of an epoch."""
+        self._pending.clear()
+        self._next_ns = self._hold_until_ns = from_ns
+        if self.body is not None and self._recorded:
+            self.state = OrderState.SENT
 
     def on_recorded(
         self, fleet: Fleet, record: VehicleRecord, item_id: str, ok: bool, now_ns: int
@@ -127,7 +137,9 @@ class Order:
                 effects.append(self._ask(fleet, record, now_ns))
             return effects
         # Also when nothing seems to reach it: that may be true of one path alone.
-        if now_ns < self._next_ns or not record.link.is_heard(now_ns) or record.beat_at_ns is None:
+        if now_ns < max(self._next_ns, self._hold_until_ns):
+            return effects
+        if not record.link.is_heard(now_ns) or record.beat_at_ns is None:
             return effects
         if len(pending) >= MAX_PENDING:
             return effects

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from protocols.operator import RequestState, RequestView
 from protocols.vehicle import EventAck, EventKind, VehicleEvent
 from supervisor.core.catalogue import TAKEOVER_REQUESTED
@@ -98,6 +100,20 @@ def answered(
     return _end(fleet, record, request, RequestState.ANSWERED, now_ns, account, command_id)
 
 
+def waits(
+    fleet: Fleet, record: VehicleRecord, request_id: str, more_s: float, now_ns: int
+) -> list[AnyEffect]:
+    """The vehicle has agreed to wait longer for an answer to this request."""
+    request = record.open_requests.get(request_id)
+    if request is None:
+        return []
+    longer = msgspec.structs.replace(
+        request, state=RequestState.OPEN, deadline_ns=now_ns + int(more_s * 1e9)
+    )
+    record.requests[request.id] = record.open_requests[request.id] = longer
+    return [_recorded(fleet, record, longer, "waits", now_ns), ShowRequest(longer)]
+
+
 def end_requests_of_session(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
     """The vehicle's client started anew: it asks again if it still needs somebody."""
     effects: list[AnyEffect] = []
@@ -139,6 +155,7 @@ def _open(fleet: Fleet, record: VehicleRecord, event: VehicleEvent, now_ns: int)
             now_ns + int(event.respond_within_s * 1e9) if event.respond_within_s > 0 else None
         ),
         state=RequestState.OPEN,
+        options=event.options,
     )
     record.requests[request.id] = record.open_requests[request.id] = request
     effects.append(ShowRequest(request))
@@ -174,17 +191,7 @@ def _end(
 def _with(
     request: RequestView, state: RequestState, account: str = "", command_id: str = ""
 ) -> RequestView:
-    return RequestView(
-        id=request.id,
-        vehicle=request.vehicle,
-        reason=request.reason,
-        text=request.text,
-        raised_ns=request.raised_ns,
-        deadline_ns=request.deadline_ns,
-        state=state,
-        answered_by=account,
-        command_id=command_id,
-    )
+    return msgspec.structs.replace(request, state=state, answered_by=account, command_id=command_id)
 
 
 def _recorded(

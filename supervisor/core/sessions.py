@@ -6,6 +6,7 @@ late, and no second client left running by mistake, can undo the present one.
 
 from __future__ import annotations
 
+from supervisor.core import authority
 from supervisor.core.effects import AnyEffect, Count
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.requests import end_requests_of_session
@@ -40,4 +41,4 @@ def enter(
     for stream in record.streams.values():
         stream.distrust_report()
     effects.append(record.show)
-    return effects
+    return effects + authority.on_new_session(fleet, record, now_ns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from protocols.authority import ControlState
 from protocols.operator import LinkState, Refusal, Role
 from protocols.supervision import Indicator, LimitSource, Purpose, Rung, Verdict, Why
 from protocols.vehicle import LimitSpeed, MinimalRisk, OperationMode
@@ -151,14 +152,22 @@ def on_limit_asked(fleet: Fleet, event: LimitAsked, now_ns: int) -> list[AnyEffe
 
 
 def purpose_of(record: VehicleRecord) -> Purpose:
-    """Return what a vehicle is used for now, by its own word and by what it asks."""
+    """Return what a vehicle is used for now: by who has control of it, by its own word and
+    by what it asks."""
     mode = None
+    control = record.control.view
+    if control.state in (ControlState.CONFIRMING, ControlState.HELD) and (
+        control.purpose is Purpose.DRIVE
+    ):
+        return Purpose.DRIVE
     if record.telemetry is not None:
         mode = record.telemetry.mode
     if mode is OperationMode.REMOTE_DRIVE:
         return Purpose.DRIVE
     if record.state is not None and record.state.mode is OperationMode.REMOTE_DRIVE:
         return Purpose.DRIVE
+    if control.state is ControlState.HELD and control.purpose is Purpose.ASSIST:
+        return Purpose.ASSIST
     if mode is OperationMode.REMOTE_ASSIST or record.open_requests:
         return Purpose.ASSIST
     return Purpose.MONITOR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocols.operator import LinkState
 from protocols.vehicle import ConnectionState
-from supervisor.core import commands, requests, sessions, supervise
+from supervisor.core import authority, commands, requests, sessions, supervise
 from supervisor.core.conditions import watch_conditions
 from supervisor.core.effects import AnyEffect, Count, ShowRoute
 from supervisor.core.events import (
@@ -42,6 +42,7 @@ def on_configured(fleet: Fleet, event: VehicleConfigured, now_ns: int) -> list[A
         record.kind, record.name = event.kind, event.name
         if event.epoch > record.epoch:
             record.epoch, record.command_seq = event.epoch, 0
+            record.control.born_epoch = event.epoch
     return [record.show]
 
 
@@ -185,6 +186,7 @@ def on_state(fleet: Fleet, event: StateReceived, now_ns: int) -> list[AnyEffect]
     record.state = message
     record.state_at_ns = now_ns
     effects.append(record.show)
+    effects += authority.on_state(fleet, record, now_ns)
     return effects + watch_conditions(fleet, record, now_ns)
 
 

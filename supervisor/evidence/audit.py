@@ -41,6 +41,8 @@ QUEUE: Final = 4_096
 GROUP: Final = 512
 BUSY_TIMEOUT_S: Final = 0.5
 SCHEMA_VERSION: Final = 1
+GRANTED: Final = "control.granted"
+"""Its `epoch` is given out by it: never again, over restarts too."""
 GENESIS: Final = bytes(32)
 
 _SCHEMA: Final = """
@@ -194,13 +196,19 @@ class AuditStore:
         return self._seq, self._head.hex()
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write records in one transaction; they are durable when this returns.
+        """Write records in one transaction; they are durable when this returns, and with a
+        grant of control its epoch.
 
         Raises:
             AuditError: None of them was written.
         """
         with self._lock:
-            self._transaction(entries, [])
+            granted = [
+                (entry.record.subject, int(entry.record.data["epoch"] or 0))
+                for entry in entries
+                if entry.record.kind == GRANTED
+            ]
+            self._transaction(entries, granted)
 
     def raise_epochs(self, vehicle_ids: Iterable[VehicleId]) -> dict[VehicleId, int]:
         """Return a new epoch for each vehicle, durable, higher than any given before.
@@ -276,7 +284,7 @@ class AuditStore:
             connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany(
                 "INSERT INTO epochs VALUES (?, ?) "
-                "ON CONFLICT (vehicle) DO UPDATE SET epoch = excluded.epoch",
+                "ON CONFLICT (vehicle) DO UPDATE SET epoch = max(epoch, excluded.epoch)",
                 epochs,
             )
             for alarm, last in standing.items():

@@ -148,6 +148,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Wishes for control of a vehicle that were not granted, by cause",
         label="reason",
     ),
+    _counter("control_states", "control", "States that control of vehicles came to", label="to"),
+    _counter("control_ended", "control_ended", "Control that ended, by cause", label="reason"),
+    _histogram(
+        "control_taken",
+        "control_taken",
+        "From handing over the taking of control to knowing that the vehicle obeys",
+        _LATENCY,
+    ),
     _counter("seats", "seat", "Consoles that became able to warn, or unable", label="to"),
     _counter("drive_frames_relayed", "drive_relayed", "Control frames passed on over the hub"),
     _counter(

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from protocols import operator, vehicle
+from protocols.authority import ControlState, ControlView, SeatReport
+from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 from supervisor.core import events as e
-from supervisor.core.effects import AnyEffect
+from supervisor.core.effects import AnyEffect, Record
 from supervisor.core.fleet import Fleet
 from supervisor.core.step import step
 
@@ -18,7 +20,9 @@ SECOND = 1_000_000_000
 MS = 1_000_000
 T = TypeVar("T")
 
-OPERATOR = e.Operator("s1", "hanako", operator.Role.OPERATOR)
+OPERATOR = e.Operator("s1", "hanako", operator.Role.OPERATOR, "seat-1")
+SECOND_OPERATOR = e.Operator("s3", "jiro", operator.Role.OPERATOR, "seat-3")
+SUPERVISOR = e.Operator("s4", "mori", operator.Role.SUPERVISOR, "seat-4")
 VIEWER = e.Operator("s2", "taro", operator.Role.VIEWER)
 
 FACTSHEET = vehicle.Factsheet(
@@ -26,7 +30,7 @@ FACTSHEET = vehicle.Factsheet(
     name="Bus 1",
     cameras=[vehicle.CameraInfo("front", 1280, 720, 30.0, 3000)],
     audio=True,
-    commands=["stop", "resume"],
+    commands=["stop", "resume", "take_control", "release_control"],
     max_speed_mps=5.5,
 )
 
@@ -46,7 +50,10 @@ class World:
         self.log: list[AnyEffect] = []
         self._beats = itertools.count()
         self._telemetry = itertools.count()
+        self._states = itertools.count()
         self.session = "run-1"
+        self.sitting: list[e.Operator] = []
+        """Whose consoles report by themselves while time passes."""
         self.do(e.VehicleConfigured(BUS, vehicle.Kind.BUS, "Bus 1", 7))
 
     @property
@@ -75,12 +82,16 @@ class World:
                 effects += self.exchange(10.0)
             if telemetry:
                 effects += self.telemetry()
+            if index % 5 == 0:
+                for who in self.sitting:
+                    effects += self.seat(who)
         return effects
 
     def restart_vehicle(self, session: str) -> None:
         self.session = session
         self._beats = itertools.count()
         self._telemetry = itertools.count()
+        self._states = itertools.count()
 
     def beat(self, *, echo: vehicle.Echo | None = None, **changes: object) -> list[AnyEffect]:
         values = {
@@ -164,6 +175,65 @@ class World:
             vehicle.RefusalReason(reason),
         )
         return self.do(e.CommandResultReceived(BUS, message))
+
+    # ---------------------------------------------------------------- control
+
+    def seat(self, who: e.Operator = OPERATOR, **changes: object) -> list[AnyEffect]:
+        """The console of somebody says how it stands: armed, unless changed."""
+        effects: list[AnyEffect] = []
+        if who.session not in self.fleet.operators:
+            effects += self.do(e.OperatorConnected(who))
+        said = {"visible": True, "focused": True, "sound": True, "ready": True, **changes}
+        return effects + self.do(e.SeatReported(who, SeatReport(**said)))
+
+    def ask_control(
+        self,
+        who: e.Operator = OPERATOR,
+        purpose: Purpose = Purpose.ASSIST,
+        vehicle_id: VehicleId = BUS,
+        **changes: object,
+    ) -> list[AnyEffect]:
+        return self.do(e.ControlAsked(who, vehicle_id, purpose, **changes))
+
+    def accept(self, who: e.Operator = OPERATOR, vehicle_id: VehicleId = BUS) -> list[AnyEffect]:
+        return self.do(e.ControlAccepted(who, vehicle_id))
+
+    def take(
+        self, who: e.Operator = OPERATOR, purpose: Purpose = Purpose.ASSIST
+    ) -> list[AnyEffect]:
+        """Ask, accept, have it recorded, and let the vehicle obey."""
+        effects = self.seat(who)
+        if who not in self.sitting:
+            self.sitting.append(who)
+        effects += self.ask_control(who, purpose)
+        accepted = self.accept(who)
+        effects += accepted
+        granted = [r for r in of(accepted, Record) if r.kind == "control.granted"]
+        for record in granted:
+            effects += self.written(record.record_id)
+        effects += self.result("applied", self.bus.control.take_id)
+        assert self.control.state is ControlState.HELD, self.control
+        return effects
+
+    @property
+    def control(self) -> ControlView:
+        return self.bus.control.view
+
+    def says(self, holder: str = "", epoch: int = 0, **changes: object) -> list[AnyEffect]:
+        """The vehicle says who has control of it."""
+        values = {
+            "session_id": self.session,
+            "seq": next(self._states),
+            "mode": vehicle.OperationMode.AUTONOMOUS,
+            "mrm": vehicle.MrmState.NORMAL,
+            "behaviour": vehicle.MrmBehaviour.NONE,
+            "odd": vehicle.Odd.INSIDE,
+            "fallback": vehicle.MrmBehaviour.COMFORTABLE_STOP,
+            "holder": holder,
+            "control_epoch": epoch,
+            **changes,
+        }
+        return self.do(e.StateReceived(BUS, vehicle.State(**values)))
 
     def event(self, kind: str, event_id: str = "e1", **changes: object) -> list[AnyEffect]:
         message = vehicle.VehicleEvent(

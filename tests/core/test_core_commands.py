@@ -4,6 +4,7 @@ import pytest
 from helpers_core import BUS, MS, OPERATOR, SECOND, VIEWER, World, of
 
 from protocols import operator, vehicle
+from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 from supervisor.core import events as e
 from supervisor.core import views
@@ -63,6 +64,7 @@ def test_a_stop_goes_out_before_anything_was_heard_with_the_link_lost_and_after_
 def test_a_resume_is_sent_only_after_its_record_is_durable() -> None:
     world = World()
     world.online()
+    world.take()
     effects = world.ask(RESUME)
     assert not of(effects, SendCommand)
     (record,) = of(effects, Record)
@@ -76,6 +78,7 @@ def test_a_resume_is_sent_only_after_its_record_is_durable() -> None:
 def test_a_resume_whose_record_fails_is_refused_and_never_sent() -> None:
     world = World()
     world.online()
+    world.take()
     (record,) = of(world.ask(RESUME), Record)
     effects = world.written(record.record_id, ok=False)
     assert not of(effects, SendCommand)
@@ -87,6 +90,7 @@ def test_a_resume_whose_record_fails_is_refused_and_never_sent() -> None:
 def test_a_stop_withdraws_a_resume_that_still_waits_for_its_record() -> None:
     world = World()
     world.online()
+    world.take()
     (record,) = of(world.ask(RESUME, "go"), Record)
     world.ask(STOP, "halt")
     assert not of(world.written(record.record_id), SendCommand)
@@ -96,6 +100,7 @@ def test_a_stop_withdraws_a_resume_that_still_waits_for_its_record() -> None:
 def test_a_resume_whose_record_comes_too_late_is_refused() -> None:
     world = World()
     world.online()
+    world.take()
     (record,) = of(world.ask(RESUME), Record)
     world.run(1.5, beats=True, telemetry=True)
     assert not of(world.written(record.record_id), SendCommand)
@@ -105,6 +110,7 @@ def test_a_resume_whose_record_comes_too_late_is_refused() -> None:
 def test_a_resume_whose_record_is_never_answered_ends_as_refused() -> None:
     world = World()
     world.online()
+    world.take()
     world.ask(RESUME)
     world.run(2.5, beats=True, telemetry=True)
     assert state_of(world) == "refused"
@@ -114,6 +120,7 @@ def test_a_resume_whose_record_is_never_answered_ends_as_refused() -> None:
 def test_a_resume_on_an_old_or_unknown_picture_is_refused(age: float | None) -> None:
     world = World()
     world.online()
+    world.take()
     effects = world.ask(RESUME, age_ms=age)
     assert of(effects, Refuse)[0].refusal.reason == "picture"
     assert "c1" not in world.bus.commands
@@ -122,6 +129,7 @@ def test_a_resume_on_an_old_or_unknown_picture_is_refused(age: float | None) -> 
 def test_a_resume_needs_a_link_that_is_online_and_fresh_at_this_instant() -> None:
     world = World()
     world.online()
+    world.take()
     world.now_ns += int(1.2 * SECOND)  # no tick has run: the state still says online
     assert of(world.ask(RESUME), Refuse)[0].refusal.reason == "link"
 
@@ -129,6 +137,7 @@ def test_a_resume_needs_a_link_that_is_online_and_fresh_at_this_instant() -> Non
 def test_a_link_that_dies_while_the_record_is_written_refuses_the_resume() -> None:
     world = World()
     world.online()
+    world.take()
     (record,) = of(world.ask(RESUME), Record)
     world.now_ns += 900 * MS
     world.connection("OFFLINE")
@@ -144,7 +153,8 @@ def test_viewers_and_auditors_give_no_commands(role: operator.Role, body: vehicl
     effects = world.ask(body, who=e.Operator("s", "x", role))
     refused = [effect.refusal.reason for effect in of(effects, Refuse)]
     may_not = role in (operator.Role.VIEWER, operator.Role.AUDITOR)
-    assert refused == (["role"] if may_not else [])
+    without_control = ["not_holder"] if body is RESUME else []
+    assert refused == (["role"] if may_not else without_control)
     if may_not:
         assert not of(effects, SendCommand)
         assert of(effects, Record)[0].kind == "command.refused"
@@ -154,7 +164,12 @@ def test_unknown_vehicles_and_unsupported_commands_are_refused_with_the_reason()
     world = World()
     effects = world.ask(STOP, vehicle_id=VehicleId("maebashi", "bus-99"))
     assert of(effects, Refuse)[0].refusal.reason == "unknown_vehicle"
-    assert of(world.ask(RESUME), Refuse)[0].refusal.reason == "not_supported"
+    world.online()
+    world.take()
+    ways = vehicle.AlternatePath("e1", "left")
+    assert of(world.ask(ways), Refuse)[0].refusal.reason == "not_supported"
+    for own in (vehicle.MinimalRisk(), vehicle.TakeControl("hanako", Purpose.DRIVE)):
+        assert of(world.ask(own), Refuse)[0].refusal.reason == "not_supported"
 
 
 def test_the_same_command_id_has_one_effect() -> None:
@@ -170,6 +185,7 @@ def test_the_same_command_id_has_one_effect() -> None:
 def test_a_stop_under_an_id_that_meant_something_else_is_refused_aloud_not_swallowed() -> None:
     world = World()
     world.online()
+    world.take()
     world.ask(RESUME)
     assert of(world.ask(STOP), Refuse)[0].refusal.reason == "duplicate_id"
 
@@ -221,6 +237,7 @@ def test_results_of_unknown_commands_and_other_sessions_are_only_counted() -> No
 def test_a_result_for_a_command_that_was_never_sent_changes_nothing() -> None:
     world = World()
     world.online()
+    world.take()
     world.ask(RESUME)
     assert world.result("applied") == [Count("command_result", "unknown_id")]
     assert state_of(world) == "recording"
@@ -261,6 +278,7 @@ def test_stops_are_never_refused_for_their_number_and_memory_stays_bounded() -> 
 def test_too_many_resumes_under_way_are_refused_as_busy() -> None:
     world = World()
     world.online()
+    world.take()
     reasons = [of(world.ask(RESUME, f"c{n}"), Refuse) for n in range(17)]
     assert [r[0].refusal.reason for r in reasons if r] == ["busy"]
 

@@ -64,6 +64,7 @@ def test_an_event_whose_record_failed_is_recorded_anew_by_its_repetition() -> No
 def test_a_request_is_answered_when_the_resume_for_it_is_applied_and_not_before() -> None:
     world = World()
     world.online()
+    world.take()
     ask(world)
     effects = world.ask(vehicle.Resume("e1"))
     record = of(effects, Record)[0]
@@ -94,6 +95,7 @@ def test_a_resume_without_the_request_does_not_answer_it() -> None:
 def test_the_vehicle_can_withdraw_its_request() -> None:
     world = World()
     world.online()
+    world.take()
     ask(world)
     effects = world.event("takeover.cleared", "e2", subject_id="e1")
     assert str(request(world).state) == "cleared"
@@ -106,6 +108,7 @@ def test_the_vehicle_can_withdraw_its_request() -> None:
 def test_a_request_that_nobody_answers_in_time_is_unanswered_and_can_still_be_answered() -> None:
     world = World()
     world.online()
+    world.take()
     ask(world)
     world.run(30.1, beats=True, telemetry=True)
     assert str(request(world).state) == "unanswered"

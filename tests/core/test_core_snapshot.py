@@ -15,6 +15,7 @@ def busy_world() -> World:
     """A fleet with something in every corner."""
     world = World()
     world.online()
+    world.take()
     world.do(e.PublisherChanged(BUS, "m1", True))
     for frames in range(20):
         world.run(0.1, beats=True, telemetry=True)
@@ -30,7 +31,7 @@ def busy_world() -> World:
     world.ask(vehicle.Stop(), "c2")
     world.ask(vehicle.Resume("e1"), "c3")
     world.do(e.BrokerChanged(False))
-    world.do(e.OperatorConnected(e.Operator("s1", "hanako", e.Role.OPERATOR)))
+    world.do(e.OperatorConnected(e.Operator("s9", "hanako", e.Role.VIEWER)))
     return world
 
 
