@@ -17,7 +17,6 @@ from protocols.topics import Stream, VehicleId
 from sim.broker import KEEPALIVE_NS, Broker, Way
 from sim.clockwork import GRID_NS, MS, SECOND, Clockwork
 from supervisor.core import events as e
-from vehicle_stub.checker import WITHOUT_CONTROL
 from vehicle_stub.conduct import Phase
 from vehicle_stub.course import Course
 from vehicle_stub.drive import Drive
@@ -42,7 +41,10 @@ FACTSHEET: Final = v.Factsheet(
     name="Bus",
     cameras=[v.CameraInfo("front", 1280, 720, 30.0, 3000)],
     audio=True,
-    commands=["stop", "resume", "limit_speed", "minimal_risk"],
+    commands=[
+        *("stop", "emergency_stop", "resume", "wait", "pull_over", "limit_speed"),
+        *("minimal_risk", "take_control", "release_control"),
+    ],
     max_speed_mps=5.5,
 )
 SILENT_MPS: Final = 2.0
@@ -135,7 +137,6 @@ class Car:
             answer_within_s=10.0,
             silent_mps=SILENT_MPS,
             now_ns=now_ns,
-            guards=WITHOUT_CONTROL,
         )  # fmt: skip
         self._telemetry_seq = 0
         self._waiting.clear()

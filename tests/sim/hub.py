@@ -49,7 +49,9 @@ class SimHub:
         fleet: Of the present life.
         broker_connected: Its own connection.
         troubled: True time of its last start, end or (re)connection.
-        ambush: The next resume is held back while the hub dies.
+        grants: Whose frames reach each vehicle, as the media plane was told.
+        leases: What heartbeats say to each vehicle: epoch, leased.
+        ambush: The next resume, or taking of control, is held back while the hub dies.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class SimHub:
         self.broker_connected = False
         self.troubled = 0
         self.wall_s = 1_790_000_000
+        self.grants: dict[VehicleId, f.SetGrant] = {}
+        self.leases: dict[VehicleId, tuple[int, bool]] = {}
         self.ambush = False
         self.people: list[Person] = []
         self.cars: dict[VehicleId, Car] = {}
@@ -95,6 +99,8 @@ class SimHub:
         self._clockwork.note("hub starts", f"life {self.life}")
         self.fleet = Fleet()
         self._heard = {}
+        self.grants = {}
+        self.leases = {name: (epoch, False) for name, epoch in epochs.items()}
         self._referee.on_hub_start(self)
         for name in names:
             self.feed(e.VehicleConfigured(name, vehicle.Kind.BUS, str(name), epochs[name]))
@@ -208,6 +214,10 @@ class SimHub:
                 self._store.submit(effect, self.life, self._written)
             elif kind is f.SendCommand or kind is f.SendEventAck:
                 self._send(effect)
+            elif kind is f.SetGrant:
+                self.grants[effect.vehicle_id] = effect
+            elif kind is f.Lease:
+                self.leases[effect.vehicle_id] = (effect.epoch, effect.leased)
             else:
                 for person in self.people:
                     person.shown(self.life, effect)
@@ -235,7 +245,8 @@ class SimHub:
         ok = self._clockwork.now <= until_ns and self._broker.up
         if ok:
             car = self.cars[effect.vehicle_id]
-            if is_command and self.ambush and isinstance(effect.command.body, vehicle.Resume):
+            held_back = (vehicle.Resume, vehicle.TakeControl)
+            if is_command and self.ambush and isinstance(effect.command.body, held_back):
                 self._spring_ambush(car, data)
             elif is_command:
                 car.way.carry(1, car.hear_command, data, False)
@@ -272,12 +283,15 @@ class SimHub:
                     car.ask_clock()
         if self._clockwork.happens(CAPTURE_SHARE):
             self.begin_capture()
-        if count % BEAT_EVERY == 0 and self.broker_connected:
+        if self.broker_connected:
             self._beats += 1
             for name, car in self.cars.items():
-                record = self.fleet.vehicles[name]
+                epoch, leased = self.leases[name]
+                if not leased and count % BEAT_EVERY:
+                    continue
+                heard = self._heard.get(name)
                 beat = vehicle.HubHeartbeat(
-                    "hub-1", self._beats, self.now_ns(), self._heard.get(name), record.epoch
+                    "hub-1", self._beats, self.now_ns(), heard, epoch, leased
                 )
                 car.way.carry(0, car.hear_beat, beat)
         self.feed(e.Tick())

@@ -36,6 +36,8 @@ def _one(name: str, what: str, module: str, old: str, new: str) -> Mutant:
 
 CHECKER: Final = "vehicle_stub.checker"
 COMMANDS: Final = "supervisor.core.commands"
+CONTROL: Final = "supervisor.core.control"
+HOLDING: Final = "supervisor.core.holding"
 ALARMS: Final = "supervisor.core.alarms"
 
 MUTANTS: Final = (
@@ -115,8 +117,8 @@ MUTANTS: Final = (
     _one(
         "resume-not-recorded", "a resume goes out with its record, not after it",
         COMMANDS,
-        "        _asked_record(fleet, record, asked, now_ns, waits=True),\n",
-        "        _asked_record(fleet, record, asked, now_ns, waits=True),\n"
+        "        asked_record(fleet, record, asked, now_ns, waits=True),\n",
+        "        asked_record(fleet, record, asked, now_ns, waits=True),\n"
         "        *_send(fleet, record, command, 2_000, now_ns),\n",
     ),
     _one(
@@ -131,9 +133,7 @@ MUTANTS: Final = (
     ),
     _one(
         "old-picture-accepted", "a resume is decided on any picture",
-        COMMANDS,
-        "if age is None or not 0.0 <= age <= fleet.config.picture_limit_ms:",
-        "if False:",
+        COMMANDS, "if age is None or not 0.0 <= age <= limit:", "if False:",
     ),
     _one(
         "state-of-no-instant", "a vehicle's state is written after the event that changes it",
@@ -151,10 +151,10 @@ MUTANTS: Final = (
     _one(
         "stop-needs-a-link", "a stop is refused while the link is not fresh",
         COMMANDS,
-        "            return _stop(fleet, record, asked, now_ns)\n",
-        "            if not record.link.is_fresh(now_ns):\n"
-        '                return _refuse(fleet, asked, "link", "not fresh")\n'
-        "            return _stop(fleet, record, asked, now_ns)\n",
+        "        return _stop(fleet, record, asked, now_ns)\n",
+        "        if not record.link.is_fresh(now_ns):\n"
+        '            return refuse_asked(fleet, asked, "link", "not fresh")\n'
+        "        return _stop(fleet, record, asked, now_ns)\n",
     ),
     _one(
         "command-deadline-late", "`>` for `>=` at a command's deadline",
@@ -225,6 +225,72 @@ MUTANTS: Final = (
     _one(
         "order-not-recorded", "the hub's own orders go out before their record is durable",
         "supervisor.core.orders", "        if not self._recorded:\n", "        if False:\n",
+    ),
+    _one(
+        "control-epoch-not-raised", "control is given again in the epoch of before",
+        CONTROL, "max(self.epoch_used, epoch) + 1", "max(self.epoch_used, epoch, 1)",
+    ),
+    _one(
+        "control-epoch-not-kept", "the store forgets the epoch of a grant",
+        "sim.store", "self._epochs[name] = max(self._epochs.get(name, 0), epoch)", "pass",
+    ),
+    _one(
+        "grant-before-record", "the vehicle is to obey before the grant is durable",
+        "supervisor.core.authority",
+        "    return [granted, *holding.shown(record)]\n",
+        "    return [granted, *holding.take(fleet, record, now_ns)]\n",
+    ),
+    _one(
+        "grant-before-vehicle", "control is held before the vehicle has said so",
+        "supervisor.core.authority",
+        "or result.state is ResultState.RECEIVED:\n        return True, []\n    if result.session",
+        "or result.state is ResultState.REFUSED:\n        return True, []\n    if result.session",
+    ),
+    _one(
+        "seat-lost-unnoticed", "control outlives the reports of its seat",
+        "supervisor.core.authority",
+        "        case ControlState.HELD:\n            if due:\n",
+        "        case ControlState.HELD:\n            if False:\n",
+    ),
+    _one(
+        "console-gone-unnoticed", "control outlives its console's socket",
+        "supervisor.core.authority", "    if lost is not None:\n", "    if False:\n",
+    ),
+    _one(
+        "grant-kept", "control ends and the grant does not",
+        HOLDING, "        effects.append(_no_grant(record))\n", "        pass\n",
+    ),
+    _one(
+        "lease-kept", "control ends and heartbeats go on to say that it is held",
+        HOLDING,
+        "        effects.append(Lease(record.vehicle_id, record.epoch, leased=False))\n        record",
+        "        record",
+    ),
+    _one(
+        "preempted-without-fencing", "who takes control from another is offered it at once",
+        "supervisor.core.authority",
+        "    control.then = wish\n",
+        "    control.move(Input.ENDED, now_ns)\n"
+        "    control.move(Input.RELEASED, now_ns)\n"
+        "    return [*effects, *holding.offer(fleet, record, wish, now_ns)]\n",
+    ),
+    _one(
+        "two-vehicles", "one person has two vehicles",
+        "supervisor.core.permits", "    if other is not None:\n", "    if False:\n",
+    ),
+    _one(
+        "orders-without-control", "whoever asks orders the vehicle",
+        COMMANDS, "    if objection is not None:\n", "    if False:\n",
+    ),
+    _one(
+        "order-outlives-control", "an order waits for the disk and its control is over",
+        COMMANDS, "if not permits.still_orders(record, command):", "if False:",
+    ),
+    _one(
+        "control-outlives-link", "control goes on although the vehicle is not heard any more",
+        "supervisor.core.authority",
+        '    if record.link.state in GONE:\n        return holding.end(',
+        '    if False:\n        return holding.end(',
     ),
     _one(
         "clock-too-sure", "a clock's error bar is half of what it must be",

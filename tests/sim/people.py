@@ -1,4 +1,7 @@
-"""Simulated operators: they see what the hub shows, and press keys; not always wisely."""
+"""Simulated operators: they see what the hub shows, and press keys; not always wisely.
+
+They ask for control, grab it from each other, forget to accept it, drop it, hide their
+window, and order vehicles that they have no control of."""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from protocols import vehicle
+from protocols.authority import ControlState, ControlView, SeatReport
 from protocols.operator import AlarmState, PresentationReport, Presented, RequestState, Role
+from protocols.supervision import Purpose
+from protocols.topics import VehicleId
 from sim.clockwork import MS, SECOND, Clockwork
 from supervisor.core import effects as f
 from supervisor.core import events as e
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from sim.hub import SimHub
 
 REPORT_NS: Final = SECOND
+SEAT_NS: Final = SECOND // 2
 
 
 class Person:
@@ -35,6 +42,9 @@ class Person:
         self._who = e.Operator("", self._account, role)
         self._alarms: dict[str, None] = {}
         self._requests: dict[str, tuple[str, str]] = {}
+        self._controls: dict[str, ControlView] = {}
+        self._silent_until = 0
+        self._seen_epoch = 0
         self._sent: deque[e.CommandAsked] = deque(maxlen=5)
         hub.people.append(self)
         clockwork.after(clockwork.some(1_000, 4_000), self._act)
@@ -57,8 +67,11 @@ class Person:
         self._connected = True
         self._alarms.clear()
         self._requests.clear()
-        self._who = e.Operator(f"s{self._number}-{self._sessions}", self._account, self._role)
+        self._controls.clear()
+        session = f"s{self._number}-{self._sessions}"
+        self._who = e.Operator(session, self._account, self._role, f"seat-{session}")
         self._hub.feed(e.OperatorConnected(self._who))
+        self._clockwork.after(0, self._report_seat, self._sessions)
         self._clockwork.after(REPORT_NS, self._report, self._sessions)
         if self._sessions > 1 and self._clockwork.happens(0.3):
             self._ask(self._some_vehicle(), vehicle.Stop(), None)  # what did I miss?
@@ -85,26 +98,33 @@ class Person:
                     self._requests[request.id] = (request.vehicle, request.id)
                 else:
                     self._requests.pop(request.id, None)
+            case f.ShowControl(control):
+                self._controls[control.vehicle] = control
+                if control.seat == self._who.seat:
+                    self._mine(control)
             case _:
                 pass
 
     # ---------------------------------------------------------------- acting
 
     def _act(self) -> None:
-        self._clockwork.after(self._clockwork.some(500, 4_000), self._act)
+        self._clockwork.after(self._clockwork.some(300, 2_000), self._act)
         if not self._connected:
             return
         dice = self._clockwork.chance.random()
-        if dice < 0.25:
+        if dice < 0.30:
             self._answer_request()
         elif dice < 0.40:
-            self._ask(self._some_vehicle(), vehicle.Stop(), None)
-        elif dice < 0.65:
-            name = self._some_vehicle()
-            self._ask(name, vehicle.Resume(), self._picture_age())
-            if self._clockwork.happens(0.2):  # and thinks better of it
-                later = self._clockwork.some(50, 600)
-                self._clockwork.after(later, self._ask, name, vehicle.Stop(), None)
+            self._ask(self._some_vehicle(), self._some_stop(), None)
+        elif dice < 0.55:
+            self._send_on_its_way(self._some_vehicle())
+        elif dice < 0.62:
+            if self._has():
+                self._submit(e.ControlGivenBack(self._who, self._id(self._has()), "done"))
+        elif dice < 0.67:  # grabs what another has, or what it has itself
+            self._ask_control(self._some_vehicle())
+        elif dice < 0.70:
+            self._silent_until = self._clockwork.now + self._clockwork.some(800, 4_000)
         elif dice < 0.85:
             self._acknowledge()
         elif dice < 0.90:
@@ -121,10 +141,89 @@ class Person:
     def _picture_age(self) -> float | None:
         return self._clockwork.chance.choice((80.0, 120.0, 120.0, 300.0, 1_000.0, 1_500.0, None))
 
+    def _some_stop(self) -> vehicle.Body:
+        return vehicle.EmergencyStop() if self._clockwork.happens(0.3) else vehicle.Stop()
+
     def _answer_request(self) -> None:
-        if self._requests:
-            name, request_id = self._clockwork.chance.choice(list(self._requests.values()))
-            self._ask(name, vehicle.Resume(request_id), self._picture_age())
+        if not self._requests:
+            return
+        name, request_id = self._clockwork.chance.choice(list(self._requests.values()))
+        if self._has() == name:
+            self._ask(name, self._answer(request_id), self._picture_age())
+        else:
+            self._ask_control(name, request_id)
+
+    def _answer(self, request_id: str) -> vehicle.Body:
+        if self._clockwork.happens(0.2):
+            return vehicle.Wait(request_id, 5.0)
+        return vehicle.Resume(request_id)
+
+    def _send_on_its_way(self, name: str) -> None:
+        if self._has() != name and self._clockwork.happens(0.9):
+            self._ask_control(name)
+            return
+        self._ask(name, vehicle.Resume(), self._picture_age())  # now and then without control
+        if self._clockwork.happens(0.2):  # and thinks better of it
+            later = self._clockwork.some(50, 600)
+            self._clockwork.after(later, self._ask, name, self._some_stop(), None)
+
+    # --------------------------------------------------------------- control
+
+    def _has(self) -> str:
+        """The vehicle under this console's control, as far as it was shown; or nothing."""
+        return next(
+            (
+                name
+                for name, control in self._controls.items()
+                if control.seat == self._who.seat and control.state is ControlState.HELD
+            ),
+            "",
+        )
+
+    def _ask_control(self, name: str, request_id: str = "") -> None:
+        held = self._has()
+        if held and held != name and self._clockwork.happens(0.7):
+            self._submit(e.ControlGivenBack(self._who, self._id(held), "another one"))
+        purpose = Purpose.DRIVE if self._clockwork.happens(0.2) else Purpose.ASSIST
+        reason = "he does not answer" if self._clockwork.happens(0.5) else ""
+        asked = e.ControlAsked(self._who, self._id(name), purpose, request_id, reason)
+        self._clockwork.note(self._account, "asks for control of", name, purpose, reason)
+        self._submit(asked)
+
+    def _mine(self, control: ControlView) -> None:
+        """What this console was offered, or has now."""
+        clockwork, name = self._clockwork, control.vehicle
+        if control.state is ControlState.OFFERED and clockwork.happens(0.85):
+            accepted = e.ControlAccepted(self._who, self._id(name))
+            clockwork.after(clockwork.some(50, 1_500), self._submit, accepted)
+        elif control.state is ControlState.HELD and not control.vehicle_confirms:
+            return
+        elif control.state is ControlState.HELD and self._new_hold(control):
+            clockwork.note(self._account, "has control of", name, control.epoch)
+            for _ in range(clockwork.chance.randrange(1, 4)):
+                body = self._answer(control.request_id) if control.request_id else vehicle.Resume()
+                clockwork.after(
+                    clockwork.some(100, 2_500), self._ask, name, body, self._picture_age()
+                )
+
+    def _new_hold(self, control: ControlView) -> bool:
+        """Only the first word of it counts; its deadline is renewed all the time."""
+        fresh = control.epoch != self._seen_epoch
+        self._seen_epoch = control.epoch
+        return fresh
+
+    def _report_seat(self, session: int) -> None:
+        """Twice a second, unless the machine has gone to sleep."""
+        if session != self._sessions or not self._connected:
+            return
+        self._clockwork.after(SEAT_NS, self._report_seat, session)
+        if self._clockwork.now >= self._silent_until:
+            lost = "" if self._visible else "hidden"
+            report = SeatReport(self._visible, self._visible, sound=True, ready=True, lost=lost)
+            self._submit(e.SeatReported(self._who, report))
+
+    def _id(self, name: str) -> VehicleId:
+        return VehicleId.parse(name)
 
     def _acknowledge(self) -> None:
         if self._alarms:
@@ -133,9 +232,8 @@ class Person:
 
     def _ask(self, name: str, body: vehicle.Body, age_ms: float | None) -> None:
         self._asked += 1
-        vehicle_id = next(found for found in self._hub.cars if str(found) == name)
         asked = e.CommandAsked(
-            self._who, f"c{self._number}-{self._asked}", vehicle_id, body, age_ms
+            self._who, f"c{self._number}-{self._asked}", self._id(name), body, age_ms
         )
         self._sent.append(asked)
         self._clockwork.note(

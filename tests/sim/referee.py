@@ -12,6 +12,7 @@ from protocols.supervision import Indicator, Verdict
 from protocols.topics import VehicleId
 from sim.car import SILENT_MPS
 from sim.clockwork import MS, SECOND, Clockwork, Violation
+from sim.control_judge import ControlJudge
 from sim.store import Store
 from supervisor.core import catalogue as rows
 from supervisor.core import commands, views
@@ -82,6 +83,7 @@ class Referee:
         self._obeyed_epoch: dict[VehicleId, int] = {}
         self._stops: dict[VehicleId, dict[str, tuple[int, int]]] = {}
         self._applied: set[tuple[VehicleId, str]] = set()
+        self.control = ControlJudge(clockwork, store)
         self.resumes_obeyed = 0
         self.stops_checked = 0
         self._new_life()
@@ -104,6 +106,7 @@ class Referee:
     def on_hub_start(self, hub: SimHub) -> None:
         """A new life: nothing of the last one counts but what was durable."""
         self._new_life()
+        self.control.new_life()
 
     def on_step(
         self, hub: SimHub, event: e.AnyEvent, effects: list[f.AnyEffect], now_ns: int
@@ -137,8 +140,10 @@ class Referee:
         elif kind is e.CommandAsked:
             self._on_asked(hub, event, effects)
         recorded: set[str] = set()
+        self.control.on_event(hub, event, now_ns)
         for effect in effects:
             kind = type(effect)
+            self.control.on_effect(hub, effect, event)
             if kind is f.Record:
                 if effect.kind == "command.asked":
                     recorded.add(str(effect.data["command_id"]))
@@ -158,7 +163,7 @@ class Referee:
         taken = any(type(x) is f.Record and x.kind == "command.asked" for x in effects)
         if taken or not repeated:  # what was refused may be asked again
             self._asked[event.command_id] = now
-        if not isinstance(event.body, v.Stop):
+        if not event.body.never_waits:
             age_ms = event.picture_age_ms
             if taken and (age_ms is None or age_ms > OLDEST_PICTURE_MS):
                 self.fail(f"{event.command_id} was taken on a picture {age_ms} ms old")
@@ -190,21 +195,26 @@ class Referee:
     def _on_send(self, hub: SimHub, effect: f.SendCommand, recorded: set[str]) -> None:
         command, name = effect.command, effect.vehicle_id
         is_order = isinstance(command.body, ORDERS)
-        if not is_order and command.command_id not in self._asked:
+        is_control = isinstance(command.body, (v.TakeControl, v.ReleaseControl))
+        if not is_order and not is_control and command.command_id not in self._asked:
             self.fail(f"{command.command_id} is sent, but nobody asked for it in this life")
+        if isinstance(command.body, v.TakeControl):
+            if command.epoch <= self._epochs[name]:
+                self.fail(f"{command.command_id}: the epoch does not rise")
+            self._epochs[name] = command.epoch
         if command.epoch != self._epochs[name]:
             self.fail(f"{command.command_id} has epoch {command.epoch}, not {self._epochs[name]}")
         place = (command.epoch, command.seq)
         if place <= self._newest.get(name, (-1, -1)):
             self.fail(f"{command.command_id}: epoch and seq {place} do not rise")
         self._newest[name] = place
-        if isinstance(command.body, v.Stop):
+        if command.body.never_waits:
             if command.command_id not in recorded:
                 self.fail(f"stop {command.command_id} goes out before its record")
         elif is_order:
             if (hub.life, str(name), _order_of(command)) not in self._store.orders:
                 self.fail(f"{command.command_id} is sent without a durable record in this life")
-        else:
+        elif not is_control:
             self._on_send_resume(name, command)
         self._sent[(name, *place)] = (self._clockwork.now, effect)
 
@@ -289,7 +299,7 @@ class Referee:
     def on_accepted(self, car: Car, command: v.Command, retained: bool) -> None:
         """A vehicle has just obeyed."""
         place = (command.epoch, command.seq)
-        is_stop = isinstance(command.body, v.Stop)
+        is_stop = command.body.never_waits
         kind = type(command.body).__name__.lower()
         self._clockwork.note(str(car.name), "obeys", kind, command.command_id)
         if retained:
@@ -304,8 +314,9 @@ class Referee:
         if isinstance(command.body, v.LimitSpeed):
             until_ns = min(command.issued_ns, car.now_ns()) + command.body.hold_ms * MS
             car.limit = command.body.max_speed_mps, until_ns
-        is_resume = isinstance(command.body, v.Resume)
-        self.resumes_obeyed += is_resume
+        self.control.on_accepted(car, command)
+        self.resumes_obeyed += isinstance(command.body, v.Resume)
+        is_resume = command.body.needs_control
         if is_resume and command.command_id not in self._store.asked:
             self.fail(f"{car.name} obeyed {command.command_id} without a durable record")
         age_ns = self._clockwork.now - sent[0]
@@ -352,6 +363,7 @@ class Referee:
     def on_tick(self, hub: SimHub, count: int) -> None:
         """After every tick: deadlines, links, alarms; now and then what consoles see."""
         now_ns = hub.now_ns()
+        self.control.on_tick(hub, now_ns)
         fleet = hub.fleet
         board = fleet.alarms
         for view in board.open():

@@ -64,7 +64,10 @@ def one_seed(options: argparse.Namespace) -> int:
     found = run_seed(options.seed, options.seconds, print if options.trace else None)
     if found.problem:
         print(f"seed {found.seed}: {found.problem}")
-    print(f"seed {found.seed}: trace {found.digest}, {found.resumes} resumes, {found.stops} stops")
+    print(
+        f"seed {found.seed}: trace {found.digest}, {found.resumes} resumes, "
+        f"{found.stops} stops, {found.grants} grants"
+    )
     return 1 if found.problem else 0
 
 
@@ -85,7 +88,7 @@ def all_seeds(options: argparse.Namespace) -> int:
         for first in range(options.first, last, CHUNK)
     ]
     digest = hashlib.sha256()
-    problems = resumes = stops = ran = 0
+    problems = resumes = stops = grants = ran = 0
     # Fresh interpreters: hash seeds differ, so that an order that leaks would show.
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         for results in pool.imap(chunk, work):
@@ -94,6 +97,7 @@ def all_seeds(options: argparse.Namespace) -> int:
                 digest.update(found.digest.encode())
                 resumes += found.resumes
                 stops += found.stops
+                grants += found.grants
                 if not found.problem:
                     continue
                 problems += 1
@@ -109,12 +113,14 @@ def all_seeds(options: argparse.Namespace) -> int:
     print(
         f"{ran} seeds × {options.seconds:.0f} s in {took:.1f} s "
         f"({simulated / took:.0f} × real time, {options.processes} processes): "
-        f"{problems} with violations; {resumes} resumes and {stops} stops judged; "
+        f"{problems} with violations; {resumes} resumes, {stops} stops and {grants} grants "
+        f"of control judged; "
         f"trace {digest.hexdigest()[:16]}"
     )
     if options.json:
         facts = {"seeds": ran, "violations": problems, "took_s": round(took, 1)}
-        print(json.dumps(facts | {"trace": digest.hexdigest(), "resumes": resumes, "stops": stops}))
+        facts |= {"trace": digest.hexdigest(), "resumes": resumes, "stops": stops}
+        print(json.dumps(facts | {"grants": grants}))
     return 1 if problems else 0
 
 

@@ -25,8 +25,8 @@ class Result(NamedTuple):
     Attributes:
         digest: Of everything that happened.
         problem: What does not hold, with the last lines; empty if all held.
-        resumes, stops: Obeyed resumes and stops whose arrival was checked: a simulation
-            in which nothing happens proves nothing.
+        resumes, stops, grants: Obeyed resumes, stops whose arrival was checked, and times
+            that somebody had control: a simulation in which nothing happens proves nothing.
     """
 
     seed: int
@@ -34,6 +34,7 @@ class Result(NamedTuple):
     problem: str
     resumes: int
     stops: int
+    grants: int
 
 
 class Simulation:
@@ -50,8 +51,8 @@ class Simulation:
         for number in range(chance.choice((1, 1, 2, 2, 3))):
             name = VehicleId("site", f"bus-{number + 1}")
             self._hub.cars[name] = Car(clockwork, self._broker, self._referee, name, loss)
-        for number in range(2):
-            Person(clockwork, self._hub, number + 1, Role.OPERATOR)
+        Person(clockwork, self._hub, 1, Role.OPERATOR)
+        Person(clockwork, self._hub, 2, chance.choice((Role.OPERATOR, Role.SUPERVISOR)))
         if chance.random() < 0.3:
             Person(clockwork, self._hub, 3, Role.VIEWER)
         self._calm = seed % 8 == 0
@@ -138,7 +139,12 @@ class Simulation:
         """Return what it came to."""
         referee = self._referee
         return Result(
-            seed, self._clockwork.digest, problem, referee.resumes_obeyed, referee.stops_checked
+            seed,
+            self._clockwork.digest,
+            problem,
+            referee.resumes_obeyed,
+            referee.stops_checked,
+            referee.control.held,
         )
 
     def report(self, error: Violation | Exception) -> str:

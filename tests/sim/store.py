@@ -26,6 +26,7 @@ class Store:
     Attributes:
         asked, events: Command ids and event ids with a durable record.
         orders: What the hub itself ordered, durably: life, vehicle, order id.
+        granted: Control that was granted, durably: vehicle, epoch → to whom.
         answered: Records said to be durable.
         alarm_words: By alarm, when the last word on it was written, and what it says.
         failing_until, stalled_until: Faults, true time.
@@ -36,6 +37,7 @@ class Store:
         self.asked: set[str] = set()
         self.events: set[str] = set()
         self.orders: set[tuple[int, str, str]] = set()
+        self.granted: dict[tuple[str, int], str] = {}
         self.answered = 0
         self.alarm_words: dict[str, tuple[int, dict[str, object]]] = {}
         self.failing_until = 0
@@ -97,6 +99,11 @@ class Store:
         self.durable.add(place)
         if record.kind == "command.asked":
             self.asked.add(str(record.data["command_id"]))
+        elif record.kind == "control.granted":
+            epoch = int(record.data["epoch"])
+            self.granted[record.subject, epoch] = record.actor
+            name = VehicleId.parse(record.subject)
+            self._epochs[name] = max(self._epochs.get(name, 0), epoch)
         elif record.kind == "event":
             self.events.add(str(record.data["event_id"]))
         elif record.kind == "alarm":

@@ -36,6 +36,7 @@ def test_nothing_that_must_hold_is_violated_in_any_seed() -> None:
     # A simulation in which nothing happens proves nothing.
     assert facts["resumes"] > 2 * facts["seeds"]
     assert facts["stops"] > 2 * facts["seeds"]
+    assert facts["grants"] > 2 * facts["seeds"]
 
 
 def test_one_seed_is_the_same_in_every_process_whatever_python_hashes() -> None:
