@@ -18,7 +18,6 @@ from protocols.codec import encode
 from protocols.vehicle import CameraInfo, Factsheet, Kind
 from vehicle_stub import clock
 from vehicle_stub.camera_worker import CameraWorker
-from vehicle_stub.checker import WITHOUT_CONTROL
 from vehicle_stub.config import (
     CameraSection,
     ConfigError,
@@ -259,7 +258,6 @@ def _vehicle(
         now_ns=now_ns,
         silent_mps=drive.silent_kmh / 3.6,
         happenings=config.vehicle.happening,
-        guards=WITHOUT_CONTROL,
     )
 
 

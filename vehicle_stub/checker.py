@@ -202,9 +202,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     guard_place,
 )
 
-WITHOUT_CONTROL: Final = tuple(guard for guard in GUARDS if guard is not guard_holder)
-"""For a hub that does not take control of vehicles."""
-
 
 class _Id(msgspec.Struct):
     command_id: str = ""

@@ -13,7 +13,7 @@ from protocols.authority import AttentionView, ControlState, SeatReport
 from protocols.operator import PresentationReport, Presented, Role
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
-from supervisor.core import attention
+from supervisor.core import attention, authority
 from supervisor.core import events as e
 from supervisor.core.config import AttentionConfig, CoreConfig
 from supervisor.core.effects import Record, SendCommand, ShowAttention
@@ -118,6 +118,8 @@ class Room(World):
         self.do(e.PresentationReported(who, PresentationReport(True, tiles)))
 
     def hold(self, who: e.Operator, name: VehicleId, purpose: Purpose = Purpose.ASSIST) -> None:
+        announced = vehicle.Connection("ONLINE", f"run-{name.vehicle}")
+        self.do(e.ConnectionReceived(name, announced))
         control = self.fleet.vehicles[name].control
         control.view = msgspec.structs.replace(
             control.view,
@@ -385,6 +387,13 @@ def test_alarms_of_one_group_are_one_entry() -> None:
 # ------------------------------------------------------------------------------ load
 
 
+@pytest.fixture
+def control_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Driving goes on although nothing here is measured."""
+    monkeypatch.setattr(authority, "on_time", lambda fleet, record, now_ns: [])
+
+
+@pytest.mark.usefixtures("control_that_stays")
 def test_load_counts_entries_control_and_what_came_lately() -> None:
     room = Room(A, B)
     assert room.load(A) == 0.0
@@ -401,6 +410,7 @@ def test_load_counts_entries_control_and_what_came_lately() -> None:
     assert room.load(A) == 0.0
 
 
+@pytest.mark.usefixtures("control_that_stays")
 def test_who_drives_is_asked_nothing_more_while_somebody_else_can_be() -> None:
     room = Room(A, B)
     room.hold(A, FLEET[0], Purpose.DRIVE)

@@ -63,6 +63,8 @@ class Seat(World):
             effects += self.publish(self.frames)
             if turn % 5 == 0:
                 effects += self.exchange(10.0)
+                if self.who is not None:
+                    effects += self.seat(self.who)
             if turn % 10 == 0 and self.who is not None:
                 effects += self.report()
             for command in [x.command for x in of(effects, SendCommand)]:

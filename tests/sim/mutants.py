@@ -263,8 +263,8 @@ MUTANTS: Final = (
     _one(
         "lease-kept", "control ends and heartbeats go on to say that it is held",
         HOLDING,
-        "        effects.append(Lease(record.vehicle_id, record.epoch, leased=False))\n        record",
-        "        record",
+        "        effects.append(Lease(record.vehicle_id, record.epoch, leased=False))\n",
+        "",
     ),
     _one(
         "preempted-without-fencing", "who takes control from another is offered it at once",
