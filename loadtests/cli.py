@@ -21,7 +21,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtests import curve as load_curve
-from loadtests import demo_bench, fleet_bench, fleet_report, origin, procfs, profiling, report
+from loadtests import (
+    demo_bench,
+    fleet_bench,
+    fleet_report,
+    origin,
+    procfs,
+    profiling,
+    report,
+    takeover_bench,
+)
 from loadtests.crash import kill as crash_kill
 from loadtests.crash import results as crash_results
 from loadtests.crash import storage as crash_storage
@@ -423,6 +432,44 @@ def demo(
         table.add_row(timing.what, str(len(ordered)), *figures, timing.target)
     terminal.print(table)
     terminal.print(f"machine: {procfs.machine()}; load average before: {load:.2f}", markup=False)
+
+
+@app.command()
+def takeover(
+    vehicles: Annotated[int, typer.Option(min=1, max=200, help="That drive and ask.")] = 20,
+    rounds: Annotated[int, typer.Option(min=1, max=5_000, help="Requests, and stops.")] = 200,
+    browser: Annotated[bool, typer.Option(help="Also cards and keys in Chromium.")] = True,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as JSON.")
+    ] = None,
+) -> None:
+    """From a vehicle's asking to the card on a screen; from the stop key to the vehicle.
+
+    A real hub and broker on loopback. Ends with code 1 if a target was missed, with 4 if
+    something could not be measured.
+    """
+    load = takeover_bench.TakeoverLoad(vehicles, rounds, browser)
+    before = procfs.load_average()
+    with (
+        tempfile.TemporaryDirectory(prefix="enkan-bench-") as name,
+        errors.status("starting") as status,
+    ):
+        hub = _folder(Path(name), "hub")
+        figures, clock_ms = _run(takeover_bench.measure(load, hub, status.update))
+    result = takeover_bench.TakeoverResult(
+        command=_command(),
+        commit=origin.commit(),
+        date_utc=origin.date_utc(),
+        machine=procfs.machine(),
+        vehicles=vehicles,
+        load_before=before,
+        clock_ms=clock_ms,
+        figures=figures,
+    )
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    takeover_bench.show(result, terminal)
+    raise SystemExit(0 if all(figure.ok for figure in figures) else EXIT_FAILED)
 
 
 def _folder(parent: Path, name: str) -> Path:
