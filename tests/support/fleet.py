@@ -24,12 +24,19 @@ def prepare_hub(
     *,
     role: Role = Role.OPERATOR,
     telemetry: str = "",
+    core: str = "",
+    others: Sequence[tuple[str, Role]] = (),
 ) -> tuple[Path, dict[VehicleId, VehicleSecret]]:
-    """Write a hub's configuration and credentials; return its file and the secrets."""
+    """Write a hub's configuration and credentials; return its file and the secrets.
+
+    `telemetry` and `core` are lines of their tables; `others` are further accounts, all
+    with the same password.
+    """
     state = folder / "state"
     state.mkdir(parents=True, mode=0o700)
     credentials = Credentials.create(state / "credentials.json")
-    credentials.add_account(ACCOUNT, role, PASSWORD)
+    for name, its_role in ((ACCOUNT, role), *others):
+        credentials.add_account(name, its_role, PASSWORD)
     secrets = {vehicle_id: credentials.add_vehicle(vehicle_id) for vehicle_id in vehicles}
     credentials.save()
     for vehicle_id, secret in secrets.items():
@@ -42,7 +49,7 @@ def prepare_hub(
     config.write_text(
         '[hub]\nname = "Test"\nstate_dir = "state"\n'
         f"[console]\nport = 0\nfallback_ports = true\n[metrics]\nport = 0\n"
-        f"[telemetry]\nmqtt_port = 0\n{telemetry}\n{entries}"
+        f"[telemetry]\nmqtt_port = 0\n{telemetry}\n[core]\n{core}\n{entries}"
     )
     return config, secrets
 

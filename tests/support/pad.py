@@ -53,7 +53,7 @@ async def calibrate(page: Page) -> None:
     ):
         await expect(sheet).to_have_attribute("data-step", step, timeout=20_000)
         await move(page, **moved)
-        await page.wait_for_timeout(250)  # the page looks thirty times a second
+        await expect(sheet).to_have_attribute("data-moved", "true", timeout=20_000)
         await move(page)
     await expect(sheet).to_have_attribute("data-step", "done", timeout=20_000)
     await page.get_by_test_id("calibrate-close").click()

@@ -112,7 +112,7 @@ class Road(VideoStreamTrack):
 
 COMMANDS = [
     *("stop", "emergency_stop", "resume", "wait", "alternate_path", "pull_over", "follow_path"),
-    *("limit_speed", "take_control", "release_control", "drive", "announce"),
+    *("limit_speed", "take_control", "release_control", "announce"),
 ]
 
 

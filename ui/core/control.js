@@ -3,6 +3,7 @@
  * Who has control of what, as this console may say it. Pure.
  *
  * @typedef {import('./store.js').State} State
+ * @typedef {import('./store.js').Gone} Gone
  * @typedef {any} ControlView  protocols.authority.ControlView
  * @typedef {'unknown'|'free'|'asking'|'offered'|'confirming'|'held'|'releasing'|'other'} Standing
  */
@@ -92,25 +93,38 @@ export function withControls(state, controls, at_ms = 0) {
   for (const control of controls) {
     const before = state.controls[control.vehicle] ?? null;
     next.controls[control.vehicle] = control;
-    const had = isMine(state, before) && before.state !== 'offered';
-    const has = isMine(state, control);
+    const had = isMine(state, before) && before.state === 'held';
+    const coming = isMine(state, before) && ['offered', 'confirming'].includes(before.state);
+    const has = isMine(state, control) && (control.state !== 'releasing' || BY_WISH.includes(control.ended));
     if (had && !has) next.gone = lostNow(control, at_ms);
-    if (has && next.taking?.vehicle === control.vehicle && control.state !== 'offered') next.taking = null;
-    if (has && control.state === 'held' && next.gone?.vehicle === control.vehicle) next.gone = null;
-    // An offer that ended otherwise than by taking it answers the ask.
-    if (isMine(state, before) && before.state === 'offered' && !has && next.taking?.vehicle === control.vehicle) {
-      next.taking = { ...next.taking, refused: control.ended || 'declined' };
+    next.gone = withReason(next.gone, control);
+    const { taking } = next;
+    if (taking?.vehicle !== control.vehicle) continue;
+    if (has && control.state === 'held' && control.purpose === taking.purpose) {
+      next.taking = null;
+      next.gone = next.gone?.vehicle === control.vehicle ? null : next.gone;
+    } else if (coming && !has && taking.refused === '') {
+      // What was asked for, and ended before it was held, is answered.
+      next.taking = { ...taking, refused: control.ended || 'declined' };
     }
   }
   return next;
 }
 
+const BY_WISH = ['handed_back', 'declined'];
+
+/** Who takes control from somebody says why; that may come a step later. @param {Gone | null} gone @param {ControlView} control @returns {Gone | null} */
+function withReason(gone, control) {
+  if (gone?.vehicle !== control.vehicle || gone.how !== 'preempted' || gone.reason || !control.reason) return gone;
+  return { ...gone, reason: control.reason };
+}
+
 /** How control ended, unless it was given back here. @param {ControlView} control @param {number} at_ms */
 function lostNow(control, at_ms) {
-  const preempted = control.state !== 'free';
-  const how = preempted ? 'preempted' : control.ended || 'session_ended';
-  if (how === 'handed_back') return null;
-  const by = preempted ? control.holder : (control.ended_by ?? '');
+  const another = !['free', 'releasing'].includes(control.state);
+  const how = another ? 'preempted' : control.ended || 'session_ended';
+  if (BY_WISH.includes(how)) return null;
+  const by = another ? control.holder : (control.ended_by ?? '');
   return { vehicle: control.vehicle, how, by, reason: control.reason ?? '', at_ms };
 }
 

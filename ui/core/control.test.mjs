@@ -26,7 +26,7 @@ test('control goes from asking by offer and the vehicle’s word to held, and it
   let state = reduce(desk(), asking());
   const seen = [standingOf(state, BUS)];
   for (const [at, step] of ['offered', 'confirming', 'held', 'releasing', 'free'].entries()) {
-    state = reduce(state, delta(8 + at, { controls: [control(step, step === 'free' ? { holder: '', seat: '', ended: 'handed_back' } : {})] }));
+    state = reduce(state, delta(8 + at, { controls: [control(step, { free: { holder: '', seat: '', ended: 'handed_back' }, releasing: { ended: 'handed_back' } }[step])] }));
     seen.push(standingOf(state, BUS));
   }
   assert.deepEqual(seen, ['asking', 'offered', 'confirming', 'held', 'releasing', 'free']);
@@ -66,6 +66,31 @@ test('who lost his socket has no control after the reconnect, with a new seat, a
   state = reduce(state, { type: 'snapshot', seq: 1, hub_now_ns: 3e9, vehicles: [vehicle()], alarms: [], requests: [], commands: [], controls: [control('free', { holder: '', seat: '', ended: 'seat_lost' })] });
   assert.equal(state.gone.how, 'seat_lost');
   assert.equal(standingOf(state, BUS), 'free');
+});
+
+test('who is preempted hears it before the vehicle has let him go, and the reason when it comes', () => {
+  let state = desk({ controls: [control('held')] });
+  state = reduce(state, delta(8, { controls: [control('releasing', { ended: 'preempted', ended_by: 'mori' })] }));
+  assert.deepEqual([state.gone.how, state.gone.by, state.gone.reason], ['preempted', 'mori', '']);
+  state = reduce(state, delta(9, { controls: [control('offered', { seat: 's9', holder: 'mori', ended: 'preempted', ended_by: 'mori', reason: 'child' })] }));
+  assert.equal(state.gone.reason, 'child');
+});
+
+test('going from assisting to driving waits through giving back, and takes the new offer', () => {
+  let state = reduce(desk({ controls: [control('held')] }), asking({ purpose: 'drive' }));
+  const steps = [['releasing', { ended: 'handed_back' }], ['free', { seat: '', holder: '', ended: 'handed_back' }], ['offered', { purpose: 'drive' }]];
+  steps.forEach(([step, more], at) => { state = reduce(state, delta(8 + at, { controls: [control(step, more)] })); });
+  assert.deepEqual([state.gone, state.taking.refused, standingOf(state, BUS)], [null, '', 'offered']);
+  state = reduce(state, delta(11, { controls: [control('confirming', { purpose: 'drive' })] }));
+  state = reduce(state, delta(12, { controls: [control('held', { purpose: 'drive' })] }));
+  assert.equal(state.taking, null);
+});
+
+test('a vehicle that refuses control answers the ask, and nothing was lost', () => {
+  let state = reduce(desk({ controls: [control('offered')] }), asking());
+  state = reduce(state, delta(8, { controls: [control('confirming')] }));
+  state = reduce(state, delta(9, { controls: [control('free', { seat: '', holder: '', ended: 'refused' })] }));
+  assert.deepEqual([state.taking.refused, state.gone], ['refused', null]);
 });
 
 test('a refusal that names the vehicle answers the ask', () => {

@@ -54,9 +54,10 @@ export const ControlBox = ({ desk, vehicle }) => {
   void desk.tick.value;
   const standing = standingOf(state, vehicle.id);
   const control = controlOf(state, vehicle.id);
-  const reached = stepsReached(standing);
   const { taking } = state;
   const refused = taking?.vehicle === vehicle.id ? taking.refused : '';
+  const asked = taking?.vehicle === vehicle.id && refused === '';
+  const reached = stepsReached(standing) || (asked ? 1 : 0);
   const blocked = takeBlockedBy(state, vehicle.id, desk.seatArmed.value);
   const words = standing === 'other' ? t('control.held_by', { who: control.holder })
     : standing === 'held' ? `${t('control.held_here')}（${t(control.purpose === 'drive' ? 'control.for_drive' : 'control.for_assist')}）`

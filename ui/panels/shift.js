@@ -97,7 +97,8 @@ const Calibrate = ({ desk, leave }) => {
     desk.seat.look();
   }, [found]);
   const hands = found && pad ? readHands(found, pad) : null;
-  return html`<section class="sheet" role="dialog" aria-label=${t('calibrate.title')} data-testid="calibrate" data-step=${learning?.step ?? ''} data-problem=${learning?.problem ?? ''}>
+  return html`<section class="sheet" role="dialog" aria-label=${t('calibrate.title')} data-testid="calibrate" data-step=${learning?.step ?? ''} data-problem=${learning?.problem ?? ''}
+      data-moved=${String(learning !== null && (learning.moved !== null || learning.held.length > 0))}>
     <h2>${t('calibrate.title')}</h2><small>${pad?.id ?? t('found.none')}</small>
     <p class="calibrate-step">${learning ? t(`calibrate.${learning.step}`) : t('driveblock.no_gamepad')}</p>
     ${learning?.problem && html`<p class="problem">${t(`calibrate.problem.${learning.problem}`)}</p>`}

@@ -234,6 +234,7 @@ export class Console {
     const cards = openRequests(state);
     const card = cards.find(({ vehicle }) => vehicle === state.focused) ?? cards[0];
     if (card) this.openCard(card);
+    else if (state.focused !== null) this.dispatch({ type: 'local.intervene', vehicle: state.focused });
   }
 
   /** One key: the take-over screen opens, and control is asked for and taken. @param {any} request */

@@ -99,7 +99,7 @@ export class Driving {
     return driveBlockedBy({
       secure: globalThis.isSecureContext === true && globalThis.crypto?.subtle !== undefined,
       may: MAY_CONTROL.includes(state.welcome?.role),
-      supported: view?.commands.includes('drive') ?? false,
+      supported: view?.commands.includes('take_control') ?? false,
       connected: state.socket === 'open' && state.seq !== null,
       available: view?.supervision?.drive.available ?? false,
       held: standingOf(state, vehicle),

@@ -62,8 +62,12 @@ export class Taking {
   /** L held for a second: take what is free, give back what is held. @param {string} vehicle */
   toggle(vehicle) {
     const standing = standingOf(this.#desk.state.peek(), vehicle);
-    if (['offered', 'confirming', 'held'].includes(standing)) this.giveBack(vehicle, 'key');
-    else this.take(vehicle, { request_id: this.#requestOf(vehicle) });
+    if (['offered', 'confirming', 'held'].includes(standing)) {
+      this.giveBack(vehicle, 'key');
+      return;
+    }
+    this.#desk.dispatch({ type: 'local.intervene', vehicle });
+    this.take(vehicle, { request_id: this.#requestOf(vehicle) });
   }
 
   /** After each change of the state. @param {number} now_ms */
@@ -81,7 +85,7 @@ export class Taking {
       if (this.#accepted === offer) return;
       this.#accepted = offer;
       this.accept(taking.vehicle);
-    } else if (now_ms - taking.at_ms > ASK_WITHIN_MS && !isMine(state, control)) {
+    } else if (now_ms - taking.at_ms > ASK_WITHIN_MS && !isMine(state, control) && control?.state !== 'releasing') {
       this.#desk.dispatch({ type: 'local.taking', taking: { ...taking, refused: 'no_answer' } });
     }
   }

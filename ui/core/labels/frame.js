@@ -83,7 +83,7 @@ export const FRAME = {
   'help.emergency': ['選択中の車両を緊急停止（三つの経路で同時に）', 'EMERGENCY STOP of the focused vehicle, by three ways at once'],
   'help.control': ['1 秒長押しで操作権を取得・返却', 'hold one second: take or give back control'],
   'help.pad': ['ゲームパッド: LB+RB デッドマン、B 停止', 'Gamepad: LB+RB dead-man, B STOP'],
-  'help.enter': ['先頭の介入要求を開く', 'Open the top take-over request'],
+  'help.enter': ['先頭の介入要求を開く（なければ選択中の車両の介入画面）', 'Open the top take-over request, or the focused vehicle'],
   'help.tiles': ['タイルを選ぶ', 'Focus a tile'],
   'help.tab': ['次の要求', 'Next request'],
   'help.ack': ['警報を確認', 'Acknowledge the alarm shown'],
