@@ -208,7 +208,7 @@ async def measure(
         endpoints = await hub.launch(load.vehicles)
         async with contextlib.AsyncExitStack() as stack:
             say(f"connecting {load.vehicles} vehicles")
-            fleet = await stack.enter_async_context(_driving(hub, endpoints["mqtt"], load.vehicles))
+            fleet = await stack.enter_async_context(driving(hub, endpoints["mqtt"], load.vehicles))
             console = await stack.enter_async_context(
                 followed(CardConsole(endpoints["console"], ACCOUNT, hub.password))
             )
@@ -314,7 +314,12 @@ async def _until_true(page: Page, question: str, what: str, argument: str = "") 
 
 
 @contextlib.asynccontextmanager
-async def _driving(hub: HubProcess, mqtt: str, count: int) -> AsyncIterator[list[Asker]]:
+async def driving(hub: HubProcess, mqtt: str, count: int) -> AsyncIterator[list[Asker]]:
+    """Have vehicles drive until the end of the block.
+
+    Raises:
+        BenchError: One could not connect.
+    """
     broker = urlsplit(mqtt)
     fleet = [Asker(VehicleId(SITE, vehicle_name(n)), n / count) for n in range(count)]
     tasks: list[asyncio.Task[None]] = []
