@@ -198,6 +198,8 @@ def _prepare(state_dir: Path, port: int, fleet: tuple[DemoVehicle, ...]) -> Path
         '[hub]\nname = "Enkan demo"\nstate_dir = "."\ndemo = true\nlog_format = "text"\n',
         f"[console]\nport = {port}\nfallback_ports = true\n",
         "[telemetry]\nmqtt_port = 0\n",
+        # One machine draws, encodes and shows all cameras here: the disk is not what is late.
+        "[core]\ndecision_limit_s = 1.0\n",
         "[media]\nworkers = 1\n",
         "[metrics]\nfallback_ports = true\n",
         *(

@@ -95,6 +95,7 @@ def on_accepted(fleet: Fleet, event: ControlAccepted, now_ns: int) -> list[AnyEf
     control.move(Input.ACCEPTED, now_ns, epoch=epoch, until_ns=limit_ns, vehicle_confirms=False)
     control.vehicle_session = record.session_id
     control.take_id = ""
+    record.tick_ns = min(record.tick_ns, limit_ns)
     facts: Facts = {
         "epoch": epoch,
         "purpose": str(control.view.purpose),

@@ -31,6 +31,7 @@ from protocols.vehicle import (
     Wait,
 )
 from supervisor.core import authority, permits, supervise
+from supervisor.core.catalogue import AUDIT_FAILED
 from supervisor.core.command_records import (
     asked_record,
     ended_record,
@@ -182,6 +183,7 @@ def on_time(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]
                 effects += _end(fleet, record, command, CommandState.UNCONFIRMED, now_ns, "")
             else:
                 effects += _end(fleet, record, command, CommandState.REFUSED, now_ns, "audit")
+                effects += fleet.alarms.set(AUDIT_FAILED, "", True, now_ns, "no answer in time")
     finished = record.finished
     while finished and (
         len(finished) > KEPT_FINISHED or now_ns - finished[0][0] >= SHOWN_AFTER_END_NS
@@ -233,6 +235,7 @@ def _order(
     command = _begin(fleet, record, asked, now_ns)
     command.session_id = record.session_id
     command.epoch = record.epoch
+    record.tick_ns = min(record.tick_ns, command.deadline_ns)
     return [
         asked_record(fleet, record, asked, now_ns, waits=True),
         ShowCommand(command.view),
@@ -249,7 +252,7 @@ def _begin(fleet: Fleet, record: VehicleRecord, asked: CommandAsked, now_ns: int
         state=CommandState.RECORDING,
         asked_ns=now_ns,
     )
-    deadline_ns = now_ns + int((fleet.config.decision_limit_s + 1.0) * 1e9)
+    deadline_ns = now_ns + int(fleet.config.decision_limit_s * 1e9)
     command = CommandRecord(view, asked.body, deadline_ns, asked.operator.session)
     record.commands[view.id] = record.in_flight[view.id] = command
     fleet.asked[view.id] = None

@@ -49,8 +49,8 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         stream_live_ms: Silence above which a stream is no longer *live*.
         clock_trusted_ms: Clock uncertainty above which mapped times are *unknown*.
         picture_limit_ms: Oldest picture on which a `resume` may be decided.
-        decision_limit_s: Longest time from an operator's `resume` to its sending; a
-            slower audit store makes it refused.
+        decision_limit_s: Longest time for which a decision waits for its record; a slower
+            audit store makes it refused, and the asker knows within a tenth of a second.
         stop_ttl_s, resume_ttl_s: For how long the vehicle may still obey.
         confirm_grace_s: Beyond the ttl, until a command without result is `unconfirmed`.
         seat_report_s: Age from which a seat's report does not count any more.
@@ -82,7 +82,7 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_live_ms: Milliseconds = 300.0
     clock_trusted_ms: Milliseconds = 20.0
     picture_limit_ms: Milliseconds = 1_000.0
-    decision_limit_s: Seconds = 1.0
+    decision_limit_s: Seconds = 0.08
     stop_ttl_s: Seconds = 5.0
     resume_ttl_s: Seconds = 2.0
     confirm_grace_s: Seconds = 1.0

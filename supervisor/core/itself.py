@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocols.authority import ControlState
 from supervisor.core import (
     alarm_keeping,
     attention,
@@ -23,7 +24,7 @@ from supervisor.core.events import (
     StoresSampled,
     Tick,
 )
-from supervisor.core.fleet import Fleet
+from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.ledger import Purpose
 from supervisor.core.supervised import VEHICLE_NS
 from supervisor.core.watch import watch_vehicle
@@ -51,8 +52,20 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
             effects += requests.on_time(fleet, record, now_ns)
         if record.in_flight or record.finished:
             effects += commands.on_time(fleet, record, now_ns)
+        due_ns = soonest(record)
+        if due_ns is not None:
+            record.tick_ns = min(record.tick_ns, due_ns)
     effects += attention.on_time(fleet, now_ns)
     return effects + duties.on_time(fleet, now_ns)
+
+
+def soonest(record: VehicleRecord) -> int | None:
+    """Return when a decision that waits for its record has waited long enough."""
+    due = [command.deadline_ns for command in record.in_flight.values() if not command.sent]
+    control = record.control
+    if control.state is ControlState.CONFIRMING and control.view.until_ns is not None:
+        due.append(control.view.until_ns)
+    return min(due, default=None)
 
 
 def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[AnyEffect]:

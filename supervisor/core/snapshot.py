@@ -115,14 +115,15 @@ class Capture:
                 self._write(event.vehicle_id)
             case e.Tick():
                 for name in list(self._waiting):
-                    if now_ns >= vehicles[name].tick_ns:
+                    record = vehicles[name]
+                    if now_ns >= record.tick_ns or record.open_requests or record.unanswered:
                         self._write(name)
             case e.PresentationReported():
                 shown = self._fleet.shown.get(event.operator.session, ())
                 for text in (*(tile.vehicle for tile in event.report.tiles), *shown):
-                    record = self._fleet.by_name.get(text)
-                    if record is not None:
-                        self._write(record.vehicle_id)
+                    shows = self._fleet.by_name.get(text)
+                    if shows is not None:
+                        self._write(shows.vehicle_id)
             case e.AuditWritten():
                 about = self._fleet.ledger.about(event.record_id)
                 if about is not None:

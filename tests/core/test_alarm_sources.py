@@ -169,6 +169,7 @@ def test_a_request_nobody_answered_is_an_alarm_that_stays_until_it_is_seen() -> 
     missed = seen(world, f"takeover.unanswered@{NAME}")
     assert (missed.state, missed.detail) == (AlarmState.UNACKNOWLEDGED, "obstacle")
     world.event("takeover.cleared", "e2", subject_id="e1")
+    world.run(0.2, beats=True, telemetry=True)
     assert world.alarm("takeover.unanswered") == "returned_unacknowledged"
 
 

@@ -139,10 +139,27 @@ def test_a_link_that_dies_while_the_record_is_written_refuses_the_resume() -> No
     world.online()
     world.take()
     (record,) = of(world.ask(RESUME), Record)
-    world.now_ns += 900 * MS
+    world.now_ns += 50 * MS
     world.connection("OFFLINE")
     assert not of(world.written(record.record_id), SendCommand)
     assert world.bus.commands["c1"].view.reason == "link"
+
+
+def test_a_record_that_is_not_durable_at_once_refuses_the_resume_within_a_tenth_of_a_second():
+    world = World()
+    world.online()
+    world.take()
+    (record,) = of(world.ask(RESUME), Record)
+    asked_ns = world.now_ns
+    refused: list[str] = []
+    while not refused:
+        shown = of(world.tick(20), ShowCommand)
+        refused = [one.command.state for one in shown if one.command.id == "c1"]
+    assert refused == ["refused"]
+    assert world.now_ns - asked_ns <= 100 * MS
+    assert world.bus.commands["c1"].view.reason == "audit"
+    assert world.alarm("audit.failed", "") == "unacknowledged"
+    assert not of(world.written(record.record_id), SendCommand), "it was withdrawn"
 
 
 @pytest.mark.parametrize("role", list(operator.Role))

@@ -24,7 +24,7 @@ def prepare_hub(
     *,
     role: Role = Role.OPERATOR,
     telemetry: str = "",
-    core: str = "",
+    core: str = "decision_limit_s = 1.0",  # of a machine that is busy with other tests
     others: Sequence[tuple[str, Role]] = (),
 ) -> tuple[Path, dict[VehicleId, VehicleSecret]]:
     """Write a hub's configuration and credentials; return its file and the secrets.
