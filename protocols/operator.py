@@ -40,6 +40,7 @@ from protocols.authority import (
     StopKeys,
 )
 from protocols.commands import OperatorBody
+from protocols.drive import DriveEcho
 from protocols.duties import (
     AbandonDuty,
     CoverageView,
@@ -52,6 +53,7 @@ from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
     Counter,
+    ImplementState,
     Kind,
     MrmBehaviour,
     MrmState,
@@ -156,6 +158,10 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
         clock_offset_ns: hub = vehicle + offset; None while untrusted.
         telemetry_gaps: Messages missed since the hub started.
         media: A publisher is connected.
+        doors_open, implement: Where it has them, as it says; None: it has none, or says
+            nothing of them.
+        drive_echo: How far its driver's frames have come, for when its data channel does not
+            carry; None: nobody drives it.
     """
 
     id: str
@@ -179,6 +185,9 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
     clock_uncertainty_ns: int | None
     telemetry_gaps: int
     link_why: Literal["", "silent", "one_way"] = ""
+    doors_open: bool | None = None
+    implement: ImplementState | None = None
+    drive_echo: DriveEcho | None = None
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Final
 
 from protocols import operator, vehicle
 from protocols.authority import SeatReport
+from protocols.drive import DriveEcho
 from protocols.topics import VehicleId
 from supervisor.core.alarms import AlarmBoard
 from supervisor.core.catalogue import CATALOGUE
@@ -122,6 +123,7 @@ class VehicleRecord:
         gaps: Cameras without a new picture, as of the last look.
         moving_since_ns: Since when telemetry says that it moves; None: it stands.
         encode_ms: By camera, as the vehicle says.
+        drive_echo: How far its driver's frames have come, as its newest heartbeat says.
         loop: How late pictures and commands are.
         supervised: Verdicts and enforcement.
         control: Who has control of it.
@@ -180,6 +182,7 @@ class VehicleRecord:
         self.gaps: list[str] = []
         self.moving_since_ns: int | None = None
         self.encode_ms: dict[str, float] = {}
+        self.drive_echo: DriveEcho | None = None
         self.loop = Loop()
         self.supervised = Supervised(config, vehicle_id.site)
         self.control = Control(self.name_text, epoch)

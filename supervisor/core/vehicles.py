@@ -109,6 +109,7 @@ def on_heartbeat(fleet: Fleet, event: HeartbeatReceived, now_ns: int) -> list[An
             stream.distrust_report()
     if beat.encode_ms:
         record.encode_ms = beat.encode_ms
+    record.drive_echo = beat.drive
     unheard_ns = None
     if beat.echo is not None:
         unheard_ns = beat.sent_ns - beat.echo.received_ns

@@ -143,6 +143,9 @@ def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:
         clock_offset_ns=None if offset is None else offset.at_ns,
         clock_uncertainty_ns=record.clock.uncertainty_ns(now_ns),
         telemetry_gaps=record.telemetry_order.missed,
+        doors_open=None if state is None else state.doors_open,
+        implement=None if state is None else state.implement,
+        drive_echo=record.drive_echo,
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from helpers_core import BUS, MS, SECOND, World, of
 
 from protocols import operator, vehicle
+from protocols.drive import DriveEcho
 from protocols.operator import LinkState
 from protocols.topics import VehicleId
 from supervisor.core import events as e
@@ -210,3 +211,31 @@ def test_silence_is_shown_without_any_message() -> None:
     assert of(world.run(1.3), ShowVehicle)
     view = views.vehicle_view(world.fleet, BUS, world.now_ns)
     assert view.link is operator.LinkState.DEGRADED
+
+
+def test_consoles_are_told_how_far_a_drivers_frames_have_come_and_where_doors_are() -> None:
+    world = World()
+    world.online()
+    implement = vehicle.ImplementState(lowered=True, pto=False)
+    said = vehicle.State(
+        world.session,
+        0,
+        vehicle.OperationMode.REMOTE_DRIVE,
+        vehicle.MrmState.NORMAL,
+        vehicle.MrmBehaviour.NONE,
+        vehicle.Odd.INSIDE,
+        vehicle.MrmBehaviour.COMFORTABLE_STOP,
+        doors_open=True,
+        implement=implement,
+    )
+    world.do(e.StateReceived(BUS, said))
+    echo = DriveEcho(7, 12, 5 * SECOND, driving=True, by_hub=True)
+    world.beat(drive=echo)
+    view = views.vehicle_view(world.fleet, BUS, world.now_ns)
+    assert view is not None
+    assert (view.drive_echo, view.doors_open) == (echo, True)
+    assert view.implement == implement
+    world.beat()
+    view = views.vehicle_view(world.fleet, BUS, world.now_ns)
+    assert view is not None
+    assert view.drive_echo is None, "nobody drives it any more"

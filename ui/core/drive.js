@@ -165,11 +165,13 @@ export const RELAY_AFTER_MS = 300;
 
 /**
  * Where a frame goes: straight, and over the hub too while the direct path does not carry.
+ * What came over the hub first goes on over the hub, until a frame has come straight again.
  *
- * @param {{open: boolean, echoed_ms: number | null, began_ms: number, now_ms: number}} path
- *   `echoed_ms`: when the vehicle last told of a newer frame; `began_ms`: first frame of this control.
+ * @param {{open: boolean, echoed_ms: number | null, by_hub: boolean, began_ms: number, now_ms: number}} path
+ *   `echoed_ms`: when the vehicle last told of a newer frame, and `by_hub`: which way that one
+ *   came; `began_ms`: first frame of this control.
  */
-export function pathsFor({ open, echoed_ms, began_ms, now_ms }) {
+export function pathsFor({ open, echoed_ms, by_hub, began_ms, now_ms }) {
   const silent = now_ms - Math.max(echoed_ms ?? 0, began_ms) > RELAY_AFTER_MS;
-  return { channel: open, relay: !open || silent };
+  return { channel: open, relay: !open || silent || by_hub };
 }

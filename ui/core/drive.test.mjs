@@ -120,10 +120,11 @@ test('driving is blocked by the first thing a person can do something about', ()
 });
 
 test('frames also go over the hub while the direct path is closed or brings no echo', () => {
-  const at = (more) => pathsFor({ open: true, echoed_ms: 1_000, began_ms: 0, now_ms: 1_100, ...more });
+  const at = (more) => pathsFor({ open: true, echoed_ms: 1_000, by_hub: false, began_ms: 0, now_ms: 1_100, ...more });
   assert.deepEqual(at({}), { channel: true, relay: false });
   assert.deepEqual(at({ now_ms: 1_301 }), { channel: true, relay: true });
   assert.deepEqual(at({ open: false }), { channel: false, relay: true });
+  assert.deepEqual(at({ by_hub: true }), { channel: true, relay: true });
   assert.deepEqual(at({ echoed_ms: null, began_ms: 1_000 }), { channel: true, relay: false });
   assert.deepEqual(at({ echoed_ms: null, began_ms: 700 }), { channel: true, relay: true });
 });

@@ -84,9 +84,10 @@ export class Driving {
 
   /** What the vehicle says of our frames. @param {string} vehicle @param {any} echo DriveEcho */
   onEcho(vehicle, echo) {
-    if (this.#key === null || vehicle !== this.#key.vehicle || echo.epoch !== this.#key.epoch) return;
+    if (this.#key === null || vehicle !== this.#key.vehicle || echo?.epoch !== this.#key.epoch) return;
+    if (echo.seq < this.#echo.seq) return; // The slower of the two ways tells old news.
     const newer = echo.seq > this.#echo.seq;
-    this.#echo = { echo, seq: Math.max(echo.seq, this.#echo.seq), at_ms: newer ? performance.now() : this.#echo.at_ms };
+    this.#echo = { echo, seq: echo.seq, at_ms: newer ? performance.now() : this.#echo.at_ms };
   }
 
   /** Why the focused or held vehicle cannot be driven; '' when it can. @param {string} vehicle */
@@ -134,13 +135,14 @@ export class Driving {
       if (this.shown.peek() !== null) this.shown.value = null;
       return;
     }
+    this.onEcho(vehicle, state.vehicles[vehicle]?.drive_echo);
     const blocked = this.blockedBy(vehicle);
     const limit_mps = Math.min(LIMIT_MPS, state.vehicles[vehicle]?.pose?.speed_limit_mps ?? LIMIT_MPS);
     const pressed = this.#arming.pressed;
     const { arming, want, why } = decide(this.#arming, hands, blocked, limit_mps, now_ms, this.#echo.echo?.driving === true);
     this.#arming = arming;
     const channel = desk.media.of(vehicle)?.commandOpen ?? false;
-    const paths = pathsFor({ open: channel, echoed_ms: this.#echo.at_ms, began_ms: this.#began_ms, now_ms });
+    const paths = pathsFor({ open: channel, echoed_ms: this.#echo.at_ms, by_hub: this.#echo.echo?.by_hub === true, began_ms: this.#began_ms, now_ms });
     if (want !== null) void this.#say(want, now_ms, paths);
     else if (pressed) void this.#say({ ...zero(), brake: 1 }, now_ms, { channel: true, relay: true });
     if (now_ms - this.#shown_ms < SHOW_EVERY_MS) return;
