@@ -1,14 +1,17 @@
 """Every parser of foreign bytes against damaged inputs: `./enkan fuzz`.
 
-    ./enkan fuzz                        10^6 inputs for each parser, then a live session
+    ./enkan fuzz                        10^6 inputs for each parser, orders, a live session
     ./enkan fuzz rtp sdp --count 20000  only these, fewer
+    ./enkan fuzz orders                 only hostile commands and control frames
     ./enkan fuzz live                   only the live session
 
-Each parser runs in a process of its own. The live session is a real media worker with a
-vehicle and an operator, whose picture has to go on under 10^6 hostile datagrams, from
-strangers and from a peer that was let in. Ends with 1 if an error comes out that is not
-declared, an input takes more than 10 ms again and again, memory goes on growing, or the
-picture stops. Inputs that break something are kept in tests/packets/.
+Each parser runs in a process of its own. Orders are commands and control frames, sealed
+and replayed, reordered, stale, misaddressed, corrupted and more, to a vehicle that is being
+driven: none may be obeyed, each is counted by its cause. The live session is a real media
+worker with a vehicle and an operator, whose picture has to go on under 10^6 hostile
+datagrams, from strangers and from a peer that was let in. Ends with 1 if an error is not
+declared, an input takes more than 10 ms again and again, memory goes on growing, an order
+is obeyed, or the picture stops. Inputs that break something are kept in tests/packets/.
 """
 
 from __future__ import annotations
@@ -29,26 +32,29 @@ sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 from rich.console import Console  # noqa: E402 - the path is set above
 from rich.table import Table  # noqa: E402
 
-from support import fuzzing, hostile  # noqa: E402
+from support import fuzzing, hostile, hostile_orders  # noqa: E402
 from support.parsers import TARGETS  # noqa: E402
 
 LIVE = "live"
+ORDERS = "orders"
 terminal = Console(stderr=True, highlight=False)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="enkan fuzz", description=__doc__.partition("\n")[0])
-    parser.add_argument("targets", nargs="*", metavar="PARSER", help=", ".join([*TARGETS, LIVE]))
+    parser.add_argument(
+        "targets", nargs="*", metavar="PARSER", help=", ".join([*TARGETS, ORDERS, LIVE])
+    )
     parser.add_argument("--count", type=int, default=1_000_000, help="inputs for each")
     parser.add_argument("--seed", type=int, default=1, help="another one damages differently")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=Path, help="write the figures here too")
     wanted = parser.parse_args()
-    names = wanted.targets or [*TARGETS, LIVE]
-    unknown = sorted(set(names) - {*TARGETS, LIVE})
+    names = wanted.targets or [*TARGETS, ORDERS, LIVE]
+    unknown = sorted(set(names) - {*TARGETS, ORDERS, LIVE})
     if unknown:
         parser.error(f"no such parser: {', '.join(unknown)}")
-    results = damaged([name for name in names if name != LIVE], wanted)
+    results = damaged([name for name in names if name in TARGETS], wanted)
     if results:
         Console(highlight=False).print(table(results))
     failed = [result for result in results if result.findings]
@@ -56,9 +62,13 @@ def main() -> int:
         for finding in result.findings:
             terminal.print(f"{result.target}: {finding}", style="red", markup=False)
     lived = True
+    if ORDERS in names:
+        outcome = hostile_orders.attack(wanted.count, wanted.seed, say=terminal.print)
+        lived = outcome.held
+        print(outcome)
     if LIVE in names:
         report = asyncio.run(hostile.attack(wanted.count, wanted.seed, terminal.print))
-        lived = report.survived
+        lived = lived and report.survived
         print(report)
     if wanted.json is not None:
         wanted.json.write_text(json.dumps([asdict(result) for result in results], indent=1))

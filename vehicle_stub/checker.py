@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, get_args
+from typing import Final, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -49,8 +49,11 @@ KINDS: Final = frozenset(str(body.__struct_config__.tag) for body in get_args(Bo
 """The command types there are."""
 
 REMEMBERED: Final = 1_024
-"""Authenticated command ids kept; an evicted one is still refused by its seq, and an
-evicted stop stops again."""
+"""Authenticated command ids kept, and as many of stops; an evicted one is still refused by
+its seq, and an evicted stop, after so many others, stops again."""
+
+
+T = TypeVar("T")
 
 
 class Accepted(NamedTuple):
@@ -242,7 +245,8 @@ class CommandChecker:
         self._durable = durable_epoch
         self._used = durable_epoch
         self._guards = tuple(guards)
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._stops: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def fence_off(self, epoch: int) -> bool:
         """A hub said its epoch; return whether it has risen: it is not the hub of before."""
@@ -260,10 +264,10 @@ class CommandChecker:
 
         Return whether it is new; the command of the same id is `Repeated` from then on.
         """
-        key = (command_id, _kind(EmergencyStop()))
-        if key in self._known:
+        known_as = (command_id, _kind(EmergencyStop()))
+        if known_as in self._stops:
             return False
-        self._remember(key)
+        _remember(self._stops, known_as)
         return True
 
     def check(self, data: bytes, retained: bool, now_ns: int, held: Held = NOBODY) -> Verdict:
@@ -283,24 +287,30 @@ class CommandChecker:
             return Refused(command.command_id, RefusalReason.RETAINED, "commands are never stored")
         if not tags.verify(command, self._vehicle_id, self._key):
             return Refused(command.command_id, RefusalReason.BAD_TAG, "the tag does not fit")
-        # Nothing that meant something else may swallow a stop, nor one stop a harder one.
-        known_as = (command.command_id, _kind(command.body) if command.body.never_waits else "")
-        if known_as in self._known:
+        if command.body.never_waits:
+            return self._check_stop(command)
+        if command.command_id in self._known:
             return Repeated(command.command_id)
-        if not command.body.never_waits:
-            marks = Marks(
-                self._session_id, self.epoch, self.seq, now_ns, self.fence, self._used, held
-            )
-            for guard in self._guards:
-                objection = guard(command, marks)
-                if objection is not None:
-                    self._remember(known_as)
-                    return Refused(command.command_id, objection.reason, objection.text)
-            if command.epoch > self._durable:
-                return PersistEpoch(command.epoch)
-            self._used = max(self._used, command.epoch)
+        marks = Marks(self._session_id, self.epoch, self.seq, now_ns, self.fence, self._used, held)
+        for guard in self._guards:
+            objection = guard(command, marks)
+            if objection is not None:
+                _remember(self._known, command.command_id)
+                return Refused(command.command_id, objection.reason, objection.text)
+        if command.epoch > self._durable:
+            return PersistEpoch(command.epoch)
+        self._used = max(self._used, command.epoch)
         self._advance(command)
-        self._remember(known_as)
+        _remember(self._known, command.command_id)
+        return Accepted(command)
+
+    def _check_stop(self, command: Command) -> Verdict:
+        # Nothing that meant something else may swallow a stop, nor one stop a harder one.
+        known_as = (command.command_id, _kind(command.body))
+        if known_as in self._stops:
+            return Repeated(command.command_id)
+        self._advance(command)
+        _remember(self._stops, known_as)
         return Accepted(command)
 
     def _advance(self, command: Command) -> None:
@@ -309,10 +319,11 @@ class CommandChecker:
         elif command.epoch == self.epoch:
             self.seq = max(self.seq, command.seq)
 
-    def _remember(self, known_as: tuple[str, str]) -> None:
-        self._known[known_as] = None
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+
+def _remember(known: OrderedDict[T, None], known_as: T) -> None:
+    known[known_as] = None
+    if len(known) > REMEMBERED:
+        known.popitem(last=False)
 
 
 def _kind(body: Body) -> str:

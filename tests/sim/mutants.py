@@ -64,7 +64,7 @@ MUTANTS: Final = (
     Mutant(
         "duplicates-obeyed", "a repetition has its effect again",
         (
-            Change(CHECKER, "if known_as in self._known:", "if False:"),
+            Change(CHECKER, "if command.command_id in self._known:", "if False:"),
             Change(CHECKER, "command.seq > marks.seq:", "command.seq >= marks.seq:"),
         ),
     ),

@@ -424,3 +424,12 @@ def test_exactly_as_many_ids_are_remembered_as_it_says() -> None:
     assert isinstance(stop(1_024), Accepted)
     assert stop(1) == Repeated("s-1")
     assert isinstance(stop(0), Accepted)
+
+
+def test_other_orders_do_not_make_it_forget_a_stop() -> None:
+    made = checker()
+    assert isinstance(made.check(signed(command_id="s", body=Stop()), False, NOW), Accepted)
+    for number in range(1_100):
+        order = signed(command_id=f"c-{number}", seq=number + 20)
+        assert isinstance(made.check(order, False, NOW), Accepted)
+    assert made.check(signed(command_id="s", body=Stop()), False, NOW) == Repeated("s")

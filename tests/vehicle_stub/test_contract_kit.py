@@ -13,7 +13,6 @@ import pytest
 
 from protocols.codec import encode
 from protocols.drive import DriveEcho
-from protocols.topics import RULES as TOPIC_RULES
 from protocols.topics import Stream
 from protocols.vehicle import (
     Command,
@@ -58,7 +57,7 @@ class VirtualWay:
         self.says = says
         self.hears: Callable[[bytes], bytes] = lambda data: data
         self.stored: dict[Stream, bytes] = {}
-        self.came_back = True
+        self.came_back = self.stores = True
         self._hear(Connection(ConnectionState.ONLINE, "s-1"), Stream.CONNECTION)
         self._hear(
             Factsheet(world.vehicle.kind, "Bus", [], False, list(OF_KIND[world.vehicle.kind]), 5.5),
@@ -78,6 +77,12 @@ class VirtualWay:
             vehicle.on_frame(data, self.world.now, by_hub=True)
         self._drain()
 
+    async def ask_again(self) -> None:
+        for stream in (Stream.CONNECTION, Stream.FACTSHEET, Stream.STATE):
+            said = self.heard.all(stream)
+            if said and self.stores:
+                self.heard.take(stream, encode(said[-1][1]), True, self.now_ns())
+
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         until = self.world.now + round(seconds * 1e9)
         while not condition() and self.world.now < until:
@@ -88,7 +93,7 @@ class VirtualWay:
         world, vehicle = self.world, self.world.vehicle
         world.tick()
         if world.now % (100 * MS) == 0:
-            if self.hub is not None:
+            if self.hub is not None and self.hub.beating:
                 beat = msgspec.json.decode(self.hub.beat(), type=HubHeartbeat)
                 vehicle.on_hub_heartbeat(beat, world.now)
             self._hear(vehicle.telemetry(world.now), Stream.TELEMETRY)
@@ -110,10 +115,9 @@ class VirtualWay:
 
     def _hear(self, message: Any, stream: Stream) -> None:
         said = self.says(message)
-        first = not self.heard.all(stream) and TOPIC_RULES[stream].retain
         if said is not None:
             data = said if isinstance(said, bytes) else encode(said)
-            self.heard.take(stream, data, first, self.now_ns())
+            self.heard.take(stream, data, False, self.now_ns())
 
 
 def way_to(
@@ -366,6 +370,14 @@ async def test_a_vehicle_that_breaks_a_rule_is_found(
     assert findings[key].why
 
 
+async def test_what_is_not_stored_is_found() -> None:
+    way = way_to()
+    way.stores = False
+    findings = await checked(way)
+    for key in ("connection", "factsheet", "state"):
+        assert findings[key].verdict is Verdict.BROKEN
+
+
 async def test_slow_or_missing_heartbeats_are_found() -> None:
     way = way_to()
     beats = iter(range(10_000))
@@ -402,6 +414,21 @@ async def test_a_vehicle_that_moves_is_not_checked() -> None:
     world = World()
     way = VirtualWay(world)
     with pytest.raises(CannotCheckError, match="moves"):
+        await checked(way)
+
+
+async def test_a_vehicle_that_waits_for_a_hub_is_not_set_off_by_the_check() -> None:
+    world = World(Kind.TRACTOR)
+    world.hub_there = False
+    findings = await checked(VirtualWay(world))
+    assert {finding.verdict for finding in findings.values()} == {Verdict.KEPT}
+    assert world.vehicle.drive.travelled == 0.0
+
+
+async def test_a_vehicle_that_does_not_stop_is_not_checked() -> None:
+    way = way_to()
+    way.hears = lambda data: data[:-1]
+    with pytest.raises(CannotCheckError, match="does_not_stop"):
         await checked(way)
 
 

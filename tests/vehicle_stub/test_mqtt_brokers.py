@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 from protocols import tags, vehicle
 from protocols.codec import decode, encode
+from protocols.supervision import Purpose
 from protocols.topics import Stream, VehicleId, topic_for
 
 pytestmark = pytest.mark.integration
@@ -152,7 +154,7 @@ class Hub:
     async def beat(self) -> None:
         while True:
             self.seq += 1
-            beat = vehicle.HubHeartbeat("hub-1", self.seq, self.seq * 1000)
+            beat = vehicle.HubHeartbeat("hub-1", self.seq, self.seq * 1000, None, 7, leased=True)
             await self.client.publish(topic_for(BUS, Stream.HEARTBEAT_HUB), encode(beat))
             await asyncio.sleep(0.3)
 
@@ -226,6 +228,11 @@ async def test_a_vehicle_talks_stops_resumes_and_leaves(
             await hub.command("late", vehicle.Resume(), ttl_ms=1, issued_ns=1)
             await hub.until(lambda: hub.states("late") == ["refused"])
             assert hub.results[-1].reason == "expired"
+
+            take = vehicle.TakeControl("ogawa", Purpose.ASSIST, 10_000)
+            await hub.command("take-1", take, operator="")
+            await hub.until(lambda: hub.states("take-1") == ["received", "applied"])
+            assert hub.last[Stream.STATE].holder == "ogawa"
 
             await hub.command("go-1", vehicle.Resume())
             await hub.until(lambda: hub.states("go-1") == ["received", "applied"])
@@ -302,3 +309,36 @@ async def test_a_wrong_token_is_said_in_one_line_and_tried_again(
             assert process.returncode is None
     assert "Traceback" not in log.read_text()
     assert "not-the-token" not in log.read_text()
+
+
+@pytest.mark.parametrize("broker", [nats, mosquitto])
+async def test_the_contract_test_kit_finds_every_rule_kept_over_a_real_broker(
+    broker: Callable[[Path, int], list[str]], tmp_path: Path, vehicle_files: Any
+) -> None:
+    port = free_port()
+    config = vehicle_files(broker=f"mqtt://127.0.0.1:{port}", kind="tractor")
+    account = f"mqtt://hub:{HUB}@127.0.0.1:{port}"
+    check = [
+        *(sys.executable, "-m", "vehicle_stub", "check", "--broker", account, "--json"),
+        *("--vehicle", str(BUS), "--key-file", str(tmp_path / "bus-01.credentials.json")),
+    ]
+    argv = [sys.executable, "-m", "vehicle_stub", "--config", str(config)]
+    async with running(broker(tmp_path, port), tmp_path / "broker.log"):
+        await reachable(port)
+        async with running(argv, tmp_path / "vehicle.log", cwd=ROOT):
+            async with running(check, tmp_path / "unconfirmed.log", cwd=ROOT) as unconfirmed:
+                assert await asyncio.wait_for(unconfirmed.wait(), 30) == 2
+            assert "--standing" in (tmp_path / "unconfirmed.log").read_text()
+            # A tractor that never heard a hub stands.
+            kit = await asyncio.create_subprocess_exec(
+                *check, "--standing", stdout=subprocess.PIPE, cwd=ROOT
+            )
+            said, _ = await asyncio.wait_for(kit.communicate(), 100)
+    findings = {finding["rule"]: finding for finding in json.loads(said)}
+    verdicts = {rule: finding["verdict"] for rule, finding in findings.items()}
+    assert verdicts.pop("retained") == "not_applicable"
+    broken = [finding for finding in findings.values() if finding["verdict"] == "broken"]
+    assert broken == []
+    assert kit.returncode == 0
+    assert HUB not in said.decode()
+    assert "Traceback" not in (tmp_path / "vehicle.log").read_text()

@@ -53,6 +53,10 @@ class Way(Protocol):
         """Say this on one of the vehicle's streams."""
         ...
 
+    async def ask_again(self) -> None:
+        """Have the broker say again what it has stored."""
+        ...
+
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until it holds; False: it did not in time."""
         ...
@@ -63,6 +67,8 @@ class CheckingHub:
 
     Attributes:
         epoch, leased: What its heartbeats say.
+        beating: It sends heartbeats. Not before the vehicle has been stopped: one that
+            waits for a hub would set off.
         reconnect_s: How long a rule waits for the vehicle to come back to the broker.
     """
 
@@ -81,6 +87,7 @@ class CheckingHub:
         self.key = key
         self.epoch = epoch
         self.leased = False
+        self.beating = False
         self.seq = 0
         self.reconnect_s = reconnect_s
         self.purpose = Purpose.ASSIST

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -80,6 +79,13 @@ class MqttWay:
             topic_for(self._vehicle_id, stream), data, RULES[stream].qos, retain, timeout=TIMEOUT_S
         )
 
+    async def ask_again(self) -> None:
+        """Have the broker say again what it has stored: a subscription made anew does."""
+        topics = f"{PREFIX}/{self._vehicle_id.site}/{self._vehicle_id.vehicle}/#"
+        codes = await self._client.subscribe(topics, 1, timeout=TIMEOUT_S)
+        if any((code if isinstance(code, int) else int(code.value)) >= 0x80 for code in codes):
+            raise CheckError("the broker refuses the subscription: use the hub's account")
+
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until it holds; False: it did not in time."""
         with contextlib.suppress(TimeoutError):
@@ -103,7 +109,8 @@ class MqttWay:
     async def beat(self, hub: CheckingHub) -> None:
         """Say the hub's heartbeats, until cancelled."""
         while True:
-            await self.publish(Stream.HEARTBEAT_HUB, hub.beat())
+            if hub.beating:
+                await self.publish(Stream.HEARTBEAT_HUB, hub.beat())
             await asyncio.sleep(BEAT_S)
 
 
@@ -130,10 +137,8 @@ async def connected(
             tls_context=tls,
         )
         async with client:
-            topics = f"{PREFIX}/{vehicle_id.site}/{vehicle_id.vehicle}/#"
-            codes = await client.subscribe(topics, 1, timeout=math.inf)
-            if any((code if isinstance(code, int) else int(code.value)) >= 0x80 for code in codes):
-                raise CheckError("the broker refuses the subscription: use the hub's account")
-            yield MqttWay(client, vehicle_id, run_id)
+            way = MqttWay(client, vehicle_id, run_id)
+            await way.ask_again()
+            yield way
     except (aiomqtt.MqttError, OSError, ssl.SSLError) as error:
         raise CheckError(f"the broker at {account.host}:{account.port}: {error}") from error

@@ -82,6 +82,10 @@ CANNOT: Final[dict[str, tuple[str, str]]] = {
         "車両が動いています。停止させてからやり直してください",
         "it moves: have it stand, then try again",
     ),
+    "does_not_stop": (
+        "stop が適用されません。この車両を検査してはいけません",
+        "it does not apply a stop: this vehicle must not be checked",
+    ),
     "other_hub": (
         "別のハブがこの車両と話しています。止めてからやり直してください",
         "another hub talks to this vehicle: end that first",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from protocols.topics import Stream
 from protocols.vehicle import Stop, Telemetry
-from vehicle_stub.contract.hub import CheckingHub
+from vehicle_stub.contract.hub import CheckingHub, applied
 from vehicle_stub.contract.rules import RULES, NotApplicable, Rule
 
 FIRST_S: Final = 10.0
@@ -49,11 +49,13 @@ async def run(
     """Return what became of each rule.
 
     Raises:
-        CannotCheckError: It is not heard, moves, or another hub talks to it.
+        CannotCheckError: It is not heard, moves, does not stop, or another hub talks to it.
     """
     await _stands(hub)
     # From here on it stays: only a person's resume would set it moving again.
-    await hub.order(Stop(), operator="")
+    if applied(await hub.order(Stop(), operator="")):
+        raise CannotCheckError("does_not_stop")
+    hub.beating = True
     findings = []
     for rule in rules:
         try:
