@@ -61,6 +61,8 @@ TAKING: Final = (ControlState.CONFIRMING, ControlState.HELD)
 OWED: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED_UNACKNOWLEDGED)
 REQUEST_ROWS: Final = (TAKEOVER_REQUESTED, TAKEOVER_UNANSWERED)
 """Alarms whose request is an entry already."""
+MAX_BEEN: Final = 64
+"""Seats that one entry is remembered to have come to."""
 MAX_GIVEN_UP: Final = 64
 """Requests of one vehicle that are remembered as unanswered; more than can be open."""
 
@@ -212,10 +214,14 @@ def _give(fleet: Fleet, entry: Entry, session: str, now_ns: int) -> None:
     entry.owner = session
     if entry.neighbour == session:
         entry.neighbour = ""
-    if seat is not None:
-        seat.requests += 1
+    if seat is None:
+        return
+    seat.requests += 1
+    seat.load = round(seat.load + SHARE_OF_ENTRY, 3)
+    if session not in entry.been and len(entry.been) < MAX_BEEN:
+        entry.been[session] = None
         seat.routed_ns.append(now_ns)
-        seat.load = round(seat.load + SHARE_OF_ENTRY + SHARE_OF_RATE / FLOOD, 3)
+        seat.load = round(seat.load + SHARE_OF_RATE / FLOOD, 3)
 
 
 def _choose(

@@ -42,16 +42,18 @@ class Entry:
 
     Attributes:
         owner, neighbour: Sessions of seats; empty: nobody.
+        been: Sessions it has come to; coming back to one is no new load there.
         taken_by: Account that has control of the vehicle; empty: nobody.
         was_taken: Somebody has had it: how long that took has been told.
     """
 
-    __slots__ = ("need", "neighbour", "owner", "step", "taken_by", "told", "was_taken")
+    __slots__ = ("been", "need", "neighbour", "owner", "step", "taken_by", "told", "was_taken")
 
     def __init__(self, need: Need) -> None:
         self.need = need
         self.owner = ""
         self.neighbour = ""
+        self.been: dict[str, None] = {}
         self.step = Step.ROUTED
         self.taken_by = ""
         self.was_taken = False

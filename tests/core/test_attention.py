@@ -411,6 +411,21 @@ def test_load_counts_entries_control_and_what_came_lately() -> None:
 
 
 @pytest.mark.usefixtures("control_that_stays")
+def test_a_window_that_loses_and_gets_the_focus_again_and_again_is_no_load_of_its_own() -> None:
+    room = Room(A, B)
+    room.ask(within_s=3_000.0)
+    for _ in range(15):
+        for one, other in ((A, B), (B, A)):
+            room.disarm(one)
+            room.tick()
+            room.arm(one)
+            room.disarm(other)
+            room.tick()
+            room.arm(other)
+    room.run(1.0)
+    assert room.load(A) + room.load(B) == pytest.approx(0.35)
+
+
 def test_who_drives_is_asked_nothing_more_while_somebody_else_can_be() -> None:
     room = Room(A, B)
     room.hold(A, FLEET[0], Purpose.DRIVE)

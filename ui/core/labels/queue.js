@@ -9,7 +9,7 @@ export const QUEUE = {
   'queue.passed': ['時間切れ', 'time is up'],
   'queue.open': ['開く Enter', 'Open Enter'],
   'queue.answered_by': ['{who} が対応中', '{who} is answering'],
-  'queue.unanswered': ['応答なし — 車両にリスク最小化制御を要求', 'Unanswered — minimal-risk manoeuvre asked for'],
+  'queue.unanswered': ['応答なし — 時間切れ', 'Unanswered — the time is over'],
   'queue.mine': ['あなたの担当', 'yours'],
   'queue.everybody': ['全員へ — 準備のできた席なし', 'to everybody — no seat is armed'],
   'queue.others_seat': ['担当 {who}', 'with {who}'],
