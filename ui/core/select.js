@@ -4,6 +4,7 @@
  *
  * @typedef {import('./store.js').State} State
  */
+import { duringFlood, ownLoad, pressing } from './alarmlist.js';
 import { queueEntries, soundsElsewhere } from './attention.js';
 import { cameraNames, requestKey } from './store.js';
 
@@ -43,39 +44,25 @@ export function requestPriority(state, request) {
   return state.catalogue[key]?.priority ?? 1;
 }
 
-const UNACKNOWLEDGED = ['unacknowledged', 'returned_unacknowledged'];
-
-/** @param {any} alarm */
-export function isUnacknowledged(alarm) {
-  return UNACKNOWLEDGED.includes(alarm.state);
-}
-
-/** All alarms: unacknowledged first, highest priority, then oldest. @param {State} state */
-export function sortedAlarms(state) {
-  return Object.values(state.alarms).sort(
-    (a, b) =>
-      Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) ||
-      a.priority - b.priority ||
-      a.raised_ns - b.raised_ns ||
-      (a.id < b.id ? -1 : 1),
-  );
-}
-
-/** Unacknowledged alarms, oldest of the highest priority first. @param {State} state */
+/** Unacknowledged alarms, a group as one, oldest of the highest priority first. @param {State} state */
 export function alarmLine(state) {
-  return sortedAlarms(state).filter(isUnacknowledged);
+  return pressing(state);
 }
 
 /**
- * Which alarm sound has to be heard: every unacknowledged alarm but those that other armed
- * seats are asked about, and an open request even if its alarm row has not arrived.
+ * Which alarm sound has to be heard: every unacknowledged alarm (a group once, and low ones not
+ * during a flood) but those that other armed seats are asked about, and an open request even
+ * if its alarm row has not arrived.
  *
  * @param {State} state
  * @returns {{id: string, priority: number}[]}
  */
 export function audible(state) {
   const elsewhere = soundsElsewhere(state);
-  const sounds = alarmLine(state).filter(({ id }) => !elsewhere.has(id)).map(({ id, priority }) => ({ id, priority }));
+  const flood = ownLoad(state)?.flood === true;
+  const sounds = duringFlood(alarmLine(state), flood).shown
+    .filter(({ id }) => !elsewhere.has(id))
+    .map(({ id, priority }) => ({ id, priority }));
   for (const { request, whose } of queueEntries(state)) {
     if (request === null || whose === 'others') continue;
     const hasAlarm = Object.values(state.alarms).some(

@@ -32,6 +32,7 @@
  *   commands: Record<string, CommandView>, asked: Record<string, LocalCommand>,
  *   trails: Record<string, readonly (readonly [number, number, number])[]>,
  *   duties: Record<string, any>, coverage: Record<string, any>,
+ *   alarm_groups: Record<string, any>, alarm_kpi: any,
  *   controls: Record<string, any>, seats: readonly any[], attention: readonly any[],
  *   taking: Taking | null, gone: Gone | null,
  *   focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
@@ -58,6 +59,7 @@ export function initialState() {
     welcome: null, catalogue: {},
     vehicles: {}, order: [], routes: {}, supervision: {}, alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
     duties: {}, coverage: {},
+    alarm_groups: {}, alarm_kpi: null,
     controls: {}, seats: [], attention: [], taking: null, gone: null,
     focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
   };
@@ -150,6 +152,8 @@ function onSnapshot(state, message) {
     attention: message.attention ?? [],
     duties: byId(message.duties ?? []),
     coverage: byVehicle(message.coverage ?? []),
+    alarm_groups: byId(message.alarm_groups ?? []),
+    alarm_kpi: message.alarm_kpi ?? null,
     seq: message.seq,
     needs_resync: false,
     hub_now_ns: message.hub_now_ns,
@@ -207,6 +211,14 @@ function onDelta(state, message) {
   if (message.attention) next.attention = message.attention;
   if (message.duties?.length) next.duties = { ...state.duties, ...byId(message.duties) };
   if (message.coverage?.length) next.coverage = { ...state.coverage, ...byVehicle(message.coverage) };
+  if (message.alarm_kpi) next.alarm_kpi = message.alarm_kpi;
+  if (message.alarm_groups?.length) {
+    next.alarm_groups = { ...state.alarm_groups };
+    for (const group of message.alarm_groups) {
+      if (group.members.length === 0) delete next.alarm_groups[group.id];
+      else next.alarm_groups[group.id] = group;
+    }
+  }
   if (message.commands?.length) {
     next.commands = trim({ ...state.commands, ...byId(message.commands) });
   }

@@ -12,6 +12,12 @@ export function alarmText(desk, alarm) {
   return row ? row[desk.language.value] : { title: alarm.key, cause: '', consequence: '', action: '' };
 }
 
+/** Where a line of the list is: a vehicle, a group of them, or the hub. @param {import('../shell/console.js').Console} desk @param {any} item */
+export function whereOf(desk, item) {
+  if (item.group) return desk.t('alarm.group', { n: item.members.length, site: item.group.site });
+  return item.alarm.vehicle ? desk.nameOf(item.alarm.vehicle) : desk.t('alarm.hub_itself');
+}
+
 export const AlarmLine = ({ desk }) => {
   const { t } = desk;
   const state = desk.state.value;
@@ -21,7 +27,7 @@ export const AlarmLine = ({ desk }) => {
     ${top ? html`<div class="alarm-top" data-testid="alarm-top" data-key=${top.key}>
         <${Chip} priority=${top.priority} flash=${true} title=${t(`priority.${top.priority}`)} />
         <strong>${alarmText(desk, top).title}</strong>
-        <span>${desk.nameOf(top.vehicle)}</span>
+        <span>${whereOf(desk, top)}</span>
         <span class="action">${alarmText(desk, top).action}</span>
       </div>
       <span class="alarm-buttons">

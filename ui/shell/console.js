@@ -207,6 +207,21 @@ export class Console {
     this.#transport.send({ type: 'abandon_duty', duty, reason });
   }
 
+  /** Put an alarm aside. @param {string} alarmId @param {string} reason @param {number} for_s */
+  shelve(alarmId, reason, for_s) {
+    this.#transport.send({ type: 'shelve_alarm', alarm_id: alarmId, reason, for_s });
+  }
+
+  /** @param {string} alarmId */
+  unshelve(alarmId) {
+    this.#transport.send({ type: 'unshelve_alarm', alarm_id: alarmId });
+  }
+
+  /** @param {string} alarmId @param {boolean} in_service @param {string} reason */
+  setAlarmService(alarmId, in_service, reason) {
+    this.#transport.send({ type: 'set_alarm_service', alarm_id: alarmId, in_service, reason });
+  }
+
   acknowledgeTop() {
     const [top] = alarmLine(this.state.peek());
     if (top) this.acknowledge(top.id);
