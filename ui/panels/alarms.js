@@ -55,15 +55,16 @@ function Line({ desk, item, connected, open, member = false }) {
   const waiting = isUnacknowledged(item);
   const one = alarm ?? group;
   return html`<tr class=${`${waiting ? 'open' : ''} ${member ? 'member' : ''}`} data-testid=${group ? 'alarm-group' : 'alarm-row'} data-id=${item.id} data-state=${item.state}>
-    <td class="alarm-state"><${Chip} priority=${item.priority} flash=${waiting} title=${t(`priority.${item.priority}`)} />
-      <span>${t(`alarm.${item.state}`)}</span>${alarm?.acknowledged_by && html`<small>${t('alarm.by', { who: alarm.acknowledged_by })}</small>`}</td>
+    <td class="alarm-state"><div><${Chip} priority=${item.priority} flash=${waiting} title=${t(`priority.${item.priority}`)} />
+      <span>${t(`alarm.${item.state}`)}</span></div>${alarm?.acknowledged_by && html`<small>${t('alarm.by', { who: alarm.acknowledged_by })}</small>`}</td>
     <td><b>${text.title}</b>${alarm && html`<${Flags} desk=${desk} alarm=${alarm} />`}
-      ${alarm?.detail && html`<small class="detail">${alarm.detail}</small>`}<small>${text.cause}</small></td>
+      ${alarm?.detail && html`<small class="detail">${alarm.detail}</small>`}${!member && html`<small>${text.cause}</small>`}</td>
     <td>${whereOf(desk, item)}${alarm?.vehicle && html`<small>${alarm.vehicle}</small>`}
       ${group && html`<${GroupFacts} desk=${desk} item=${item} />`}
       ${group && html`<button class="quiet" aria-expanded=${String(unfolded)} data-testid="group-unfold" onClick=${() => setUnfolded(!unfolded)}>${unfolded ? '▾' : '▸'} ${t('alarm.members')}</button>`}</td>
-    <td class="number">${t('link.age', { age: seconds(desk.since(one.raised_ns) ?? 0) })}</td>
-    <td><b>${text.action}</b><small>${t('alarm.consequence')}: ${text.consequence}</small></td>
+    <td class="number">${t('link.age', { age: age(desk.since(one.raised_ns) ?? 0) })}</td>
+    <td>${!member && html`<b>${text.action}</b><small>${t('alarm.consequence')}: ${text.consequence}</small>
+      <${RunbookLink} desk=${desk} item=${item} open=${open} />`}</td>
     <td class="alarm-acts"><${Acts} desk=${desk} item=${item} connected=${connected} waiting=${waiting} open=${open} /></td>
   </tr>
   ${unfolded && item.members.map((/** @type {any} */ one) => html`<${Line} key=${one.id} desk=${desk} member=${true} connected=${connected} open=${open}
@@ -81,10 +82,16 @@ const Acts = ({ desk, item, connected, waiting, open }) => {
     ${alarm && mayShelve(state, alarm) && html`<button data-testid="shelve" disabled=${!connected} onClick=${() => open('shelve', item)}>${t('alarm.shelve')}</button>`}
     ${item.state === 'shelved' && MAY_SHELVE.includes(role) && html`<button data-testid="unshelve" disabled=${!connected} onClick=${() => desk.unshelve(item.id)}>${t('alarm.unshelve')}</button>`}
     ${serves && item.state !== 'out_of_service' && html`<button data-testid="take-out" disabled=${!connected} onClick=${() => open('out', item)}>${t('alarm.take_out')}</button>`}
-    ${serves && item.state === 'out_of_service' && html`<button data-testid="take-back" disabled=${!connected} onClick=${() => desk.setAlarmService(item.id, true, t('alarm.back_reason'))}>${t('alarm.take_back')}</button>`}
-    <a class="runbook-link" href=${`/runbooks/${desk.language.value}/${item.key}`} target="_blank" rel="noopener" data-testid="runbook"
-      onClick=${(/** @type {Event} */ event) => { event.preventDefault(); open('runbook', item); }}>${t('alarm.runbook')}</a>`;
+    ${serves && item.state === 'out_of_service' && html`<button data-testid="take-back" disabled=${!connected} onClick=${() => desk.setAlarmService(item.id, true, t('alarm.back_reason'))}>${t('alarm.take_back')}</button>`}`;
 };
+
+const RunbookLink = ({ desk, item, open }) => html`<a class="runbook-link" href=${`/runbooks/${desk.language.value}/${item.key}`} target="_blank" rel="noopener" data-testid="runbook"
+  onClick=${(/** @type {Event} */ event) => { event.preventDefault(); open('runbook', item); }}>${desk.t('alarm.runbook')}</a>`;
+
+const HOURS_FROM_MS = 5_400_000;
+
+/** How long ago, in hours once minutes say little. @param {number} ms */
+const age = (ms) => (ms < HOURS_FROM_MS ? seconds(ms) : `${(ms / 3_600_000).toFixed(1)} h`);
 
 /** What else is to be known of one alarm, in words. */
 const Flags = ({ desk, alarm }) => {
