@@ -13,7 +13,7 @@ from protocols.operator import Refusal
 from protocols.supervision import Purpose
 from protocols.vehicle import Body, Command, CommandResult, ReleaseControl, TakeControl
 from supervisor.core import permits, supervise
-from supervisor.core.catalogue import AUTHORITY_LOST
+from supervisor.core.catalogue import AUTHORITY_LOST, DEADMAN_RELEASED
 from supervisor.core.control import Input, Wish
 from supervisor.core.effects import (
     AnyEffect,
@@ -100,7 +100,8 @@ def hold(
         *shown(record),
         Observe("control_taken", (now_ns - control.handed_ns) / 1e9),
     ]
-    effects += fleet.alarms.set(AUTHORITY_LOST, record.name_text, False, now_ns)
+    for key in (AUTHORITY_LOST, DEADMAN_RELEASED):
+        effects += fleet.alarms.set(key, record.name_text, False, now_ns)
     fault = record.loop.on_applied(control.handed_ns, result.at_ns, record.clock, now_ns)
     if fault:
         effects.append(Count("command_result", fault))
@@ -182,7 +183,8 @@ def end(
         effects.append(Refuse(session, Refusal(record.name_text, "preempted", words)))
     if before.state is ControlState.HELD and why not in BY_WISH:
         detail = f"{before.holder}: {why}"
-        effects += fleet.alarms.raise_again(AUTHORITY_LOST, record.name_text, now_ns, detail)
+        key = DEADMAN_RELEASED if why == "deadman" else AUTHORITY_LOST
+        effects += fleet.alarms.raise_again(key, record.name_text, now_ns, detail)
     effects.append(Count("control_ended", why))
     if control.state is ControlState.FREE:
         _settle(record)
@@ -226,7 +228,8 @@ def free(fleet: Fleet, record: VehicleRecord, now_ns: int, happened: Input) -> l
         fleet.ledger.record("control.free", actor, record.name_text, facts),
         *shown(record),
     ]
-    effects += fleet.alarms.set(AUTHORITY_LOST, record.name_text, False, now_ns)
+    for key in (AUTHORITY_LOST, DEADMAN_RELEASED):
+        effects += fleet.alarms.set(key, record.name_text, False, now_ns)
     return effects + _offer_next(fleet, record, now_ns)
 
 
