@@ -35,6 +35,12 @@ A, B, C = person("a"), person("b"), person("c")
 S = person("s", Role.SUPERVISOR)
 
 
+@pytest.fixture(autouse=True)
+def _control_is_what_the_test_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but `hold` and `release` changes who has control here."""
+    monkeypatch.setattr(authority, "on_time", lambda fleet, record, now_ns: [])
+
+
 class Room(World):
     """Five buses and some seats; armed ones go on reporting by themselves."""
 
@@ -387,13 +393,6 @@ def test_alarms_of_one_group_are_one_entry() -> None:
 # ------------------------------------------------------------------------------ load
 
 
-@pytest.fixture
-def control_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Driving goes on although nothing here is measured."""
-    monkeypatch.setattr(authority, "on_time", lambda fleet, record, now_ns: [])
-
-
-@pytest.mark.usefixtures("control_that_stays")
 def test_load_counts_entries_control_and_what_came_lately() -> None:
     room = Room(A, B)
     assert room.load(A) == 0.0
@@ -410,7 +409,6 @@ def test_load_counts_entries_control_and_what_came_lately() -> None:
     assert room.load(A) == 0.0
 
 
-@pytest.mark.usefixtures("control_that_stays")
 def test_a_window_that_loses_and_gets_the_focus_again_and_again_is_no_load_of_its_own() -> None:
     room = Room(A, B)
     room.ask(within_s=3_000.0)
