@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vehicle_stub.course import Course
-from vehicle_stub.drive import pose_at
+from vehicle_stub.drive import beside, pose_at
 from vehicle_stub.geo import Point, Pose
 from vehicle_stub.picture import Picture, Plane
 from vehicle_stub.vehicle import Snapshot
@@ -60,7 +60,7 @@ class FieldScene:
     def draw(self, picture: Picture, seen: Snapshot, now_ns: int) -> None:
         """Draw what the front camera sees now."""
         distance = seen.distance + seen.speed * max(0, now_ns - seen.at_ns) / 1e9
-        pose = pose_at(self._course, distance)
+        pose = beside(pose_at(self._course, distance), seen.offset, seen.angle)
         self._back.begin(self._panorama, pose.heading)
         self._draw_standing(pose)
         self._back.put_sky(picture)

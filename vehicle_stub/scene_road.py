@@ -59,8 +59,8 @@ class RoadScene:
     def draw(self, picture: Picture, seen: Snapshot, now_ns: int) -> None:
         """Draw what the front camera sees now."""
         distance = seen.distance + seen.speed * max(0, now_ns - seen.at_ns) / 1e9
-        heading = pose_at(self._course, distance).heading
-        arc, forward, right = self._course_ahead(distance)
+        heading = pose_at(self._course, distance).heading - seen.angle
+        arc, forward, right = _from_beside(*self._course_ahead(distance), seen.offset, seen.angle)
         self._drawn += 1
         if self._drawn % BACK_EVERY == 1:
             self._back.begin(self._panorama, heading)
@@ -257,6 +257,20 @@ def _street() -> tuple[Plane, Plane, Plane]:
         cb.astype(np.uint8),
         cr.astype(np.uint8),
     )
+
+
+def _from_beside(
+    arc: Doubles, forward: Doubles, right: Doubles, offset: float, angle: float
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the course as seen `offset` metres to its left, turned `angle` to the left."""
+    if offset == 0.0 and angle == 0.0:
+        return arc, forward, right
+    sine, cosine = math.sin(angle), math.cos(angle)
+    aside = right + offset
+    ahead = forward * cosine - aside * sine
+    # It still rises strictly, as everything that interpolates over it needs.
+    ahead = np.maximum.accumulate(ahead + np.arange(len(ahead)) * 1e-6)
+    return arc, ahead, forward * sine + aside * cosine
 
 
 def _levels(plane: Plane) -> list[Plane]:

@@ -44,9 +44,12 @@ class Look:
     def __init__(self) -> None:
         self.distance = 120.0
         self.obstacle: float | None = None
+        self.offset = self.angle = 0.0
 
     def __call__(self) -> Snapshot:
-        return Snapshot(0, self.distance, self.distance, 0.0, self.obstacle, False, False)
+        at = self.distance
+        beside = self.offset, self.angle
+        return Snapshot(0, at, at, 0.0, self.obstacle, False, False, *beside)
 
 
 def camera_of(kind: str, look: Look, width: int = 640, height: int = 360) -> SyntheticSource:
@@ -77,6 +80,30 @@ def test_the_picture_stands_with_the_vehicle_and_moves_with_it(kind: str) -> Non
     look.distance += 2.0
     moved = luma(source.read(0, UTC, 2))[60:330]
     assert np.abs(moved - first).mean() > 3
+
+
+@pytest.mark.parametrize("kind", ["street", "field"])
+def test_what_is_driven_to_the_left_sees_the_obstacle_further_right(kind: str) -> None:
+    look = Look()
+    look.distance = 30.0
+    source = camera_of(kind, look)
+
+    def column(offset: float, angle: float) -> float:
+        look.offset, look.angle, look.obstacle = offset, angle, None
+        for number in range(2):  # houses are drawn anew in every second picture
+            empty = luma(source.read(0, UTC, number))[60:330].copy()
+        look.obstacle = 15.0
+        for number in range(2):
+            full = luma(source.read(0, UTC, number))[60:330].copy()
+        return float(np.nonzero(np.abs(full - empty).sum(axis=0) > 200)[0].mean())
+
+    middle = column(0.0, 0.0)
+    assert column(2.0, 0.0) > middle + 20
+    assert column(-2.0, 0.0) < middle - 20
+    assert column(0.0, 0.2) > middle + 20
+    for look.offset, look.angle in ((6.0, 0.6), (-6.0, -0.6), (6.0, -0.6)):
+        for number in range(2):
+            assert luma(source.read(0, UTC, number)).std() > 5
 
 
 def test_the_whole_route_can_be_drawn() -> None:
