@@ -12,7 +12,9 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
+from loadtests.children import until
 from loadtests.errors import BenchError
+from protocols.authority import AcceptControl, AskControl, ControlState, ControlView, SeatReport
 from protocols.codec import encode
 from protocols.operator import (
     AlarmView,
@@ -28,6 +30,8 @@ from protocols.operator import (
 )
 
 PING_EVERY_S: Final = 0.05
+REPORT_EVERY_S: Final = 0.5
+CONTROL_WITHIN_S: Final = 20.0
 MAX_MESSAGE: Final = 64 * 1_048_576
 
 
@@ -36,7 +40,7 @@ class Console:
 
     Attributes:
         client: Signed in after `follow` has begun.
-        vehicles, alarms, commands: Newest views by id.
+        vehicles, alarms, commands, controls: Newest views by id or vehicle.
         applied, ended: By command id: when it was first shown as applied, and when as
             applied, refused or unconfirmed (monotonic, s).
         refusals: By what they refer to: when it came, and why.
@@ -48,6 +52,7 @@ class Console:
         self.vehicles: dict[str, VehicleView] = {}
         self.alarms: dict[str, AlarmView] = {}
         self.commands: dict[str, CommandView] = {}
+        self.controls: dict[str, ControlView] = {}
         self.applied: dict[str, float] = {}
         self.ended: dict[str, float] = {}
         self.refusals: dict[str, tuple[float, str]] = {}
@@ -86,6 +91,7 @@ class Console:
         elif isinstance(message, Snapshot | Delta):
             self.vehicles.update({view.id: view for view in message.vehicles})
             self.alarms.update({view.id: view for view in message.alarms})
+            self.controls.update({view.vehicle: view for view in message.controls})
             for command in message.commands:
                 self.commands[command.id] = command
                 if command.state is CommandState.APPLIED:
@@ -107,6 +113,34 @@ class Console:
         if self._socket is None:
             raise BenchError("the console's socket is not open")
         await self._socket.send(encode(message).decode())
+
+    async def keep_reporting(self) -> None:
+        """Be an armed seat, until cancelled."""
+        report = SeatReport(visible=True, focused=True, sound=True, ready=True)
+        while True:
+            await self.say(report)
+            await asyncio.sleep(REPORT_EVERY_S)
+
+    async def take_control(self, vehicle: str) -> None:
+        """Take control of a vehicle to assist it; the seat has to be armed.
+
+        Raises:
+            BenchError: It was refused, or nobody answered.
+        """
+        self.refusals.pop(vehicle, None)
+        await self.say(AskControl(vehicle))
+        await self._control(vehicle, ControlState.OFFERED)
+        await self.say(AcceptControl(vehicle))
+        await self._control(vehicle, ControlState.HELD)
+
+    async def _control(self, vehicle: str, state: ControlState) -> None:
+        def reached() -> bool | None:
+            if vehicle in self.refusals:
+                raise BenchError(f"control was refused: {self.refusals[vehicle][1]}")
+            view = self.controls.get(vehicle)
+            return True if view is not None and view.state is state else None
+
+        await until(reached, f"control that is {state}", CONTROL_WITHIN_S)
 
     async def keep_pinging(self) -> None:
         """Ask for the hub's clock twenty times a second, until cancelled."""

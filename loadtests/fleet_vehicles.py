@@ -23,6 +23,7 @@ from loadtests.mqtt import MqttClient, MqttError, Will
 from loadtests.statistics import percentile
 from protocols import vehicle
 from protocols.codec import ProtocolError, decode, encode
+from protocols.supervision import Purpose
 from protocols.topics import RULES, Stream, VehicleId, topic_for
 
 TELEMETRY_EVERY_S: Final = 0.1
@@ -41,6 +42,8 @@ class LoadVehicle:
     """One vehicle that drives in a circle.
 
     Attributes:
+        orders: What its factsheet says it obeys.
+        holder, control_epoch: Who has control of it, as its state says.
         telemetry: Messages sent; the next one's number.
         heard: Heartbeats of the hub.
         lost: Why its connection broke; empty while it stands.
@@ -50,6 +53,9 @@ class LoadVehicle:
         self.vehicle_id = vehicle_id
         self.telemetry = self.heard = 0
         self.lost = ""
+        self.orders = ["stop", "resume"]
+        self.holder = ""
+        self.control_epoch = 0
         self._phase = phase
         self._lateness = lateness
         self._session = secrets.token_hex(8)
@@ -87,7 +93,7 @@ class LoadVehicle:
             name=self.vehicle_id.vehicle,
             cameras=[],
             audio=False,
-            commands=["stop", "resume"],
+            commands=self.orders,
             max_speed_mps=11.1,
             route=[self._place(turn / 50) for turn in range(50)],
         )
@@ -176,6 +182,9 @@ class LoadVehicle:
             behaviour=vehicle.MrmBehaviour.NONE,
             odd=vehicle.Odd.INSIDE,
             fallback=vehicle.MrmBehaviour.COMFORTABLE_STOP,
+            holder=self.holder,
+            purpose=Purpose.ASSIST if self.holder else Purpose.MONITOR,
+            control_epoch=self.control_epoch,
         )
         self._states += 1
         await self._say(Stream.STATE, encode(state))

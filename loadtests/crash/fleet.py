@@ -25,6 +25,8 @@ class Ledger:
         acknowledged: Event ids the hub said are recorded.
         epochs: Highest epoch each vehicle has heard, and when it rose (monotonic, ns).
         lowered: Times a heartbeat carried a lower epoch than one before.
+        leased: Epochs of which a heartbeat said that control goes on.
+        taken: Epochs of which a command said that control begins.
         refused: What kept a vehicle from connecting for longer than a moment, last words.
     """
 
@@ -33,6 +35,8 @@ class Ledger:
         self.acknowledged: set[str] = set()
         self.epochs: dict[VehicleId, tuple[int, int]] = {}
         self.lowered = 0
+        self.leased: set[int] = set()
+        self.taken: set[int] = set()
         self.refused = ""
 
 
@@ -44,6 +48,7 @@ class Reporter(LoadVehicle):
     ) -> None:
         super().__init__(vehicle_id, phase, [])
         self._session = session  # of the client's start, whatever happens to its connection
+        self.orders = ["stop", "resume", "take_control", "release_control"]
         self._ledger = ledger
         self._life = life
 
@@ -87,15 +92,25 @@ class Reporter(LoadVehicle):
             elif topic == self._topics[Stream.HEARTBEAT_HUB]:
                 beat: vehicle.HubHeartbeat = decode(payload, vehicle.HubHeartbeat)
                 self._heard_epoch(beat.epoch)
+                if beat.leased:
+                    self._ledger.leased.add(beat.epoch)
             elif topic == self._topics[Stream.CMD]:
                 command: commands.Command = decode(payload, commands.Command)
-                self._obey(command.command_id)
+                self._obey(command)
         except ProtocolError as error:
             raise MqttError(f"the hub said something unknown: {error}") from error
 
-    def _obey(self, command_id: str) -> None:
+    def _obey(self, command: commands.Command) -> None:
+        match command.body:
+            case commands.TakeControl(holder):
+                self._ledger.taken.add(command.epoch)
+                self.holder, self.control_epoch = holder, command.epoch
+            case commands.ReleaseControl():
+                self.holder, self.control_epoch = "", 0
+            case _:
+                pass
         result = commands.CommandResult(
-            self._session, command_id, commands.ResultState.APPLIED, time.monotonic_ns()
+            self._session, command.command_id, commands.ResultState.APPLIED, time.monotonic_ns()
         )
         self._client.publish(self._topics[Stream.CMD_RESULT], encode(result))
 

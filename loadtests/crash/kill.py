@@ -10,7 +10,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from loadtests.children import until
+from loadtests.console import Console, followed
 from loadtests.crash import account
 from loadtests.crash.fleet import Ledger, keep_driving
 from loadtests.crash.results import Figure
 from loadtests.errors import BenchError
-from loadtests.hub_process import SITE, HubProcess, vehicle_name
+from loadtests.hub_process import ACCOUNT, SITE, HubProcess, vehicle_name
+from protocols.authority import ControlState
 from protocols.topics import VehicleId
 
 STORE: Final = "audit.sqlite"
@@ -53,6 +55,8 @@ async def measure(plan: Kills, folder: Path, tell: Callable[[str], None]) -> lis
     ready: list[float] = []
     back: list[float] = []
     damaged: list[str] = []
+    armed = 0
+    held = VehicleId(SITE, vehicle_name(0))
     head = ""
     try:
         endpoints = await hub.launch(plan.vehicles)
@@ -74,8 +78,10 @@ async def measure(plan: Kills, folder: Path, tell: Callable[[str], None]) -> lis
             ]
             await _all_heard(ledger, plan.vehicles, 0)
             for number in range(plan.times):
-                await asyncio.sleep(dice.uniform(*LOAD_S))
-                await hub.kill()
+                console = Console(endpoints["console"], ACCOUNT, hub.password)
+                async with _seat_of(console, str(held)):
+                    await asyncio.sleep(dice.uniform(*LOAD_S))
+                    await hub.kill()
                 chain = await account.verify(folder / STORE, head)
                 if not chain.ok:
                     damaged.append(f"after kill {number + 1}: {chain.reason}")
@@ -86,6 +92,9 @@ async def measure(plan: Kills, folder: Path, tell: Callable[[str], None]) -> lis
                 ready.append((time.monotonic_ns() - began) / 1e9)
                 await _all_heard(ledger, plan.vehicles, began)
                 back.append((time.monotonic_ns() - began) / 1e9)
+                console = Console(endpoints["console"], ACCOUNT, hub.password)
+                async with followed(console):
+                    armed += console.controls[str(held)].state is not ControlState.FREE
                 tell(
                     f"{number + 1} of {plan.times}: ready after {ready[-1]:.2f} s, vehicles after "
                     f"{back[-1]:.2f} s, {len(ledger.acknowledged)} events acknowledged"
@@ -116,6 +125,13 @@ async def measure(plan: Kills, folder: Path, tell: Callable[[str], None]) -> lis
         Figure("P-01", "times the chain was broken", [float(len(damaged))], "", 0),
         Figure("P-01", "hub started to ready", ready, "s", READY_S),
         Figure("P-01", "hub started to the last vehicle heard again", back, "s", BACK_S),
+        Figure(
+            "P-01",
+            "control or lease that nobody took after a restart",
+            [float(armed + len(ledger.leased - ledger.taken))],
+            "",
+            0,
+        ),
         Figure("C-03", "epochs that did not rise", [float(fallen + ledger.lowered)], "", 0),
     ]
 
@@ -137,6 +153,19 @@ def fixed_ports() -> str:
         f"[console]\nport = {ports[0]}\n[metrics]\nport = {ports[2]}\n"
         f"[telemetry]\nmqtt_port = {ports[1]}\n[media]\nworkers = 1\n"
     )
+
+
+@contextlib.asynccontextmanager
+async def _seat_of(console: Console, vehicle: str) -> AsyncIterator[None]:
+    """Have control of a vehicle from an armed seat; the hub may die inside the block."""
+    async with followed(console):
+        reporting = asyncio.create_task(console.keep_reporting(), name="seat")
+        try:
+            await console.take_control(vehicle)
+            yield
+        finally:
+            reporting.cancel()
+            await asyncio.wait([reporting])
 
 
 async def _ready(console: str) -> None:
