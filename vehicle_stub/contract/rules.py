@@ -8,9 +8,8 @@ thousandth of a metre a second.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -20,61 +19,24 @@ from protocols.vehicle import (
     PROTOCOL_VERSION,
     ConnectionState,
     EmergencyStop,
-    FollowPath,
     OperationMode,
     RefusalReason,
-    ReleaseControl,
     State,
     Stop,
-    TakeControl,
-    Wait,
 )
+from vehicle_stub.contract import control_rules
 from vehicle_stub.contract.hub import (
     ANSWER_S,
     HARMLESS,
-    HOLDER,
-    SILENCE_MS,
     CheckingHub,
     applied,
     changed_after_sealing,
     refused,
     with_tag_of,
 )
-
-LAPSE_S: Final = SILENCE_MS / 1_000 + 1.5
-"""The lease's own silence, and a state message's time to come."""
-
-FENCED_S: Final = 1.2
-"""Sooner than silence would end it."""
-
-NEVER: Final = Wait("no-such-request", 1.0)
-"""Needs control, and does nothing."""
+from vehicle_stub.contract.rule import NotApplicable, Rule, lists
 
 _R = RefusalReason
-
-
-class NotApplicable(Exception):  # noqa: N818 - an outcome, not an error
-    """This rule cannot be held against this vehicle, now; the text says why."""
-
-
-class Rule(NamedTuple):
-    """One rule.
-
-    Attributes:
-        key: Short, and stays.
-        section: Of docs/vehicle-contract.md.
-        check: Returns what is wrong; empty: kept.
-    """
-
-    key: str
-    section: str
-    check: Callable[[CheckingHub], Awaitable[str]]
-
-
-def _lists(hub: CheckingHub, command: str) -> None:
-    factsheet = hub.heard.factsheet
-    if factsheet is None or command not in factsheet.commands:
-        raise NotApplicable(f"its factsheet does not list {command}")
 
 
 async def _stored(hub: CheckingHub, stream: Stream) -> bool:
@@ -171,14 +133,14 @@ async def stop_once(hub: CheckingHub) -> str:
 
 async def emergency_stop(hub: CheckingHub) -> str:
     """An emergency stop needs no control and no fresh epoch either."""
-    _lists(hub, "emergency_stop")
+    lists(hub, "emergency_stop")
     bare = {"session_id": "", "epoch": 0, "seq": 0, "issued_ns": 0, "ttl_ms": 1}
     return applied(await hub.order(EmergencyStop(), operator="", **bare))
 
 
 async def stop_frame(hub: CheckingHub) -> str:
     """A stop frame over the hub is obeyed, and is one with the command of its id."""
-    _lists(hub, "emergency_stop")
+    lists(hub, "emergency_stop")
     command_id = hub.new_id("frame")
     await hub.way.publish(Stream.DRIVE, hub.stop_frame(command_id))
     wrong = applied(await hub.answer(command_id))
@@ -194,7 +156,7 @@ async def stop_frame(hub: CheckingHub) -> str:
 
 async def obeyed(hub: CheckingHub) -> str:
     """What is right in every way is applied: without this the refusals prove nothing."""
-    _lists(hub, "limit_speed")
+    lists(hub, "limit_speed")
     return applied(await hub.order(HARMLESS))
 
 
@@ -257,7 +219,7 @@ async def overtaken_by_stop(hub: CheckingHub) -> str:
 
 async def duplicated(hub: CheckingHub) -> str:
     """A repeated id is answered as before, not with a second effect or a refusal."""
-    _lists(hub, "limit_speed")
+    lists(hub, "limit_speed")
     command = hub.make(HARMLESS)
     await hub.send(hub.sealed(command))
     await hub.answer(command.command_id)
@@ -329,117 +291,7 @@ async def retained(hub: CheckingHub) -> str:
         await hub.way.publish(Stream.CMD, b"", retain=True)
 
 
-# ---------------------------------------------------------------------------- control
-
-
-async def no_control(hub: CheckingHub) -> str:
-    """What needs control is refused while nobody has it."""
-    _lists(hub, "wait")
-    return refused(await hub.order(NEVER), _R.NOT_HOLDER)
-
-
-async def take(hub: CheckingHub) -> str:
-    """Control is taken in a new epoch, and its state says by whom."""
-    _lists(hub, "take_control")
-    wrong = applied(await hub.take())
-    if wrong:
-        return wrong
-    await hub.way.until(lambda: hub.says_holder(HOLDER), ANSWER_S)
-    said = hub.heard.state
-    if said is None or said.holder != HOLDER:
-        return "its state does not name the holder"
-    return "" if said.control_epoch == hub.epoch else f"its state says epoch {said.control_epoch}"
-
-
-async def _holding(hub: CheckingHub) -> None:
-    _lists(hub, "take_control")
-    if not hub.says_holder(HOLDER):
-        if applied(await hub.take()):
-            raise NotApplicable("control could not be taken")
-        await hub.way.until(lambda: hub.says_holder(HOLDER), ANSWER_S)
-
-
-async def same_epoch(hub: CheckingHub) -> str:
-    """No epoch has two holders."""
-    await _holding(hub)
-    body = TakeControl("somebody-else", hub.purpose, SILENCE_MS)
-    wrong = refused(await hub.order(body, operator=""), _R.OLD_EPOCH)
-    return wrong or ("" if hub.says_holder(HOLDER) else "the holder has changed")
-
-
-async def not_holder(hub: CheckingHub) -> str:
-    """What needs control is refused from anybody but its holder."""
-    await _holding(hub)
-    _lists(hub, "wait")
-    return refused(await hub.order(NEVER, operator="somebody-else"), _R.NOT_HOLDER)
-
-
-async def fast_beats(hub: CheckingHub) -> str:
-    """While somebody has control it beats ten times a second."""
-    await _holding(hub)
-    first = len(hub.heard.heartbeats())
-    if not await hub.way.until(lambda: len(hub.heard.heartbeats()) >= first + 12, 4.0):
-        return "less than 12 heartbeats in 4 s"
-    beats = hub.heard.heartbeats()[first:]
-    took_ns = beats[11][0] - beats[1][0]
-    return "" if took_ns <= 2_000_000_000 else f"10 heartbeats in {took_ns / 1e9:.1f} s"
-
-
-async def envelope(hub: CheckingHub) -> str:
-    """A path outside its own envelope is refused, from who has control too."""
-    _lists(hub, "follow_path")
-    await _holding(hub)
-    far = [(0.0, 0.0), (0.001, 0.0)]
-    return refused(await hub.order(FollowPath(far, 0.001)), _R.OUTSIDE_ENVELOPE)
-
-
-async def kept(hub: CheckingHub) -> str:
-    """Control goes on while the hub's lease is heard."""
-    await _holding(hub)
-    lost = await hub.way.until(lambda: not hub.says_holder(HOLDER), LAPSE_S)
-    return "control ended although the lease was heard" if lost else ""
-
-
-async def lapse(hub: CheckingHub) -> str:
-    """Control lapses by itself once the lease is not heard for its silence."""
-    await _holding(hub)
-    hub.leased = False
-    ended = await hub.way.until(lambda: hub.says_holder(""), LAPSE_S)
-    return "" if ended else f"still held {LAPSE_S:.1f} s after the last lease"
-
-
-async def not_rearmed(hub: CheckingHub) -> str:
-    """Lapsed control is not taken up again because the lease is heard again."""
-    _lists(hub, "take_control")
-    if not hub.says_holder(""):
-        raise NotApplicable("control did not lapse")
-    hub.leased = True
-    back = await hub.way.until(lambda: not hub.says_holder(""), 2.0)
-    hub.leased = False
-    return "control came back by itself" if back else ""
-
-
-async def release(hub: CheckingHub) -> str:
-    """Released, it says applied, and its state names nobody."""
-    await _holding(hub)
-    wrong = applied(await hub.order(ReleaseControl("handed_back"), operator=""))
-    hub.leased = False
-    if wrong:
-        return wrong
-    ended = await hub.way.until(lambda: hub.says_holder(""), ANSWER_S)
-    return "" if ended else "its state still names a holder"
-
-
-async def fence(hub: CheckingHub) -> str:
-    """A higher epoch in the hub's heartbeats ends control, and fences older commands off."""
-    await _holding(hub)
-    hub.epoch += 1
-    hub.seq = 0
-    ended = await hub.way.until(lambda: hub.says_holder(""), FENCED_S)
-    hub.leased = False
-    if not ended:
-        return "control went on under a higher epoch"
-    return refused(await hub.order(HARMLESS, epoch=hub.epoch - 1, seq=1_000), _R.OLD_EPOCH)
+# ------------------------------------------------------------------------ being driven
 
 
 async def frame_without_control(hub: CheckingHub) -> str:
@@ -493,17 +345,17 @@ RULES: Final = (
     Rule("emergency-stop", "4.1", emergency_stop),
     Rule("stop-frame", "4.2", stop_frame),
     Rule("frame-without-control", "6.1", frame_without_control),
-    Rule("no-control", "5.2", no_control),
-    Rule("take", "5.1", take),
-    Rule("same-epoch", "5.1", same_epoch),
-    Rule("not-holder", "5.2", not_holder),
-    Rule("fast-heartbeats", "5.1", fast_beats),
-    Rule("envelope", "3.3", envelope),
-    Rule("kept", "5.3", kept),
-    Rule("lapse", "5.3", lapse),
-    Rule("not-rearmed", "5.3", not_rearmed),
-    Rule("release", "5.4", release),
-    Rule("fence", "5.3", fence),
+    Rule("no-control", "5.2", control_rules.no_control),
+    Rule("take", "5.1", control_rules.take),
+    Rule("same-epoch", "5.1", control_rules.same_epoch),
+    Rule("not-holder", "5.2", control_rules.not_holder),
+    Rule("fast-heartbeats", "5.1", control_rules.fast_beats),
+    Rule("envelope", "3.3", control_rules.envelope),
+    Rule("kept", "5.3", control_rules.kept),
+    Rule("lapse", "5.3", control_rules.lapse),
+    Rule("not-rearmed", "5.3", control_rules.not_rearmed),
+    Rule("release", "5.4", control_rules.release),
+    Rule("fence", "5.3", control_rules.fence),
     Rule("readable", "2", readable),
     Rule("still", "1", still),
 )

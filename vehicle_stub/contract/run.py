@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from protocols.topics import Stream
 from protocols.vehicle import Stop, Telemetry
 from vehicle_stub.contract.hub import CheckingHub, applied
-from vehicle_stub.contract.rules import RULES, NotApplicable, Rule
+from vehicle_stub.contract.rule import NotApplicable, Rule
+from vehicle_stub.contract.rules import RULES
 
 FIRST_S: Final = 10.0
 STANDS_MPS: Final = 0.05
