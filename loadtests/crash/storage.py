@@ -207,7 +207,13 @@ async def _recovered(console: Console, vehicle: VehicleId) -> None:
     while True:
         view = console.controls.get(str(vehicle))
         if view is None or view.state is ControlState.FREE:
-            await console.take_control(str(vehicle))
+            try:
+                await console.take_control(str(vehicle))
+            except BenchError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(RETRY_S)
+                continue
         command_id = str(uuid.uuid4())
         await console.say(AskResume(command_id, str(vehicle), picture_age_ms=50.0))
         await until(
