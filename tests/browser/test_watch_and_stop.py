@@ -174,8 +174,13 @@ async def answer_the_takeover_request(page: Page, running: Running) -> None:
     await allow.click()
     await expect(page.get_by_test_id(f"closed-{name}")).to_be_visible(timeout=20_000)
     await expect(card).to_be_hidden()
-    if await page.get_by_test_id("takeover").is_visible():
-        await page.get_by_test_id("takeover-back").click()
+    await expect(page.get_by_test_id(f"handback-{name}")).to_be_visible()
+    await page.screenshot(path=SCREENS / "handback-ja.png")
+    await page.get_by_test_id("cause-obstacle").click()
+    await expect(page.get_by_test_id("control")).to_have_attribute(
+        "data-standing", "none", timeout=20_000
+    )
+    await page.get_by_test_id("takeover-back").click()
 
     async def moving() -> bool:
         shown = await speed(page, name)

@@ -24,7 +24,7 @@ export const CommandProgress = ({ desk, vehicle, compact }) => {
       : reached === 0 ? html`<span>${t(`command.${command.state}`)}</span>`
       : html`<span class="steps">${['sent', 'received', 'applied'].map((step, index) => html`<span key=${step}
           class=${index < reached ? 'reached' : 'ahead'}>${index > 0 ? ' ▸ ' : ''}${t(`command.step_${step}`)}</span>`)}</span>`}
-    <${Ways} desk=${desk} id=${command.id} />
+    ${!compact && html`<${Ways} desk=${desk} id=${command.id} />`}
     ${!own && html`<small>${t('command.by', { who: command.operator })}</small>`}
   </span>`;
 };

@@ -60,7 +60,7 @@ export const ControlBox = ({ desk, vehicle }) => {
   const reached = stepsReached(standing) || (asked ? 1 : 0);
   const blocked = takeBlockedBy(state, vehicle.id, desk.seatArmed.value);
   const words = standing === 'other' ? t('control.held_by', { who: control.holder })
-    : standing === 'held' ? `${t('control.held_here')}（${t(control.purpose === 'drive' ? 'control.for_drive' : 'control.for_assist')}）`
+    : standing === 'held' ? `${t('control.held_here')} — ${t(control.purpose === 'drive' ? 'control.for_drive' : 'control.for_assist')}`
     : standing === 'releasing' ? t('control.releasing') : standing === 'unknown' ? t('control.unknown')
     : standing === 'free' ? t('control.free') : '';
   return html`<section class=${`box control-box ${standing}`} data-testid=${`control-${dashed(vehicle.id)}`} data-standing=${standing} data-refused=${refused}>

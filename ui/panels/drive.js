@@ -21,7 +21,7 @@ export const DrivePanel = ({ desk, vehicle }) => {
   const reasons = blocked === 'withdrawn'
     ? (vehicle.supervision?.drive.reasons ?? []).map((/** @type {string} */ reason) => driveReason(desk, vehicle.supervision, reason)).join('・') : '';
   return html`<div class="drive-panel" data-testid=${`drive-${id}`} data-blocked=${blocked}>
-    ${mine && control.purpose === 'drive' ? html`<${DriveState} desk=${desk} vehicle=${vehicle} />` : html`<small>${t('driving.last')}</small>
+    ${mine && control.purpose === 'drive' ? html`<small>${t('driving.below')}</small>` : html`<small>${t('driving.last')}</small>
     <button data-testid=${`drive-begin-${id}`} disabled=${!may} onClick=${() => desk.taking.take(vehicle.id, { purpose: 'drive' })}>${t('driving.begin')}</button>
     ${!may && html`<small class="why-not">${t('more.cannot', { why: `${ASK_FIRST.includes(blocked) ? t(`takeblock.${cannotTake}`, {}, cannotTake) : t(`driveblock.${blocked}`)}${reasons && `（${reasons}）`}` })}</small>`}`}
   </div>`;
@@ -44,7 +44,7 @@ export const DriveState = ({ desk, vehicle }) => {
       <small>${t('driving.limit')}</small><b>${pose?.speed_limit_mps == null ? '—' : kmh(pose.speed_limit_mps)}</b><small>km/h</small></span>
     <span class="drive-row"><b class=${hands?.deadman ? 'down' : 'up'}>${t(hands?.deadman ? 'driving.deadman_down' : 'driving.deadman_up')}</b>
       <small>${t('driving.echo')}</small><b class=${echo_age_ms === null || echo_age_ms > 300 ? 'late' : ''}>${echo_age_ms === null ? t('driving.no_echo') : seconds(echo_age_ms)}</b><small>${t(`driving.${way}`)}</small></span>
-    ${['steer', 'throttle', 'brake'].map((name) => html`<${Bar} key=${name} label=${t(`driving.${name}`)} value=${hands ? hands[name] : 0} both=${name === 'steer'} />`)}
+    <span class="drive-bars">${['steer', 'throttle', 'brake'].map((name) => html`<${Bar} key=${name} label=${t(`driving.${name}`)} value=${hands ? hands[name] : 0} both=${name === 'steer'} />`)}</span>
     ${refused && html`<small class="why-not">${t('driving.refused', { what: refused })}</small>`}
   </div>`;
 };

@@ -48,6 +48,7 @@ export const ANSWERS = {
 
   'driving.begin': ['遠隔操作を始める', 'Begin driving'],
   'driving.last': ['遠隔操作は最後の手段です。先に回答カードと経路を検討してください。', 'Driving is the last resort: answers and path first.'],
+  'driving.below': ['状態は映像の下に表示しています', 'Its state is shown below the picture'],
   'driving.moving': ['操作中', 'DRIVING'],
   'driving.wanted': ['指示', 'Wanted'],
   'driving.actual': ['実速度', 'Actual'],
