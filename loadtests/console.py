@@ -31,6 +31,7 @@ from protocols.operator import (
 
 PING_EVERY_S: Final = 0.05
 REPORT_EVERY_S: Final = 0.5
+ARMED: Final = SeatReport(visible=True, focused=True, sound=True, ready=True)
 CONTROL_WITHIN_S: Final = 20.0
 MAX_MESSAGE: Final = 64 * 1_048_576
 
@@ -116,9 +117,8 @@ class Console:
 
     async def keep_reporting(self) -> None:
         """Be an armed seat, until cancelled."""
-        report = SeatReport(visible=True, focused=True, sound=True, ready=True)
         while True:
-            await self.say(report)
+            await self.say(ARMED)
             await asyncio.sleep(REPORT_EVERY_S)
 
     async def take_control(self, vehicle: str) -> None:
@@ -128,6 +128,7 @@ class Console:
             BenchError: It was refused, or nobody answered.
         """
         self.refusals.pop(vehicle, None)
+        await self.say(ARMED)
         await self.say(AskControl(vehicle))
         await self._control(vehicle, ControlState.OFFERED)
         await self.say(AcceptControl(vehicle))

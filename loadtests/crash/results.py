@@ -51,8 +51,8 @@ class CrashResult(msgspec.Struct, frozen=True):
 def show(result: CrashResult, terminal: Console) -> None:
     """Print the table."""
     table = Table(title="Killed and starved")
-    for name in ("", "", "n", "median", "p99", "worst", "target", ""):
-        table.add_column(name, no_wrap=True)
+    for name in ("", "", "n", "median", "p99", "worst", "≤", ""):
+        table.add_column(name)
     for figure in result.figures:
         ordered = sorted(figure.values)
         if not ordered:
@@ -62,7 +62,7 @@ def show(result: CrashResult, terminal: Console) -> None:
             middle = statistics.median(ordered)
             cells = [str(len(ordered)), *(f"{value:.3g}" for value in (middle, p99, ordered[-1]))]
         verdict = "[green]ok[/]" if figure.ok else "[red]missed[/]"
-        target = f"≤ {figure.limit:g} {figure.unit}" if figure.limit else "0"
+        target = f"{figure.limit:g} {figure.unit}".strip()
         table.add_row(figure.id, figure.what, *cells, target, verdict)
     terminal.print(table)
     terminal.print(f"machine: {result.machine}", markup=False)
