@@ -30,6 +30,7 @@ PACKAGES = {
     "ip": "iproute2",
 }
 SIMULATION = [str(ROOT / "tests" / "sim" / "run.py"), "--seeds", "1000", "--within", "60"]
+CONTROL = [*SIMULATION[:1], "--control", "--seeds", "2000", "--within", "20"]
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Japanese glyphs for the screenshots."""
 
@@ -70,6 +71,10 @@ def main() -> int:
         result = subprocess.run([sys.executable, *SIMULATION], cwd=ROOT, check=False)
         if result.returncode != 0:
             print("-- simulation failed", flush=True)
+            return 1
+        result = subprocess.run([sys.executable, *CONTROL], cwd=ROOT, check=False)
+        if result.returncode != 0:
+            print("-- simulation of control failed", flush=True)
             return 1
         arguments = ["-n", str(min(2, os.cpu_count() or 1)), "--dist", "loadfile"]
     print("-- tests", flush=True)

@@ -161,11 +161,9 @@ def on_seat_gone(fleet: Fleet, who: Operator, now_ns: int) -> list[AnyEffect]:
         then = record.control.then
         if then is not None and then.operator.session == who.session:
             record.control.then = None
-    record_ = _of_seat(fleet, who)
-    if record_ is not None:
-        effects += holding.end(
-            fleet, record_, "seat_lost", who.account, now_ns, reason="disconnected"
-        )
+    lost = _of_seat(fleet, who)
+    if lost is not None:
+        effects += holding.end(fleet, lost, "seat_lost", who.account, now_ns, reason="disconnected")
     return effects
 
 

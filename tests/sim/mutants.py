@@ -242,9 +242,11 @@ MUTANTS: Final = (
     ),
     _one(
         "grant-before-vehicle", "control is held before the vehicle has said so",
-        "supervisor.core.authority",
-        "or result.state is ResultState.RECEIVED:\n        return True, []\n    if result.session",
-        "or result.state is ResultState.REFUSED:\n        return True, []\n    if result.session",
+        HOLDING,
+        "        Lease(record.vehicle_id, view.epoch, leased=True),\n",
+        "        Lease(record.vehicle_id, view.epoch, leased=True),\n"
+        "        SetGrant(record.vehicle_id, control.session, view.holder, view.epoch,"
+        ' view.purpose, ""),\n',
     ),
     _one(
         "seat-lost-unnoticed", "control outlives the reports of its seat",

@@ -2,6 +2,8 @@
 
 ./enkan sim                       1,000 seeds of 60 s each
 ./enkan sim --seed 17 --trace     one seed, line by line
+./enkan sim --control --seeds 100000
+                                  who has control of what, and nothing else
 ./enkan sim --mutants             seeded bugs: each must be found
 """
 
@@ -23,6 +25,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 CHUNK: Final = 10
+CONTROL_CHUNK: Final = 250
 MUTANT_SEEDS: Final = 400
 KEPT_PROBLEMS: Final = 3
 
@@ -37,6 +40,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--trace", action="store_true", help="with --seed: print all of it")
+    parser.add_argument("--control", action="store_true", help="control alone, fast")
     parser.add_argument("--mutants", action="store_true", help="must all be found")
     parser.add_argument("--only", default="", help="with --mutants: these, separated by commas")
     parser.add_argument("--mutant", default="", help="run with this seeded bug")
@@ -52,6 +56,8 @@ def main() -> int:
         apply(BY_NAME[options.mutant])
         if options.seed is None:
             return one_mutant(options)
+    if options.control:
+        return control(options)
     if options.seed is not None:
         return one_seed(options)
     return all_seeds(options)
@@ -122,6 +128,47 @@ def all_seeds(options: argparse.Namespace) -> int:
         facts |= {"trace": digest.hexdigest(), "resumes": resumes, "stops": stops}
         print(json.dumps(facts | {"grants": grants}))
     return 1 if problems else 0
+
+
+def control_chunk(arguments: tuple[int, int]) -> tuple[int, int, list[tuple[int, str]]]:
+    """Run some seeds of control alone; return how many, grants, and what does not hold."""
+    from sim.control_sim import run_control
+
+    first, count = arguments
+    held, problems = 0, []
+    for seed in range(first, first + count):
+        grants, problem = run_control(seed)
+        held += grants
+        if problem:
+            problems.append((seed, problem))
+    return count, held, problems
+
+
+def control(options: argparse.Namespace) -> int:
+    """Run many seeds of control alone in several processes."""
+    if options.seed is not None:
+        options.first, options.seeds = options.seed, 1
+    began = time.monotonic()
+    last = options.first + options.seeds
+    work = [
+        (first, min(CONTROL_CHUNK, last - first))
+        for first in range(options.first, last, CONTROL_CHUNK)
+    ]
+    ran = held = bad = 0
+    with multiprocessing.get_context("spawn").Pool(min(options.processes, len(work))) as pool:
+        for count, grants, problems in pool.imap_unordered(control_chunk, work):
+            ran, held = ran + count, held + grants
+            for seed, problem in problems:
+                bad += 1
+                if bad <= KEPT_PROBLEMS:
+                    print(f"seed {seed}: {problem}", flush=True)
+            if options.within is not None and time.monotonic() - began > options.within:
+                break
+    print(
+        f"control: {ran} seeds in {time.monotonic() - began:.1f} s: {bad} with violations; "
+        f"somebody had control {held} times"
+    )
+    return 1 if bad else 0
 
 
 def one_mutant(options: argparse.Namespace) -> int:

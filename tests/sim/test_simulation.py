@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.control_sim import run_control
 from sim.mutants import MUTANTS
 from sim.simulation import run_seed
 
@@ -61,7 +62,19 @@ def test_a_violation_tells_its_time_what_led_to_it_and_how_to_see_it_again() -> 
     assert len(traced.stdout.splitlines()) > len(done.stdout.splitlines())
 
 
+def test_control_alone_holds_in_every_seed() -> None:
+    """Some of them; `./enkan sim --control --seeds 100000` runs all."""
+    held = 0
+    for seed in range(100):
+        grants, problem = run_control(seed)
+        assert not problem, f"seed {seed}: {problem}"
+        held += grants
+    assert held > 200
+
+
 QUICK = (
+    "grant-kept",
+    "orders-without-control",
     "epoch-not-raised",
     "ttl-unchecked",
     "link-lost-late",
