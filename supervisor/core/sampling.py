@@ -21,6 +21,10 @@ STILL_MS = 1_000.0
 """A console that shows nothing new for so long, while frames reach the hub, is stuck."""
 FIRST_SHOWN_NS = 5_000_000_000
 """So long it may take to its first frame: it connects, and waits for a keyframe."""
+SETTLES_NS = 2_000_000_000
+"""A purpose has to be in use for so long before what only counts then is measured,"""
+JUDGED_NS = 4_000_000_000
+"""and to be measured for so long before it is judged."""
 POOR_SHARE = 0.6
 """Lines received, of those promised, below which a picture is only scaled up."""
 POOR_BITS = 0.01
@@ -38,7 +42,8 @@ def sample(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[ObjectiveTr
         _telemetry(record, by[Indicator.TELEMETRY_AGE], alarmed, now_ns)
     if Indicator.HEARTBEAT_GAP in by and record.link.last_beat_ns is not None:
         gap_ms = (now_ns - record.link.last_beat_ns) / 1e6
-        _add(by[Indicator.HEARTBEAT_GAP], gap_ms, alarmed, now_ns)
+        tracks = [track for track in by[Indicator.HEARTBEAT_GAP] if in_use(record, track, now_ns)]
+        _add(tracks, gap_ms, alarmed, now_ns)
     if Indicator.CLOCK_UNCERTAINTY in by:
         bar_ns = record.clock.uncertainty_ns(now_ns)
         if bar_ns is not None:
@@ -48,10 +53,20 @@ def sample(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[ObjectiveTr
     return alarmed
 
 
+def in_use(record: VehicleRecord, track: ObjectiveTrack, at_ns: int) -> bool:
+    """Return whether what an objective measures counted at `at_ns`: some only while their
+    purpose is in use, and has been since long enough for the vehicle to notice: it sends
+    five times as many heartbeats while it is driven, and not at once."""
+    kept, objective = record.supervised, track.objective
+    if not objective.in_use_only:
+        return True
+    return kept.purpose is objective.purpose and at_ns - kept.purpose_ns >= SETTLES_NS
+
+
 def missing(record: VehicleRecord, track: ObjectiveTrack, now_ns: int) -> Why | None:
     """Return why an objective cannot be judged now, whatever was measured before."""
     objective = track.objective
-    if objective.in_use_only and record.supervised.purpose is not objective.purpose:
+    if not in_use(record, track, now_ns - JUDGED_NS):
         return Why.NOT_IN_USE
     if record.link.state is LinkState.OFFLINE or record.link.state is LinkState.UNKNOWN:
         return Why.NO_EVIDENCE

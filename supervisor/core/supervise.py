@@ -185,7 +185,7 @@ def ceiling(record: VehicleRecord) -> tuple[Rung, str]:
         counts = track.verdict is Verdict.VIOLATED or (
             # Who drives must know; who watches is only told that nobody knows.
             track.verdict is Verdict.UNKNOWN
-            and track.why is not Why.NOT_IN_USE
+            and not _not_yet(track)
             and objective.purpose is Purpose.DRIVE
         )
         if counts and HEIGHT[objective.enforce] > HEIGHT[highest]:
@@ -209,12 +209,19 @@ def drive_reasons(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[str
         found.append("ladder")
     for track in kept.track_here():
         objective = track.objective
-        if objective.purpose is not Purpose.DRIVE or track.why is Why.NOT_IN_USE:
+        if objective.purpose is not Purpose.DRIVE or _not_yet(track):
             continue
         bad = track.verdict in (Verdict.VIOLATED, Verdict.UNKNOWN)
         if bad and HEIGHT[objective.enforce] >= HEIGHT[Rung.WITHDRAW_DRIVE]:
             found.append(f"objective:{objective.key}")
     return tuple(found)
+
+
+def _not_yet(track: ObjectiveTrack) -> bool:
+    """Return whether an unknown is nothing but young: judged only while its purpose is in
+    use, and either it is not, or what was measured since is good."""
+    young = track.why is Why.RECOVERING and track.objective.in_use_only
+    return track.verdict is Verdict.UNKNOWN and (track.why is Why.NOT_IN_USE or young)
 
 
 def enforce(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEffect]) -> bool:
@@ -280,7 +287,8 @@ def _look(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEff
     kept = record.supervised
     purpose = purpose_of(record)
     changed = purpose is not kept.purpose
-    kept.purpose = purpose
+    if changed:
+        kept.purpose, kept.purpose_ns = purpose, now_ns
     kept.poor = sampling.poor(fleet, record, now_ns)
     return _judge(fleet, record, kept.track_here(), now_ns, effects) or changed
 

@@ -31,7 +31,7 @@ class Supervised:
         by_indicator: The same, by what they measure.
         segment: Where it is now; empty: on no configured segment.
         here: Keys in force here.
-        purpose: In use now.
+        purpose, purpose_ns: In use now, and since when.
         frozen: Pictures that stand still.
         poor: Cameras whose picture is too poor.
         drive_reasons: Why remote driving may not be offered; empty: it may.
@@ -59,6 +59,7 @@ class Supervised:
         "poor",
         "prefers",
         "purpose",
+        "purpose_ns",
         "segment",
         "segments",
         "show_ns",
@@ -83,6 +84,7 @@ class Supervised:
         self.here: tuple[str, ...] = ()
         self.enter("")
         self.purpose = Purpose.MONITOR
+        self.purpose_ns = 0
         self.ladder = Ladder(config.ladder)
         self.governor = Governor(config.governor)
         self.frozen: tuple[FrozenView, ...] = ()

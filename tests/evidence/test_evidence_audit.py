@@ -148,6 +148,22 @@ def test_only_one_hub_writes_a_store_and_reading_beside_it_works(tmp_path: Path)
     AuditStore.open(path).close()
 
 
+def test_the_epoch_of_a_grant_is_durable_with_its_record_and_never_given_again(
+    tmp_path: Path,
+) -> None:
+    store = AuditStore.open(tmp_path / "a.sqlite")
+    first = store.raise_epochs([BUS])[BUS]
+    far = first + 1_000_000
+    granted = Record("r1", "control.granted", "hanako", str(BUS), {"epoch": far})
+    older = Record("r2", "control.granted", "hanako", str(BUS), {"epoch": far - 5})
+    store.append([Entry(1, granted), Entry(2, older)])
+    store.close()
+    store = AuditStore.open(tmp_path / "a.sqlite")
+    assert store.raise_epochs([BUS])[BUS] == far + 1
+    store.close()
+    assert verify(tmp_path / "a.sqlite").ok
+
+
 def test_epochs_rise_strictly_over_restarts_and_over_a_lost_file(tmp_path: Path) -> None:
     path = tmp_path / "audit.sqlite"
     seen: list[int] = []
