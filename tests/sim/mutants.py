@@ -280,9 +280,12 @@ MUTANTS: Final = (
         "two-vehicles", "one person has two vehicles",
         "supervisor.core.permits", "    if other is not None:\n", "    if False:\n",
     ),
-    _one(
-        "orders-without-control", "whoever asks orders the vehicle",
-        COMMANDS, "    if objection is not None:\n", "    if False:\n",
+    Mutant(
+        "orders-without-control", "whoever asks orders the vehicle (its neighbour is off)",
+        (
+            Change(COMMANDS, "    if objection is not None:\n", "    if False:\n"),
+            Change(COMMANDS, "if not permits.still_orders(record, command):", "if False:"),
+        ),
     ),
     _one(
         "order-outlives-control", "an order waits for the disk and its control is over",
