@@ -149,6 +149,7 @@ class ControlRun:
         ]
         self._loss = self._chance.choice((0.0, 0.0, 0.1, 0.3))
         self._life = self._passes = 0
+        self._pending: dict[tuple[int, str], f.Record] = {}
         self._consoles = 0
         self.fleet = Fleet(CONFIG)
         self.leases: dict[VehicleId, tuple[int, bool]] = {}
@@ -202,6 +203,9 @@ class ControlRun:
 
     def _start_hub(self) -> None:
         self._life += 1
+        for record in list(self._pending.values())[: self._chance.randrange(3)]:
+            self._disk.keep(record)  # the disk finished what the dead hub began
+        self._pending.clear()
         self.fleet = Fleet(CONFIG)
         self._who.clear()
         self.judge.new_life()
@@ -264,13 +268,14 @@ class ControlRun:
         ok = self._chance.random() > 0.05
         late = self._chance.random() < 0.05
         delay = self._chance.randrange(800, 1_600) if late else self._chance.randrange(1, 40)
+        self._pending[self._life, record.record_id] = record
         self._after(delay, self._written, self._life, record, ok)
 
     def _written(self, life: int, record: f.Record, ok: bool) -> None:
-        if ok and (life == self._life or self._chance.random() < 0.3):
-            self._disk.keep(record)  # the disk may finish what a dead hub began
-        elif life != self._life:
+        if self._pending.pop((life, record.record_id), None) is None:
             return
+        if ok:
+            self._disk.keep(record)
         self._later(life, on_audit_written, e.AuditWritten(record.record_id, ok))
 
     # ---------------------------------------------------------------- the vehicle
