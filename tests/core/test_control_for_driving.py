@@ -93,7 +93,7 @@ def test_a_dead_man_that_ran_out_on_the_vehicle_ends_control() -> None:
     seat.says("", reason="hanako does not drive any more: the control frames have stopped")
     assert (seat.control.ended, seat.control.ended_by) == ("deadman", str(BUS))
     assert seat.control.epoch == epoch
-    assert seat.alarm("authority.lost") == "unacknowledged"
+    assert seat.alarm("deadman.released") == "unacknowledged"
 
 
 def test_who_assists_can_go_on_to_drive_in_a_new_epoch() -> None:
