@@ -149,7 +149,8 @@ export function handBackChecklist(state, vehicle) {
     { item: 'link', ok: vehicle.link === 'online' },
     { item: 'request', ok: !asks },
     { item: 'mrm', ok: known ? vehicle.mrm === 'NORMAL' : null },
-    { item: 'moves', ok: known ? vehicle.mode === 'AUTONOMOUS' || standing : null },
+    // Assisted it drives by itself, too; only a driven one has to stand.
+    { item: 'moves', ok: known ? vehicle.mode !== 'REMOTE_DRIVE' || standing : null },
   ];
   if (doors !== null) checks.push({ item: 'doors', ok: known ? !doors : null });
   return checks;

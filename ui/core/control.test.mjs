@@ -177,5 +177,8 @@ test('giving back is checked against what is known, and unknown is not fine', ()
   assert.deepEqual(items(vehicle()), { link: true, request: true, mrm: true, moves: true });
   assert.deepEqual(items(vehicle(BUS, { doors_open: true, mrm: 'MRM_FAILED' }), { requests: [request()] }),
     { link: true, request: false, mrm: false, moves: true, doors: false });
+  const moving = { pose: { speed_mps: 3, at_ns: 1 } };
+  assert.equal(items(vehicle(BUS, { mode: 'REMOTE_ASSIST', ...moving })).moves, true);
+  assert.equal(items(vehicle(BUS, { mode: 'REMOTE_DRIVE', ...moving })).moves, false);
   assert.deepEqual(items(vehicle(BUS, { link: 'lost', doors_open: false })), { link: false, request: true, mrm: null, moves: null, doors: null });
 });

@@ -61,7 +61,7 @@ class FleetMapView {
   #routes = '';
   #drawn = '';
   #updated_ms = 0;
-  /** Letters at the ends of the ways that a vehicle offers. @type {any[]} */
+  /** Letters in the middle of the ways that a vehicle offers. @type {any[]} */
   #letters = [];
 
   /** @param {import('../shell/console.js').Console} desk */
@@ -193,7 +193,7 @@ class FleetMapView {
       const element = document.createElement('b');
       element.className = 'option-mark';
       element.textContent = String.fromCharCode(65 + request.options.indexOf(option));
-      return new this.#library.Marker({ element, anchor: 'center' }).setLngLat(option.points[option.points.length - 1]).addTo(this.#map);
+      return new this.#library.Marker({ element, anchor: 'center' }).setLngLat(option.points[option.points.length >> 1]).addTo(this.#map);
     });
     this.#root.classList.toggle('drawing', path !== null);
   }
