@@ -189,11 +189,11 @@ class FleetMapView {
       features: whole.map((coordinates) => ({ type: 'Feature', properties: {}, geometry: { type: 'Point', coordinates } })),
     });
     this.#letters.forEach((marker) => marker.remove());
-    this.#letters = options.map((/** @type {any} */ option) => {
+    this.#letters = options.map((/** @type {any} */ option, /** @type {number} */ at) => {
       const element = document.createElement('b');
       element.className = 'option-mark';
       element.textContent = String.fromCharCode(65 + request.options.indexOf(option));
-      return new this.#library.Marker({ element, anchor: 'center' }).setLngLat(option.points[option.points.length >> 1]).addTo(this.#map);
+      return new this.#library.Marker({ element, anchor: at % 2 ? 'left' : 'right' }).setLngLat(option.points[option.points.length >> 1]).addTo(this.#map);
     });
     this.#root.classList.toggle('drawing', path !== null);
   }
