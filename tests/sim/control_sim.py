@@ -163,10 +163,12 @@ class ControlRun:
         for _ in range(ACTS):
             until = self._now + chance.choice((5, 20, 60, 200, 400, 900)) * MS
             while self._now < until:
-                self._now = min(until, self._now + 100 * MS)
-                while self._heap and self._heap[0][0] <= self._now:
-                    _, _, call, arguments = heapq.heappop(self._heap)
+                look = min(until, self._now + 100 * MS)
+                while self._heap and self._heap[0][0] <= look:
+                    due, _, call, arguments = heapq.heappop(self._heap)
+                    self._now = max(self._now, due)
                     call(*arguments)
+                self._now = look
                 self._pass_time()
             self._act()
         return self.judge.held
