@@ -71,7 +71,8 @@ export function againstLimit(objective) {
 }
 
 /**
- * Values for the words of a reason: whole numbers, times in seconds.
+ * Values for the words of a reason: times in seconds, numbers to a tenth; never rounded up,
+ * so that what is over is never shown as just allowed.
  *
  * @param {Record<string, number>} numbers
  */
@@ -79,7 +80,7 @@ export function spoken(numbers) {
   return Object.fromEntries(
     Object.entries(numbers).map(([name, value]) => [
       name,
-      name.endsWith('_ms') ? (Number.isFinite(value) ? seconds(value) : '—') : String(Math.round(value * 10) / 10),
+      name.endsWith('_ms') ? (Number.isFinite(value) ? seconds(value) : '—') : String(Math.floor(value * 10 + 1e-6) / 10),
     ]),
   );
 }

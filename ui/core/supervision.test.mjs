@@ -42,7 +42,8 @@ test('a value stands beside its limit with unit and error bar', () => {
 });
 
 test('numbers of a reason are spoken with their units', () => {
-  assert.deepEqual(spoken({ age_ms: 1500, over: 3, allowed: 1.26 }), { age_ms: '1.5 s', over: '3', allowed: '1.3' });
+  assert.deepEqual(spoken({ age_ms: 1500, over: 3, allowed: 1.26 }), { age_ms: '1.5 s', over: '3', allowed: '1.2' });
+  assert.equal(spoken({ allowed: 2.96 }).allowed, '2.9', '3 are over it');
 });
 
 test('what comes next is announced with its countdown and its direction', () => {
