@@ -19,8 +19,20 @@ PROGRAMS = {
 }
 
 
+ONE_AT_A_TIME = ("browser", "loadtests/test_short_faults.py", "loadtests/test_short_crash.py")
+"""Files that keep a whole machine busy: real pictures in a real browser, emulated links."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out, loudly, what this machine cannot run; with CI=true that is a failure."""
+    """Leave out, loudly, what this machine cannot run; with CI=true that is a failure.
+
+    Tests of one file stay in one process; those of `ONE_AT_A_TIME` all in the same one.
+    """
+    for item in items:
+        file = item.path.relative_to(ROOT / "tests").as_posix()
+        group = "whole machine" if file.startswith(ONE_AT_A_TIME) else file
+        item.add_marker(pytest.mark.xdist_group(group))
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     for marker, programs in PROGRAMS.items():
         missing = [name for name in programs if shutil.which(name, path=path) is None]

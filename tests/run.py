@@ -76,7 +76,7 @@ def main() -> int:
         if result.returncode != 0:
             print("-- simulation of control failed", flush=True)
             return 1
-        arguments = ["-n", str(min(2, os.cpu_count() or 1)), "--dist", "loadfile"]
+        arguments = ["-n", str(min(2, os.cpu_count() or 1)), "--dist", "loadgroup"]
     print("-- tests", flush=True)
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False

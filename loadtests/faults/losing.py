@@ -110,9 +110,9 @@ async def f11(bed: Bed, options: Options) -> Measured:
 
 
 def _applied(bed: Bed, command: str, since: int) -> int:
-    return sum(
-        1 for one in bed.seat.results[since:] if one.id == command and one.outcome == "applied"
-    )
+    """Return how many effects a command had."""
+    answers = [one for one in bed.seat.results[since:] if one.id == command]
+    return len({one.vehicle_at_ns for one in answers if one.outcome == "applied"})
 
 
 def _recovered(bed: Bed, given_up: int, taken: Taken) -> tuple[str, float]:

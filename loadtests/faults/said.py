@@ -103,11 +103,16 @@ class Telemetry(msgspec.Struct, frozen=True, tag="telemetry"):
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
-    """The vehicle answered a command at the broker."""
+    """The vehicle answered a command at the broker; it answers a repetition as before.
+
+    Attributes:
+        vehicle_at_ns: When the effect was, on the vehicle's clock: each has its own.
+    """
 
     at_ns: int
     id: str
     outcome: str
+    vehicle_at_ns: int = 0
 
 
 class Trouble(msgspec.Struct, frozen=True, tag="trouble"):

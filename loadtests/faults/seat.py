@@ -341,7 +341,7 @@ class Seat:
             say(said.Telemetry(at_ns, told.session_id, told.seq))
         else:
             result = _result.decode(payload)
-            say(said.Result(at_ns, result.command_id, result.state.value))
+            say(said.Result(at_ns, result.command_id, result.state.value, result.at_ns))
 
 
 class _RefusedError(Exception):

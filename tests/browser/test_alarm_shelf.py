@@ -22,8 +22,7 @@ async def alarms_of(page: Page) -> None:
 
 
 async def test_a_shelf_with_its_reason_outlives_a_killed_hub(tmp_path: Path) -> None:
-    config, _ = prepare_hub(tmp_path)
-    config.write_text(config.read_text() + "\n[core]\nstorage_low_mib = 1_000_000\n")
+    config, _ = prepare_hub(tmp_path, core="storage_low_mib = 1_000_000")
     async with chromium() as browser:
         async with running_hub(config) as first:
             url = first.endpoints["console"]

@@ -137,8 +137,8 @@ MUTANTS: Final = (
     ),
     _one(
         "state-of-no-instant", "a vehicle's state is written after the event that changes it",
-        "supervisor.core.snapshot", "if now_ns >= record.tick_ns or record.open_requests or record.unanswered:",
-        "if False:",
+        "supervisor.core.snapshot",
+        "if now_ns >= record.tick_ns or record.open_requests or record.unanswered:", "if False:",
     ),
     _one(
         "deaf-by-beats-unseen", "beats that echo nothing newer are as good as others",

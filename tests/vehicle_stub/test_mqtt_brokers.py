@@ -232,7 +232,7 @@ async def test_a_vehicle_talks_stops_resumes_and_leaves(
             take = vehicle.TakeControl("ogawa", Purpose.ASSIST, 10_000)
             await hub.command("take-1", take, operator="")
             await hub.until(lambda: hub.states("take-1") == ["received", "applied"])
-            assert hub.last[Stream.STATE].holder == "ogawa"
+            await hub.until(lambda: hub.last[Stream.STATE].holder == "ogawa")
 
             await hub.command("go-1", vehicle.Resume())
             await hub.until(lambda: hub.states("go-1") == ["received", "applied"])
