@@ -24,12 +24,12 @@ ONE_AT_A_TIME = ("browser", "loadtests/test_short_faults.py", "loadtests/test_sh
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, loudly, what this machine cannot run; with CI=true that is a failure.
 
     Tests of one file stay in one process; those of `ONE_AT_A_TIME` all in the same one.
     """
-    for item in items:
+    for item in items if config.pluginmanager.hasplugin("xdist") else []:
         file = item.path.relative_to(ROOT / "tests").as_posix()
         group = "whole machine" if file.startswith(ONE_AT_A_TIME) else file
         item.add_marker(pytest.mark.xdist_group(group))
