@@ -93,11 +93,19 @@ def on_recorded(record: VehicleRecord, event_id: str, ok: bool) -> list[AnyEffec
 def answered(
     fleet: Fleet, record: VehicleRecord, request_id: str, account: str, command_id: str, now_ns: int
 ) -> list[AnyEffect]:
-    """A resume given for this request was applied by the vehicle."""
+    """An answer to this request was applied by the vehicle.
+
+    The vehicle withdraws a request that is answered, on another connection: if that came
+    first, the request was answered all the same.
+    """
     request = record.open_requests.get(request_id)
-    if request is None:
+    if request is not None:
+        return _end(fleet, record, request, RequestState.ANSWERED, now_ns, account, command_id)
+    request = record.requests.get(request_id)
+    if request is None or request.state is not RequestState.CLEARED:
         return []
-    return _end(fleet, record, request, RequestState.ANSWERED, now_ns, account, command_id)
+    told = record.requests[request_id] = _with(request, RequestState.ANSWERED, account, command_id)
+    return [_recorded(fleet, record, told, "withdrawn_first", now_ns), ShowRequest(told)]
 
 
 def waits(

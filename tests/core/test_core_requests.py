@@ -83,6 +83,19 @@ def test_a_request_is_answered_when_the_resume_for_it_is_applied_and_not_before(
     assert world.alarm("takeover.requested") == "normal"
 
 
+def test_a_request_that_the_vehicle_withdraws_because_it_is_answered_was_answered() -> None:
+    world = World()
+    world.online()
+    world.take()
+    ask(world)
+    world.written(of(world.ask(vehicle.Resume("e1")), Record)[0].record_id)
+    world.event("takeover.cleared", "e2", subject_id="e1")
+    assert str(request(world).state) == "cleared"
+    assert str(of(world.result("applied"), ShowRequest)[0].request.state) == "answered"
+    assert (request(world).answered_by, request(world).command_id) == ("hanako", "c1")
+    assert world.alarm("takeover.requested") == "normal"
+
+
 def test_a_resume_without_the_request_does_not_answer_it() -> None:
     world = World()
     world.online()
