@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -140,7 +141,8 @@ async def check_age_against_pixels(page: Page, name: str) -> None:
         shown = await known()
         strip = await read_strip(page, f"video-{name}-front")
         now_ms = time.time_ns() // 1_000_000
-        assert shown is not None and strip is not None
+        if shown is None or strip is None:
+            return math.inf  # a picture that stands has no age: this machine is busy
         return abs(shown - (now_ms - strip.captured_ms) % TIME_MODULO)
 
     assert min([await apart_ms() for _ in range(20)]) < 40

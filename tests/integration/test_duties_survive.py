@@ -66,6 +66,10 @@ async def test_an_open_duty_and_who_watched_outlive_a_killed_hub(tmp_path: Path)
                 await asyncio.sleep(1.0)  # as often as a console reports
         log = (folder / "hub.log").read_text(encoding="utf-8")
         assert f"fire@{SITE}" in log, "a contact that nobody configured is named"
+        watched = f"watched,{NAME},{ACCOUNT},"
+        await until(  # the console is gone, and its interval with it
+            lambda: watched in enkan("coverage", str(folder), "--csv").stdout, "who has watched"
+        )
         await hub.kill()
 
         endpoints = await hub.launch_again()
@@ -82,5 +86,5 @@ async def test_an_open_duty_and_who_watched_outlive_a_killed_hub(tmp_path: Path)
     finally:
         await hub.stop()
     told = await asyncio.to_thread(enkan, "coverage", str(folder), "--csv")
-    assert f"watched,{NAME},{ACCOUNT}," in told.stdout, told.stderr
+    assert watched in told.stdout, told.stderr
     assert told.returncode in (0, 1)
