@@ -82,7 +82,7 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_live_ms: Milliseconds = 300.0
     clock_trusted_ms: Milliseconds = 20.0
     picture_limit_ms: Milliseconds = 1_000.0
-    decision_limit_s: Seconds = 0.08
+    decision_limit_s: Seconds = 0.07
     stop_ttl_s: Seconds = 5.0
     resume_ttl_s: Seconds = 2.0
     confirm_grace_s: Seconds = 1.0
