@@ -21,6 +21,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.node import NodeMissingError, node, tool  # noqa: E402 - its folder is named above
+
 BIN = Path(sys.executable).parent
 
 PACKAGES = {
@@ -39,24 +43,10 @@ def main() -> int:
     arguments = sys.argv[1:]
     static_only = "--static" in arguments
     arguments = [argument for argument in arguments if argument != "--static"]
-    checks = [
-        ("style", [BIN / "ruff", "check", "."]),
-        ("format", [BIN / "ruff", "format", "--check", "."]),
-        ("types", [BIN / "mypy"]),
-        ("contracts", [BIN / "lint-imports"]),
-    ]
-    node = shutil.which("node")
-    modules = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "ui").glob("**/*.test.mjs"))
-    if node is None:
-        print(
-            "-- ui modules: not run, `node` is not installed (they also run in the browser tests)"
-        )
-    elif modules:
-        checks.append(("ui modules", [Path(node), "--test", *map(Path, modules)]))
     if not arguments or static_only:
-        for name, command in checks:
+        for name, command in checks():
             print(f"-- {name}", flush=True)
-            result = subprocess.run([str(part) for part in command], cwd=ROOT, check=False)
+            result = subprocess.run(command, cwd=ROOT, check=False)
             if result.returncode != 0:
                 print(f"-- {name} failed", flush=True)
                 return 1
@@ -81,6 +71,19 @@ def main() -> int:
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False
     ).returncode
+
+
+def checks() -> list[tuple[str, list[str]]]:
+    """Return what is checked without running the project, each with its command."""
+    modules = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "ui").glob("**/*.test.mjs"))
+    return [
+        ("style", [str(BIN / "ruff"), "check", "."]),
+        ("format", [str(BIN / "ruff"), "format", "--check", "."]),
+        ("types", [str(BIN / "mypy")]),
+        ("contracts", [str(BIN / "lint-imports")]),
+        ("types of the page", [*tool("tsc"), "--project", "tests/node"]),
+        ("modules of the page", [str(node()), "--test", "--test-reporter=dot", *modules]),
+    ]
 
 
 def provide_packages() -> list[str]:
@@ -118,4 +121,8 @@ def _missing() -> list[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except NodeMissingError as error:
+        print(f"-- {error}")
+        raise SystemExit(1) from error

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import get_args
-
-import pytest
 
 from protocols.commands import Body, RefusalReason
 from protocols.operator import CommandState
 from protocols.supervision import LimitSource
 from protocols.vehicle import MrmBehaviour, OperationMode
+from support.node import node
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "supervisor" / "core"
@@ -26,11 +24,8 @@ ENDED = re.search(
 
 
 def labels() -> set[str]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs node")
     program = "import('./ui/core/labels.js').then(m => console.log(JSON.stringify(m.LABELS)))"
-    done = subprocess.run([node, "-e", program], cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run([node(), "-e", program], cwd=ROOT, capture_output=True, check=True)
     return set(json.loads(done.stdout))
 
 

@@ -64,7 +64,7 @@ export function orderBlockedBy(state, id, type, picture, frozen_ms = 300) {
 
 /** Where there is no control to be had, the hub's word on the order counts alone. @param {State} state @param {any} vehicle */
 function knowsControl({ taking }, vehicle) {
-  const denied = taking?.vehicle === vehicle.id && taking.refused === 'not_supported';
+  const denied = taking !== null && taking.vehicle === vehicle.id && taking.refused === 'not_supported';
   return vehicle.commands.includes('take_control') && !denied;
 }
 

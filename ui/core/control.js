@@ -99,7 +99,7 @@ export function withControls(state, controls, at_ms = 0) {
     if (had && !has) next.gone = lostNow(control, at_ms);
     next.gone = withReason(next.gone, control);
     const { taking } = next;
-    if (taking?.vehicle !== control.vehicle) continue;
+    if (taking === null || taking.vehicle !== control.vehicle) continue;
     if (has && control.state === 'held' && control.purpose === taking.purpose) {
       next.taking = null;
       next.gone = next.gone?.vehicle === control.vehicle ? null : next.gone;
@@ -115,7 +115,7 @@ const BY_WISH = ['handed_back', 'declined'];
 
 /** Who takes control from somebody says why; that may come a step later. @param {Gone | null} gone @param {ControlView} control @returns {Gone | null} */
 function withReason(gone, control) {
-  if (gone?.vehicle !== control.vehicle || gone.how !== 'preempted' || gone.reason || !control.reason) return gone;
+  if (gone === null || gone.vehicle !== control.vehicle || gone.how !== 'preempted' || gone.reason || !control.reason) return gone;
   return { ...gone, reason: control.reason };
 }
 

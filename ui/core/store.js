@@ -271,7 +271,7 @@ function onRefusal(state, message) {
   return {
     ...state,
     refusal,
-    taking: taking?.vehicle === message.ref ? { ...taking, refused: message.reason, detail: message.detail ?? '' } : taking,
+    taking: taking !== null && taking.vehicle === message.ref ? { ...taking, refused: message.reason, detail: message.detail ?? '' } : taking,
     asked: asked ? { ...state.asked, [message.ref]: { ...asked, refused: message.reason } } : state.asked,
   };
 }

@@ -18,6 +18,7 @@ export function whereOf(desk, item) {
   return item.alarm.vehicle ? desk.nameOf(item.alarm.vehicle) : desk.t('alarm.hub_itself');
 }
 
+/** @param {{desk: import('../shell/console.js').Console}} props */
 export const AlarmLine = ({ desk }) => {
   const { t } = desk;
   const state = desk.state.value;

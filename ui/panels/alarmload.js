@@ -33,15 +33,17 @@ export function AlarmLoad({ desk }) {
   </section>`;
 }
 
+/** @param {{name: any, value: any, unit?: any, bad?: any}} props */
 const Figure = ({ name, value, unit = '', bad = false }) =>
   html`<div class=${`kpi-figure ${bad ? 'bad' : ''}`}><span>${name}</span><b>${value} <small>${unit}</small></b></div>`;
 
+/** @param {{desk: import('../shell/console.js').Console, id: any}} props */
 const Name = ({ desk, id }) => {
   const [key, vehicle] = id.split('@');
   return html`${alarmText(desk, { key }).title} <small>${vehicle === 'hub' ? desk.t('alarm.hub_itself') : desk.nameOf(vehicle)}</small>`;
 };
 
-/** Bars of ten minutes each, the newest at the right; the line is where a flood begins. */
+/** Bars of ten minutes each, the newest at the right; the line is where a flood begins. @param {{counts: any}} props */
 const History = ({ counts }) => {
   const top = Math.max(FLOOD + 2, ...counts);
   const wide = PLOT.width / 144;

@@ -71,6 +71,7 @@ function Line({ desk, item, connected, open, member = false }) {
     item=${{ id: one.id, key: one.key, priority: one.priority, state: one.state, raised_ns: one.raised_ns, alarm: one, group: null, members: [] }} />`)}`;
 }
 
+/** @param {{desk: import('../shell/console.js').Console, item: any, connected: any, waiting: any, open: any}} props */
 const Acts = ({ desk, item, connected, waiting, open }) => {
   const { t } = desk;
   const { alarm } = item;
@@ -85,6 +86,7 @@ const Acts = ({ desk, item, connected, waiting, open }) => {
     ${serves && item.state === 'out_of_service' && html`<button data-testid="take-back" disabled=${!connected} onClick=${() => desk.setAlarmService(item.id, true, t('alarm.back_reason'))}>${t('alarm.take_back')}</button>`}`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console, item: any, open: any}} props */
 const RunbookLink = ({ desk, item, open }) => html`<a class="runbook-link" href=${`/runbooks/${desk.language.value}/${item.key}`} target="_blank" rel="noopener" data-testid="runbook"
   onClick=${(/** @type {Event} */ event) => { event.preventDefault(); open('runbook', item); }}>${desk.t('alarm.runbook')}</a>`;
 
@@ -93,7 +95,7 @@ const HOURS_FROM_MS = 5_400_000;
 /** How long ago, in hours once minutes say little. @param {number} ms */
 const age = (ms) => (ms < HOURS_FROM_MS ? seconds(ms) : `${(ms / 3_600_000).toFixed(1)} h`);
 
-/** What else is to be known of one alarm, in words. */
+/** What else is to be known of one alarm, in words. @param {{desk: import('../shell/console.js').Console, alarm: any}} props */
 const Flags = ({ desk, alarm }) => {
   const { t } = desk;
   const cause = alarm.cause ? desk.state.value.alarms[alarm.cause] : null;
@@ -109,6 +111,7 @@ const Flags = ({ desk, alarm }) => {
     ${alarm.by && html`<small class="put-by">${t('alarm.put_by', { who: alarm.by, why: alarm.why })}</small>`}`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console, item: any}} props */
 const GroupFacts = ({ desk, item }) => {
   const { t } = desk;
   const { cell, returned } = item.group;

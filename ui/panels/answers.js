@@ -13,6 +13,7 @@ export function letterOf(options, option) {
   return String.fromCharCode(65 + options.indexOf(option));
 }
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, request: any}} props */
 export const Answers = ({ desk, vehicle, request }) => {
   const { t } = desk;
   return html`<section class="box answers"><h3>${t('takeover.decide')}</h3>
@@ -28,6 +29,7 @@ function testidOf(card, id) {
   return card.option ? `answer-${card.kind}-${card.option.option_id}` : `answer-${card.kind}-${id}`;
 }
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, card: any, options: any}} props */
 const AnswerCard = ({ desk, vehicle, card, options }) => {
   const { t } = desk;
   void desk.tick.value;

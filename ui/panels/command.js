@@ -7,6 +7,7 @@ import { html } from '../view.js';
 /** A finished command is shown this long, a failed one until the next. */
 const SHOW_DONE_MS = 15_000;
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, compact: any}} props */
 export const CommandProgress = ({ desk, vehicle, compact }) => {
   const { t } = desk;
   const state = desk.state.value;
@@ -38,7 +39,7 @@ function isOld(desk, command) {
 
 const WAY_MARKS = /** @type {Record<string, string>} */ ({ sent: '✓', ok: '✓', pending: '…', idle: '…' });
 
-/** Which ways an emergency stop of this console went. */
+/** Which ways an emergency stop of this console went. @param {{desk: import('../shell/console.js').Console, id: any}} props */
 const Ways = ({ desk, id }) => {
   const { t } = desk;
   const asked = desk.state.value.asked[id];

@@ -5,7 +5,7 @@ import { CAUSES, controlOf, handBackChecklist, heldVehicle, isMine, MAY_PREEMPT,
 import { dashed, seconds, shortName } from '../core/format.js';
 import { html } from '../view.js';
 
-/** For the top strip: none, or which vehicle. */
+/** For the top strip: none, or which vehicle. @param {{desk: import('../shell/console.js').Console}} props */
 export const ControlStrip = ({ desk }) => {
   const { t } = desk;
   const state = desk.state.value;
@@ -13,13 +13,13 @@ export const ControlStrip = ({ desk }) => {
   const held = open ? heldVehicle(state) : null;
   const standing = held === null ? (open ? 'none' : 'unknown') : standingOf(state, held);
   const words = held === null ? t(`control.${standing}`)
-    : t({ confirming: 'control.you_take', releasing: 'control.you_return' }[standing] ?? 'control.you_hold', { vehicle: shortName(held) });
+    : t(standing === 'confirming' ? 'control.you_take' : standing === 'releasing' ? 'control.you_return' : 'control.you_hold', { vehicle: shortName(held) });
   return html`<span class=${`control ${standing}`} data-testid="control" data-standing=${standing} data-vehicle=${held ?? ''}>
     <small>${t('control.title')}</small> <b>${words}</b>
     ${desk.holding.value > 0 && html`<i class="hold"><span style=${{ transform: `scaleX(${desk.holding.value.toFixed(2)})` }}></span></i>`}</span>`;
 };
 
-/** Who has control of a vehicle; nothing while nobody has. */
+/** Who has control of a vehicle; nothing while nobody has. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const Holder = ({ desk, vehicle }) => {
   const { t } = desk;
   const state = desk.state.value;
@@ -34,7 +34,7 @@ export const Holder = ({ desk, vehicle }) => {
     <small>${t('control.since', { age: seconds(desk.since(control.since_ns) ?? 0) })}${doubt ? ` — ${t('control.unconfirmed')}` : ''}</small></span>`;
 };
 
-/** Control that ended without being given back: said until it is understood. */
+/** Control that ended without being given back: said until it is understood. @param {{desk: import('../shell/console.js').Console}} props */
 export const GoneBanner = ({ desk }) => {
   const { t } = desk;
   const { gone } = desk.state.value;
@@ -47,7 +47,7 @@ export const GoneBanner = ({ desk }) => {
 
 const STEPS = ['ask', 'offer', 'accept', 'confirm'];
 
-/** In the take-over screen: the steps, and what can be done. */
+/** In the take-over screen: the steps, and what can be done. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const ControlBox = ({ desk, vehicle }) => {
   const { t } = desk;
   const state = desk.state.value;
@@ -55,7 +55,7 @@ export const ControlBox = ({ desk, vehicle }) => {
   const standing = standingOf(state, vehicle.id);
   const control = controlOf(state, vehicle.id);
   const { taking } = state;
-  const refused = taking?.vehicle === vehicle.id ? taking.refused : '';
+  const refused = taking !== null && taking.vehicle === vehicle.id ? taking.refused : '';
   const asked = taking?.vehicle === vehicle.id && refused === '';
   const reached = stepsReached(standing) || (asked ? 1 : 0);
   const blocked = takeBlockedBy(state, vehicle.id, desk.seatArmed.value);
@@ -83,6 +83,7 @@ function whyRefused(desk, reason) {
   return desk.t(`refusal.${reason}`, {}, desk.t(`ended.${reason}`, {}, whyNot(desk, reason)));
 }
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, standing: any, blocked: any, refused: any}} props */
 const Buttons = ({ desk, vehicle, standing, blocked, refused }) => {
   const { t } = desk;
   const id = dashed(vehicle.id);
@@ -103,6 +104,7 @@ function requestOf(desk, vehicle) {
   return request?.vehicle === vehicle ? request.id : '';
 }
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 const Preempt = ({ desk, vehicle }) => {
   const { t } = desk;
   const [reason, setReason] = useState('');
@@ -121,7 +123,7 @@ const Preempt = ({ desk, vehicle }) => {
 
 const MARKS = new Map([[true, '✓'], [false, '✕'], [null, '?']]);
 
-/** Before control is given back: what holds, then one tap with the cause. */
+/** Before control is given back: what holds, then one tap with the cause. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const HandBack = ({ desk, vehicle }) => {
   const { t } = desk;
   const state = desk.state.value;

@@ -8,6 +8,7 @@ import { driveReason } from './supervision.js';
 /** Reasons that need another step of the operator first, and not a condition to hold. */
 const ASK_FIRST = ['no_control', 'not_drive'];
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const DrivePanel = ({ desk, vehicle }) => {
   const { t } = desk;
   void desk.tick.value;
@@ -27,7 +28,7 @@ export const DrivePanel = ({ desk, vehicle }) => {
   </div>`;
 };
 
-/** What the driver has to know at a glance: is it moving, why not, does it hear me. */
+/** What the driver has to know at a glance: is it moving, why not, does it hear me. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const DriveState = ({ desk, vehicle }) => {
   const { t } = desk;
   const shown = desk.driving.shown.value;
@@ -44,7 +45,7 @@ export const DriveState = ({ desk, vehicle }) => {
       <small>${t('driving.limit')}</small><b>${pose?.speed_limit_mps == null ? '—' : kmh(pose.speed_limit_mps)}</b><small>km/h</small></span>
     <span class="drive-row"><b class=${hands?.deadman ? 'down' : 'up'}>${t(hands?.deadman ? 'driving.deadman_down' : 'driving.deadman_up')}</b>
       <small>${t('driving.echo')}</small><b class=${echo_age_ms === null || echo_age_ms > 300 ? 'late' : ''}>${echo_age_ms === null ? t('driving.no_echo') : seconds(echo_age_ms)}</b><small>${t(`driving.${way}`)}</small></span>
-    <span class="drive-bars">${['steer', 'throttle', 'brake'].map((name) => html`<${Bar} key=${name} label=${t(`driving.${name}`)} value=${hands ? hands[name] : 0} both=${name === 'steer'} />`)}</span>
+    <span class="drive-bars">${/** @type {const} */ (['steer', 'throttle', 'brake']).map((name) => html`<${Bar} key=${name} label=${t(`driving.${name}`)} value=${hands ? hands[name] : 0} both=${name === 'steer'} />`)}</span>
     ${refused && html`<small class="why-not">${t('driving.refused', { what: refused })}</small>`}
   </div>`;
 };

@@ -142,7 +142,7 @@ function Left({ desk, left_ms }) {
     : html`<b class="chip p3">■3 ${t('duty.overdue', { time: elapsed(-left_ms) })}</b>`;
 }
 
-/** Whom to call, readable from the telephone; a number nobody configured is said loudly. */
+/** Whom to call, readable from the telephone; a number nobody configured is said loudly. @param {{desk: import('../shell/console.js').Console, step: any}} props */
 function Phone({ desk, step }) {
   const { t } = desk;
   if (!step.contact) return html`<span class="duty-phone none"></span>`;
@@ -167,7 +167,7 @@ function Ended({ desk, duty, may }) {
   </div>`;
 }
 
-/** Open duties beside the queue, on every screen: what is next, and how long is left. */
+/** Open duties beside the queue, on every screen: what is next, and how long is left. @param {{desk: import('../shell/console.js').Console}} props */
 export const DutyLines = ({ desk }) => {
   const { t } = desk;
   const state = desk.state.value;

@@ -46,6 +46,7 @@ export function Frame({ desk }) {
   </div>`;
 }
 
+/** @param {{desk: import('../shell/console.js').Console}} props */
 const Strip = ({ desk }) => {
   const { t } = desk;
   const { welcome, socket, screen, intervene } = desk.state.value;
@@ -88,6 +89,7 @@ const Strip = ({ desk }) => {
   </header>`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console}} props */
 const Banners = ({ desk }) => {
   const { t } = desk;
   const { socket, socket_since_ms, was_open } = desk.state.value;
@@ -108,7 +110,7 @@ function armedSeat(desk) {
   return desk.state.value.welcome?.seat ? desk.seatArmed.value : desk.armed.value;
 }
 
-/** Why this seat cannot warn or act, and what to do about it. */
+/** Why this seat cannot warn or act, and what to do about it. @param {{desk: import('../shell/console.js').Console}} props */
 const Unarmed = ({ desk }) => {
   const { t } = desk;
   if (armedSeat(desk)) return null;

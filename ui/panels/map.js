@@ -28,7 +28,7 @@ const GREYS = {
 /** @type {WeakMap<object, FleetMapView>} */
 const maps = new WeakMap();
 
-/** @type {any} */
+/** @param {{desk: import('../shell/console.js').Console}} props */
 export const FleetMap = ({ desk }) => html`<${MapHost} desk=${desk} />`;
 
 /** @param {{desk: import('../shell/console.js').Console}} props */

@@ -10,6 +10,7 @@ import { DrivePanel } from './drive.js';
 const PATH_MPS = 10 / 3.6;
 const LIMITS_KMH = [5, 10, 20];
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, request: any}} props */
 export const More = ({ desk, vehicle, request }) => {
   const { t } = desk;
   const [tab, setTab] = useState('path');
@@ -20,13 +21,14 @@ export const More = ({ desk, vehicle, request }) => {
   </section>`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, request: any}} props */
 const PathEdit = ({ desk, vehicle, request }) => {
   const { t } = desk;
   void desk.tick.value;
   const path = desk.path.value;
   const pose = vehicle.pose;
   const why = orderBlockedBy(desk.state.value, vehicle.id, 'follow_path', desk.picture(vehicle.id));
-  if (path?.vehicle !== vehicle.id) {
+  if (path === null || path.vehicle !== vehicle.id) {
     return html`<button data-testid="path-begin" onClick=${() => (desk.path.value = { vehicle: vehicle.id, points: [] })}>${t('path.begin')}</button>
       ${why && html`<small class="why-not">${t('more.cannot', { why: t(`blocked.${why}`) })}</small>`}`;
   }
@@ -46,6 +48,7 @@ const PathEdit = ({ desk, vehicle, request }) => {
     ${(problem || why) && html`<small class="why-not">${t('more.cannot', { why: problem ? t(`path.${problem}`) : t(`blocked.${why}`) })}</small>`}`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 const LimitSet = ({ desk, vehicle }) => {
   const { t } = desk;
   const limit = vehicle.supervision?.speed_limit;
@@ -59,6 +62,7 @@ const LimitSet = ({ desk, vehicle }) => {
     <small>${why ? t('more.cannot', { why }) : t('setlimit.note')}</small>`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 const Equipment = ({ desk, vehicle }) => {
   const { t } = desk;
   void desk.tick.value;

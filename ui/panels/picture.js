@@ -145,7 +145,7 @@ function part(root, className, testid) {
   return node;
 }
 
-/** @type {any} */
+/** @param {{desk: import('../shell/console.js').Console, vehicle: string, large?: boolean}} props */
 export const Picture = ({ desk, vehicle, large }) => html`<${Mount} key=${vehicle} desk=${desk} vehicle=${vehicle} large=${large} />`;
 
 /** @param {{desk: import('../shell/console.js').Console, vehicle: string, large?: boolean}} props */

@@ -12,7 +12,7 @@ import { listen } from '../shell/microphone.js';
 import { html } from '../view.js';
 import { Bar } from './drive.js';
 
-const SOUNDS = ['p1', 'p2', 'p3', 'hub_lost'];
+const SOUNDS = /** @type {const} */ (['p1', 'p2', 'p3', 'hub_lost']);
 const LOOK_EVERY_MS = 33;
 
 /** @param {{desk: import('../shell/console.js').Console}} props */
@@ -56,6 +56,7 @@ export function ShiftCheck({ desk }) {
   </section>`;
 }
 
+/** @param {{desk: import('../shell/console.js').Console, name: any, found: any, detail?: any, act?: any, word?: any}} props */
 const Row = ({ desk, name, found, detail = '', act = null, word = 'shift.test' }) => html`<li data-testid=${`shift-${name}`} data-found=${found}>
   <span>${desk.t(`shift.${name}`)} ${detail && html`<small>${detail}</small>`}</span>
   ${act ? html`<button data-testid=${`shift-test-${name}`} onClick=${act}>${desk.t(word)}</button>` : html`<span></span>`}
@@ -73,7 +74,7 @@ function stopFound(desk) {
   return state === 'applied' ? 'ok' : state === 'refused' || state === 'unconfirmed' || last.timed_out ? 'failed' : 'running';
 }
 
-/** Learn a wheel or pad by doing, then show what it says. */
+/** Learn a wheel or pad by doing, then show what it says. @param {{desk: import('../shell/console.js').Console, leave: any}} props */
 const Calibrate = ({ desk, leave }) => {
   const { t } = desk;
   const [look, setLook] = useState(/** @type {{learning: any, pad: any}} */ ({ learning: null, pad: null }));

@@ -35,7 +35,7 @@ function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Beside a large picture, so that nothing of it is covered. */
+/** Beside a large picture, so that nothing of it is covered. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const Stages = ({ desk, vehicle }) => {
   const ref = useRef(/** @type {HTMLElement | null} */ (null));
   void desk.tick.value;

@@ -6,6 +6,7 @@ import { html } from '../view.js';
 import { Stages } from './stages.js';
 
 /** Shapes beside the words, so that no hue is needed. */
+/** @type {Record<string, string>} */
 const MARKS = { met: '○', at_risk: '△', violated: '✕', unknown: '?' };
 
 /** @param {import('../shell/console.js').Console} desk @param {any} objective */
@@ -13,7 +14,7 @@ function why(desk, objective) {
   return desk.t(`why.${objective.reason}`, spoken(objective.numbers ?? {}), objective.reason);
 }
 
-/** One line for a tile: the worst objective with its reason, or what is about to happen. */
+/** One line for a tile: the worst objective with its reason, or what is about to happen. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const SupervisionLine = ({ desk, vehicle }) => {
   const { t } = desk;
   void desk.tick.value;
@@ -31,7 +32,7 @@ export const SupervisionLine = ({ desk, vehicle }) => {
     <${Enforcement} desk=${desk} vehicle=${vehicle} />`;
 };
 
-/** What the hub does or is about to do, with the countdown. */
+/** What the hub does or is about to do, with the countdown. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const Enforcement = ({ desk, vehicle }) => {
   const { t } = desk;
   void desk.tick.value;
@@ -45,7 +46,7 @@ export const Enforcement = ({ desk, vehicle }) => {
   </span>`;
 };
 
-/** Everything that is judged, for the take-over screen. */
+/** Everything that is judged, for the take-over screen. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const Objectives = ({ desk, vehicle }) => {
   const { t } = desk;
   void desk.tick.value;

@@ -17,6 +17,7 @@ import { TimeLeft } from './queue.js';
 import { Objectives } from './supervision.js';
 import { Link, Mode, Speed } from './tile.js';
 
+/** @param {{desk: import('../shell/console.js').Console, language: 'ja'|'en'}} props */
 export const TakeOver = ({ desk, language }) => {
   const { t } = desk;
   const state = desk.state.value;
@@ -55,6 +56,7 @@ export const TakeOver = ({ desk, language }) => {
   </div>`;
 };
 
+/** @param {{desk: import('../shell/console.js').Console, vehicle: any, request: any}} props */
 const Facts = ({ desk, vehicle, request }) => {
   const { t } = desk;
   return html`${request && html`<div class="fact"><small>${t('takeover.reason')}</small><b class="large">${t(`reason.${request.reason}`, {}, request.reason || t('reason.other'))}</b></div>

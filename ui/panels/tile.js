@@ -13,7 +13,7 @@ import { SupervisionLine } from './supervision.js';
 /** Telemetry older than this is no present value (objective: 1 s). */
 export const STALE_MS = 1_000;
 
-/** @type {any} */
+/** @type {any} @param {{desk: import('../shell/console.js').Console, vehicle: any, number: any, focused: any}} props */
 export const Tile = ({ desk, vehicle, number, focused }) => {
   const id = dashed(vehicle.id);
   const state = desk.state.value;

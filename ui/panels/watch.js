@@ -8,6 +8,7 @@ import { Holder } from './control.js';
 import { FleetMap } from './map.js';
 import { Link, Mode, Task, Tile } from './tile.js';
 
+/** @param {{desk: import('../shell/console.js').Console, language: 'ja'|'en'}} props */
 export const Watch = ({ desk, language }) => {
   const state = desk.state.value;
   const tiles = watched(state);

@@ -1,0 +1,67 @@
+/* What the console uses of its vendored libraries. No more. */
+
+declare module 'preact' {
+  export type Drawn = unknown;
+  export function h(type: unknown, props?: object | null, ...children: unknown[]): Drawn;
+  export function render(what: Drawn, into: Element): void;
+}
+
+declare module 'preact/hooks' {
+  export function useEffect(effect: () => void | (() => void), inputs?: readonly unknown[]): void;
+  export function useLayoutEffect(effect: () => void | (() => void), inputs?: readonly unknown[]): void;
+  export function useMemo<T>(make: () => T, inputs: readonly unknown[]): T;
+  export function useRef<T>(initial: T): { current: T };
+  export function useState<T>(initial: T | (() => T)): [T, (next: T | ((before: T) => T)) => void];
+}
+
+declare module 'htm' {
+  const htm: {
+    bind<T>(h: (type: unknown, props?: object | null, ...children: unknown[]) => T): (strings: TemplateStringsArray, ...values: unknown[]) => T;
+  };
+  export default htm;
+}
+
+declare module '@preact/signals' {
+  export interface ReadonlySignal<T> {
+    readonly value: T;
+    peek(): T;
+    subscribe(fn: (value: T) => void): () => void;
+  }
+  export interface Signal<T> extends ReadonlySignal<T> {
+    value: T;
+  }
+  export function signal<T>(value: T): Signal<T>;
+  export function computed<T>(compute: () => T): ReadonlySignal<T>;
+  export function effect(run: () => void | (() => void)): () => void;
+  export function batch<T>(run: () => T): T;
+  export function untracked<T>(run: () => T): T;
+}
+
+declare module 'maplibre-gl' {
+  type Point = { lng: number; lat: number };
+  type LngLat = readonly number[];
+  export class LngLatBounds {
+    constructor(a: LngLat, b: LngLat);
+    extend(point: LngLat): this;
+    contains(point: LngLat): boolean;
+  }
+  export class Marker {
+    constructor(options: { element: HTMLElement; anchor?: string });
+    setLngLat(point: LngLat): this;
+    addTo(map: Map): this;
+    remove(): this;
+  }
+  export class Map {
+    constructor(options: object);
+    touchZoomRotate: { disableRotation(): void };
+    on(event: string, listener: (event: any) => void): this;
+    resize(): this;
+    remove(): void;
+    getSource(name: string): any;
+    getStyle(): { layers: { id: string; type: string }[] };
+    getBounds(): LngLatBounds;
+    setCenter(point: LngLat): this;
+    setPaintProperty(layer: string, name: string, value: unknown): this;
+    fitBounds(bounds: LngLatBounds, options: object): this;
+  }
+}
