@@ -89,9 +89,15 @@ async def hold_l(page: Page) -> None:
 
 
 async def has(page: Page, standing: str) -> None:
-    await expect(page.get_by_test_id("control")).to_have_attribute(
-        "data-standing", standing, timeout=SOON_MS
-    )
+    try:
+        await expect(page.get_by_test_id("control")).to_have_attribute(
+            "data-standing", standing, timeout=SOON_MS
+        )
+    except AssertionError as error:
+        box = page.get_by_test_id(f"control-{NAME}")
+        said = await box.evaluate_all("all => all.map(one => [{...one.dataset}, one.innerText])")
+        banners = await page.locator(".banner").all_inner_texts()
+        raise AssertionError(f"{error}; the screen says {said} {banners}") from error
 
 
 async def test_one_has_control_another_is_refused_a_supervisor_takes_it_and_gives_it_back(
@@ -140,6 +146,11 @@ async def test_one_has_control_another_is_refused_a_supervisor_takes_it_and_give
         await second.get_by_test_id("cause-obstacle").click()
         await has(second, "none")
         await first.get_by_test_id("gone-dismiss").click()
+        # A seat on a busy machine may be late with its word, and with the hub's.
+        await expect(first.get_by_test_id(f"holder-{NAME}")).to_have_count(0, timeout=SOON_MS)
+        await expect(first.get_by_test_id("frame")).to_have_attribute(
+            "data-armed", "true", timeout=SOON_MS
+        )
         await hold_l(first)
         await has(first, "held")
         await hold_l(first)

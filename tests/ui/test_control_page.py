@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -88,6 +89,23 @@ async def test_a_short_press_of_l_does_nothing_and_a_long_one_takes(seat: Seat) 
         asked = [e for e in hub.events if isinstance(e, events.ControlAsked)]
         assert len(asked) == 1
         await expect(page.get_by_test_id(f"holder-{BUS}")).to_have_attribute("data-mine", "true")
+
+
+async def test_a_key_held_for_a_second_counts_on_a_page_that_was_too_busy_to_look(
+    seat: Seat,
+) -> None:
+    async with seat(publishing=False) as (hub, page):
+        await arm(page)
+        await focused(page, BUS)
+        await page.keyboard.down("l")
+        await page.evaluate(
+            "setTimeout(() => { const end = performance.now() + 1_600;"
+            " while (performance.now() < end) {} }, 0)"
+        )
+        await asyncio.sleep(1.2)  # how long the finger stays is what is tested
+        await page.keyboard.up("l")
+        await standing(page, "held")
+        assert [e.vehicle_id for e in hub.events if isinstance(e, events.ControlAsked)] == [BUS_2]
 
 
 async def test_whose_control_it_is_is_said_and_a_refusal_has_words(seat: Seat) -> None:

@@ -29,12 +29,12 @@ export function bindKeys(desk) {
     event.preventDefault();
     event.stopPropagation();
     if (isRepeat(event)) return;
-    if (action === 'control') hold.begin();
+    if (action === 'control') hold.begin(event.timeStamp);
     else act(desk, action);
   };
   /** A button is clicked when Space is let go: not here. @param {KeyboardEvent} event */
   const up = (event) => {
-    if (event.code === 'KeyL') hold.end();
+    if (event.code === 'KeyL') hold.letGo(event.timeStamp);
     if (event.code !== 'Space' || read(event) === null) return;
     event.preventDefault();
     event.stopPropagation();
@@ -58,7 +58,10 @@ export function bindKeys(desk) {
   };
 }
 
-/** A key that has to be held for a second, and shows how far it is. */
+/**
+ * A key that has to be held for a second, and shows how far it is. What counts is when the
+ * key went down and up: on a busy page the timer that looks may come after the key is up.
+ */
 class Hold {
   #desk;
   #from_ms = 0;
@@ -70,10 +73,17 @@ class Hold {
     this.#desk = desk;
   }
 
-  begin() {
+  /** @param {number} at_ms */
+  begin(at_ms) {
     if (this.#timer !== undefined) return;
-    this.#from_ms = performance.now();
-    this.#timer = window.setInterval(() => this.#look(), 50);
+    this.#from_ms = at_ms;
+    this.#timer = window.setInterval(() => this.#look(performance.now()), 50);
+  }
+
+  /** @param {number} at_ms */
+  letGo(at_ms) {
+    if (this.#timer !== undefined) this.#look(at_ms);
+    this.end();
   }
 
   end = () => {
@@ -82,9 +92,10 @@ class Hold {
     this.#desk.holding.value = 0;
   };
 
-  #look() {
-    const share = (performance.now() - this.#from_ms) / HOLD_KEY_MS;
-    this.#desk.holding.value = Math.min(1, share);
+  /** @param {number} at_ms */
+  #look(at_ms) {
+    const share = (at_ms - this.#from_ms) / HOLD_KEY_MS;
+    this.#desk.holding.value = Math.min(1, Math.max(0, share));
     if (share < 1) return;
     const { focused } = this.#desk.state.peek();
     this.end();
