@@ -246,6 +246,18 @@ class FrozenView(msgspec.Struct, frozen=True):
     cause: FreezeCause
 
 
+class LossView(msgspec.Struct, frozen=True):
+    """Share of the video packets of all cameras that were lost over the last second, 0 to 1.
+
+    Attributes:
+        before: Before repair.
+        after: Given up although they were asked for again.
+    """
+
+    before: float
+    after: float
+
+
 class SupervisionView(msgspec.Struct, frozen=True, kw_only=True):
     """How well one vehicle can be supervised now, and what follows from it. Sent at once
     when a verdict, rung, limit or freeze changes, else once a second.
@@ -258,6 +270,7 @@ class SupervisionView(msgspec.Struct, frozen=True, kw_only=True):
         objectives: Those in force here, in the order of the configuration.
         round_trip_ms: Of the newest heartbeat exchanges, hub and vehicle; None: unknown.
         clock_trusted: Whether times of this vehicle can be used.
+        loss: Of its video on the way to the hub; None: no video comes.
     """
 
     vehicle: str
@@ -272,3 +285,4 @@ class SupervisionView(msgspec.Struct, frozen=True, kw_only=True):
     round_trip_ms: float | None
     clock_trusted: bool
     frozen: list[FrozenView] = []
+    loss: LossView | None = None

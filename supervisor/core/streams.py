@@ -25,6 +25,24 @@ class _Totals(NamedTuple):
     lost: int
     bytes: int
     frames: int
+    lost_for_good: int
+
+
+class Losses(NamedTuple):
+    """Packets of the last second.
+
+    Attributes:
+        came: Arrived in the first place.
+        lost: Did not, before repair.
+        lost_for_good: Were given up.
+    """
+
+    came: int
+    lost: int
+    lost_for_good: int
+
+
+NOTHING: Final = Losses(0, 0, 0)
 
 
 class Arrival(NamedTuple):
@@ -187,6 +205,15 @@ class StreamTrack:
             (last.bytes - first.bytes) * 8 / 1_000 / span_s,
         )
 
+    def losses(self) -> Losses:
+        """Return what came and what did not over the last second."""
+        first, last = self._history[0], self._history[-1]
+        return Losses(
+            last.packets - first.packets,
+            max(0, last.lost - first.lost),
+            max(0, last.lost_for_good - first.lost_for_good),
+        )
+
     def is_live(self, now_ns: int, live_ns: int) -> bool:
         """Return whether packets arrived within the last `live_ns`."""
         return self.last_packet_ns is not None and now_ns - self.last_packet_ns <= live_ns
@@ -194,13 +221,9 @@ class StreamTrack:
     def view(self, now_ns: int, live_ns: int, encode_ms: float | None = None) -> CameraView:
         """Return what a console shows of this stream; `encode_ms` as the vehicle says."""
         live = self.is_live(now_ns, live_ns)
-        loss = 0.0
-        first, last = self._history[0], self._history[-1]
         fps, kbps = self.rates(now_ns, live_ns)
-        if live and last.at_ns > first.at_ns:
-            lost = max(0, last.lost - first.lost)
-            came = last.packets - first.packets
-            loss = lost / (lost + came) if lost + came else 0.0
+        came, lost, _ = self.losses() if live else NOTHING
+        loss = lost / (lost + came) if lost + came else 0.0
         captured = self._captured
         arrival = self.arrival(now_ns)
         return CameraView(
@@ -229,4 +252,6 @@ def _is_plausible(mapped: Mapped, now_ns: int) -> bool:
 
 
 def _totals(sample: StreamSample, now_ns: int) -> _Totals:
-    return _Totals(now_ns, sample.packets, sample.lost, sample.bytes, sample.frames)
+    return _Totals(
+        now_ns, sample.packets, sample.lost, sample.bytes, sample.frames, sample.lost_for_good
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocols.supervision import DriveView, SpeedLimitView, SupervisionView
+from protocols.supervision import DriveView, LossView, SpeedLimitView, SupervisionView
 from supervisor.core.fleet import Fleet, VehicleRecord
 
 
@@ -23,6 +23,23 @@ def view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> SupervisionView:
         round_trip_ms=None if trip_ns is None else round(trip_ns / 1e6, 1),
         clock_trusted=record.clock.offset(now_ns) is not None,
         frozen=list(kept.frozen),
+        loss=_loss(fleet, record, now_ns),
+    )
+
+
+def _loss(fleet: Fleet, record: VehicleRecord, now_ns: int) -> LossView | None:
+    live_ns = int(fleet.config.stream_live_ms * 1e6)
+    counts = [
+        stream.losses()
+        for stream in record.streams.values()
+        if stream.sample.kind == "video" and stream.is_live(now_ns, live_ns)
+    ]
+    sent = sum(count.came + count.lost for count in counts)
+    if sent == 0:
+        return None
+    return LossView(
+        round(sum(count.lost for count in counts) / sent, 5),
+        round(sum(count.lost_for_good for count in counts) / sent, 5),
     )
 
 

@@ -65,3 +65,16 @@ declare module 'maplibre-gl' {
     fitBounds(bounds: LngLatBounds, options: object): this;
   }
 }
+
+declare module 'uplot' {
+  export default class UPlot {
+    constructor(options: object, data: readonly (readonly (number | null)[])[], host: HTMLElement);
+    readonly data: readonly (readonly number[])[];
+    readonly cursor: { idx?: number | null };
+    setData(data: readonly (readonly (number | null)[])[], rescale?: boolean): void;
+    setScale(key: string, limits: { min: number; max: number }): void;
+    setSize(size: { width: number; height: number }): void;
+    batch(change: () => void): void;
+    destroy(): void;
+  }
+}

@@ -9,6 +9,7 @@ import { Alarms } from './alarms.js';
 import { ControlStrip, GoneBanner } from './control.js';
 import { Duties } from './duties.js';
 import { Help } from './help.js';
+import { HistorySheet } from './history.js';
 import { MapScreen } from './mapscreen.js';
 import { Queue } from './queue.js';
 import { MAY_SEE, Seats } from './seats.js';
@@ -39,6 +40,7 @@ export function Frame({ desk }) {
     <div class="middle">
       <${Queue} desk=${desk} language=${language} />
       <main class="screen"><${body} desk=${desk} language=${language} /></main>
+      <${HistorySheet} desk=${desk} language=${language} />
       ${desk.help.value && html`<${Help} desk=${desk} />`}
       ${desk.shiftCheck.value && html`<${ShiftCheck} desk=${desk} />`}
     </div>

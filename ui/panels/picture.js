@@ -49,6 +49,7 @@ class PictureView {
     this.#camera = part(root, 'picture-camera', '');
     this.#sound = part(root, 'picture-sound', `hearing-${name}`);
     this.#badge = part(root, 'picture-age', '');
+    this.#badge.addEventListener('click', () => desk.histories.toggle(vehicle));
     this.#stages = part(root, 'picture-stages', `stages-${name}`);
     root.dataset.large = String(large);
   }

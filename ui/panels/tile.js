@@ -5,6 +5,7 @@ import { limitSetBy } from '../core/supervision.js';
 import { html } from '../view.js';
 import { isMine } from '../core/control.js';
 import { StopButton } from './alarmline.js';
+import { HistoryButton } from './history.js';
 import { CommandProgress } from './command.js';
 import { Holder } from './control.js';
 import { Picture } from './picture.js';
@@ -23,6 +24,7 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
     <header class="tile-head">
       <span class="digit">${number}</span><strong>${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
       <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
+      <${HistoryButton} desk=${desk} vehicle=${vehicle} />
     </header>
     <${Picture} desk=${desk} vehicle=${vehicle.id} />
     <footer class="tile-foot">

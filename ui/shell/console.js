@@ -20,6 +20,7 @@ import { cameraNames, initialState, reduce, requestKey } from '../core/store.js'
 import { call, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
 import { Driving } from './driving.js';
+import { HistoryDesk } from './histories.js';
 import { MediaDesk, SAME_MS } from './media.js';
 import { Orders } from './orders.js';
 import { SeatWatch } from './seat.js';
@@ -57,6 +58,7 @@ export class Console {
   /** The path that is being drawn. @type {import('@preact/signals').Signal<{vehicle: string, points: import('../core/path.js').Path} | null>} */
   path = signal(null);
   media = new MediaDesk((vehicle, text) => this.#onWord(vehicle, text));
+  histories = new HistoryDesk(this);
   seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
   orders = new Orders(this, (message) => this.#transport.send(message));
   taking = new Taking(this, (message) => this.#transport.send(message));
@@ -101,6 +103,7 @@ export class Console {
     this.#timers = [
       window.setInterval(() => this.#onTick(), 250),
       window.setInterval(() => this.#report(), 1_000),
+      window.setInterval(() => this.histories.sample(), 1_000),
     ];
     document.addEventListener('visibilitychange', this.#onVisibility);
   }

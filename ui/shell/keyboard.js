@@ -123,6 +123,8 @@ function act(desk, action) {
       return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'map' ? 'watch' : 'map' });
     case 'duties':
       return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'duties' ? 'watch' : 'duties' });
+    case 'history':
+      return desk.histories.toggle(desk.state.peek().focused);
     case 'camera':
       return desk.nextCamera();
     case 'help':
@@ -139,6 +141,7 @@ function act(desk, action) {
 function escape(desk) {
   if (desk.help.peek()) desk.help.value = false;
   else if (desk.shiftCheck.peek()) desk.shiftCheck.value = false;
+  else if (desk.histories.shown.peek() !== null) desk.histories.toggle(null);
   else if (!drives(desk)) desk.dispatch({ type: 'local.screen', screen: 'watch' });
 }
 
