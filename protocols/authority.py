@@ -165,7 +165,7 @@ class SeatView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         seat: Not a secret, and not what signs anybody in.
         armed: It can warn its operator now.
-        why_not: `hidden`, `silent`, `unchecked`, `no_report`; empty when armed.
+        why_not: `hidden`, `silent`, `unchecked`, `handed_over`, `no_report`; empty when armed.
         holds: Vehicle under its control; may be empty.
         requests: Open requests that are routed to it.
         load: 0 to 1 and above; from 1 on the seat is overloaded.

@@ -141,6 +141,8 @@ class DutyView(msgspec.Struct, frozen=True, kw_only=True):
         vehicle: `site/vehicle`.
         trigger: Id of the alarm that started it; empty: by hand.
         started_by: Account; empty: the alarm alone.
+        in_charge: Account: who started it, or else marked its first step, or took over his
+            shift; empty: nobody yet.
         event_ns: The event: all clocks run from here.
         started_ns: When the duty was opened.
         ended_ns: When the last step was marked, or it was given up; None: open.
@@ -163,6 +165,7 @@ class DutyView(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int | None = None
     ended_by: str = ""
     abandoned: str = ""
+    in_charge: str = ""
 
 
 class CoverageView(msgspec.Struct, frozen=True, kw_only=True):

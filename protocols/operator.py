@@ -49,6 +49,16 @@ from protocols.duties import (
     MarkDutyStep,
     StartDuty,
 )
+from protocols.handover import (
+    AcceptHandover,
+    DeclineHandover,
+    HandoverBoardView,
+    OfferHandover,
+    RemoveNote,
+    SeeHandoverItem,
+    WithdrawHandover,
+    WriteNote,
+)
 from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
@@ -308,13 +318,15 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", kw_only=True):
     coverage: list[CoverageView] = []
     alarm_groups: list[AlarmGroupView] = []
     alarm_kpi: AlarmKpiView | None = None
+    handover: HandoverBoardView | None = None
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_only=True):
     """What changed since the last message; each entry replaces the older one.
 
     Attributes:
-        seats, attention, alarm_kpi: All of them, in place of all older ones; None: as before.
+        seats, attention, alarm_kpi, handover: All of them, in place of all older ones; None:
+            as before.
     """
 
     seq: int
@@ -332,6 +344,7 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True, kw_onl
     coverage: list[CoverageView] = []
     alarm_groups: list[AlarmGroupView] = []
     alarm_kpi: AlarmKpiView | None = None
+    handover: HandoverBoardView | None = None
 
 
 class ClockPong(msgspec.Struct, frozen=True, tag="clock_pong"):
@@ -516,4 +529,11 @@ FromConsole = (
     | StartDuty
     | MarkDutyStep
     | AbandonDuty
+    | WriteNote
+    | RemoveNote
+    | OfferHandover
+    | WithdrawHandover
+    | DeclineHandover
+    | SeeHandoverItem
+    | AcceptHandover
 )

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, DriveKey, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
+from protocols.handover import HandoverBoardView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -37,14 +38,15 @@ from supervisor.config import ROOT, ConfigError, HubConfig
 from supervisor.console.access import Access, may_stop, talk_rank
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
-from supervisor.core import effects, events, views
+from supervisor.core import effects, events, handover, views
 from supervisor.core.duty_rows import not_configured
 from supervisor.core.fleet import Fleet
 from supervisor.core.snapshot import Capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
+from supervisor.evidence import duties as kept_duties
+from supervisor.evidence import handover as kept_handover
 from supervisor.evidence.audit import AuditStore, AuditWriter
-from supervisor.evidence.duties import restored
 from supervisor.evidence.journal import About, Journal
 from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
@@ -166,6 +168,10 @@ class FleetView:
     def coverages(self) -> list[CoverageView]:
         """Return who has which vehicle on screen."""
         return views.coverages(self._fleet)
+
+    def handover(self) -> HandoverBoardView:
+        """Return what the next shift has to know, and who hands over to whom."""
+        return handover.view(self._fleet)
 
     def catalogue(self) -> list[AlarmSpecView]:
         """Return the alarm catalogue."""
@@ -303,7 +309,7 @@ class Hub:
                     epochs[entry.vehicle_id],
                 )
             )
-        await self._restore_duties()
+        await self._restore()
         standing = await asyncio.to_thread(self._audit.store.standing_alarms)
         if standing:
             log.info("%d alarms of the former run still stand", len(standing))
@@ -324,15 +330,20 @@ class Hub:
             group.create_task(self._lag.run(), name="loop lag")
             group.create_task(self._tell_ready(), name="ready")
 
-    async def _restore_duties(self) -> None:
-        """Go on with the duties that were open when the last hub ended."""
+    async def _restore(self) -> None:
+        """Go on with duties, notes and offers that were open when the last hub ended."""
         now_ns, utc_ns = clock.monotonic_ns(), clock.utc_ns()
         event = await asyncio.to_thread(
-            restored, self._audit.store.path, now_ns=now_ns, utc_ns=utc_ns
+            kept_duties.restored, self._audit.store.path, now_ns=now_ns, utc_ns=utc_ns
         )
         if event.duties:
             log.warning("%d statutory duties are still open from before", len(event.duties))
         self.submit(event)
+        self.submit(
+            await asyncio.to_thread(
+                kept_handover.restored, self._audit.store.path, now_ns=now_ns, utc_ns=utc_ns
+            )
+        )
         sites = [entry.site for entry in self._config.vehicle]
         missing = not_configured(self._config.core.duty, self._config.core.contact, sites)
         if missing:
@@ -404,6 +415,7 @@ class Hub:
                 | effects.ShowRequest()
                 | effects.ShowCommand()
                 | effects.ShowDuty()
+                | effects.ShowHandover()
                 | effects.ShowCoverage()
                 | effects.Refuse()
             ):

@@ -17,12 +17,12 @@ import enum
 import hashlib
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from starlette.requests import HTTPConnection
 
-from protocols import alarms, authority, duties
+from protocols import alarms, authority, duties, handover
 from protocols import operator as messages
 from protocols.operator import Role
 from supervisor import clock
@@ -50,6 +50,7 @@ class Operation(enum.Enum):
     PREEMPT = "preempt"
     TALK = "talk"
     DUTY = "duty"
+    HANDOVER = "handover"
 
 
 class Rule(enum.Enum):
@@ -65,14 +66,14 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.TALK, Operation.DUTY),
-            Operation.SHELVE,
+            *(Operation.SHELVE, Operation.HANDOVER),
         }
     ),
     Role.SUPERVISOR: frozenset(
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK, Operation.DUTY),
-            *(Operation.SHELVE, Operation.ALARM_SERVICE),
+            *(Operation.SHELVE, Operation.ALARM_SERVICE, Operation.HANDOVER),
         }
     ),
     Role.MAINTAINER: frozenset(
@@ -101,6 +102,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], Operation]] = {
     duties.StartDuty: Operation.DUTY,
     duties.MarkDutyStep: Operation.DUTY,
     duties.AbandonDuty: Operation.DUTY,
+    **dict.fromkeys(get_args(handover.HandoverAsk), Operation.HANDOVER),
 }
 
 ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {

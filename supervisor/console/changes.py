@@ -19,6 +19,7 @@ from protocols.alarms import AlarmGroupView, AlarmKpiView, AlarmView
 from protocols.authority import AttentionView, ControlView, DriveKey, SeatView, StopKeys
 from protocols.codec import encode
 from protocols.duties import CoverageView, DutyView
+from protocols.handover import HandoverBoardView
 from protocols.operator import (
     CommandView,
     Delta,
@@ -57,6 +58,7 @@ class Changes:
         self.coverage: dict[str, CoverageView] = {}
         self.alarm_groups: dict[str, AlarmGroupView] = {}
         self.alarm_kpi: AlarmKpiView | None = None
+        self.handover: HandoverBoardView | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -73,6 +75,7 @@ class Changes:
             or self.coverage
             or self.alarm_groups
             or self.alarm_kpi is not None
+            or self.handover is not None
         )
 
     @property
@@ -93,6 +96,7 @@ class Changes:
         both.seats = self.seats if newer.seats is None else newer.seats
         both.alarm_groups = self.alarm_groups | newer.alarm_groups
         both.alarm_kpi = self.alarm_kpi if newer.alarm_kpi is None else newer.alarm_kpi
+        both.handover = self.handover if newer.handover is None else newer.handover
         both.attention = self.attention if newer.attention is None else newer.attention
         both.duties = self.duties | newer.duties
         both.coverage = self.coverage | newer.coverage
@@ -132,6 +136,7 @@ class Tick:
                     coverage=list(self.changes.coverage.values()),
                     alarm_groups=list(self.changes.alarm_groups.values()),
                     alarm_kpi=self.changes.alarm_kpi,
+                    handover=self.changes.handover,
                 )
             )
             assert data.startswith(_HEAD), "Delta no longer begins with its type and seq"

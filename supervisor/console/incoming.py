@@ -16,6 +16,15 @@ from protocols.authority import (
 from protocols.codec import MAX_WEBSOCKET_MESSAGE, ProtocolError, decode, finite
 from protocols.commands import OperatorBody
 from protocols.duties import LONGEST_AGO_S, AbandonDuty, MarkDutyStep, StartDuty
+from protocols.handover import (
+    AcceptHandover,
+    DeclineHandover,
+    OfferHandover,
+    RemoveNote,
+    SeeHandoverItem,
+    WithdrawHandover,
+    WriteNote,
+)
 from protocols.operator import (
     AskCommand,
     AskLimit,
@@ -61,7 +70,9 @@ def parse(text: str) -> FromConsole:
             finite(message.for_s, 60.0, 8 * 3_600.0, "for_s")
         case AskStop() | AcknowledgeAlarm() | UnshelveAlarm() | SetAlarmService():
             pass
-        case MarkDutyStep() | AbandonDuty():
+        case MarkDutyStep() | AbandonDuty() | WriteNote() | RemoveNote() | OfferHandover():
+            pass
+        case WithdrawHandover() | DeclineHandover() | SeeHandoverItem() | AcceptHandover():
             pass
         case AskControl() | AcceptControl() | GiveBackControl() | DriveRelay() | SeatReport():
             pass
@@ -123,6 +134,14 @@ def reference(message: FromConsole) -> str:
             return message.vehicle
         case MarkDutyStep() | AbandonDuty():
             return message.duty
+        case WriteNote():
+            return "note"
+        case RemoveNote():
+            return message.note
+        case OfferHandover():
+            return "handover"
+        case WithdrawHandover() | DeclineHandover() | SeeHandoverItem() | AcceptHandover():
+            return message.handover
         case ClockPing():
             return "clock_ping"
         case PresentationReport():
@@ -204,6 +223,16 @@ def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refu
                 return events.DutyStepMarked(operator, message)
             case AbandonDuty():
                 return events.DutyAbandoned(operator, message)
+            case (
+                WriteNote()
+                | RemoveNote()
+                | OfferHandover()
+                | WithdrawHandover()
+                | DeclineHandover()
+                | SeeHandoverItem()
+                | AcceptHandover()
+            ):
+                return events.HandoverAsked(operator, message)
             case _:
                 assert_never(message)
     except ProtocolError as error:

@@ -7,6 +7,7 @@ from typing import Protocol
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
+from protocols.handover import HandoverBoardView
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -74,6 +75,9 @@ class FleetReader(Protocol):
     def coverages(self) -> list[CoverageView]:
         """Return who has which vehicle on screen."""
 
+    def handover(self) -> HandoverBoardView:
+        """Return what the next shift has to know, and who hands over to whom."""
+
     def catalogue(self) -> list[AlarmSpecView]:
         """Return the alarm catalogue."""
 
@@ -96,4 +100,5 @@ def snapshot(fleet: FleetReader, now_ns: int) -> Snapshot:
         coverage=fleet.coverages(),
         alarm_groups=fleet.alarm_groups(),
         alarm_kpi=fleet.alarm_kpi(now_ns),
+        handover=fleet.handover(),
     )

@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, TypeVar, assert_never
+from typing import Annotated, Final, assert_never
 
 import msgspec
 from msgspec import Meta
@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocols.authority import DriveKey, DriveRelay, StopKeys
-from protocols.codec import ProtocolError, decode
+from protocols.codec import ProtocolError
 from protocols.operator import Welcome
 from protocols.topics import VehicleId
 from protocols.vehicle import PROTOCOL_VERSION, EmergencyStop, Stop, Token
@@ -38,9 +38,10 @@ from supervisor.console.access import (
     allowed,
     cookie_of,
 )
+from supervisor.console.bodies import body_of, http_problem
 from supervisor.console.changes import Changes, Tick
 from supervisor.console.config import ConsoleConfig, check
-from supervisor.console.guard import BODY_LIMIT, Guard, Origins, import_map_hashes, problem
+from supervisor.console.guard import Guard, Origins, import_map_hashes, problem
 from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
@@ -80,7 +81,6 @@ class _StopBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command_id: Token
 
 
-T = TypeVar("T")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -151,7 +151,7 @@ class Console:
         self._dirty: dict[VehicleId, None] = {}
         self._dirty_routes: dict[VehicleId, None] = {}
         self._dirty_supervision: dict[VehicleId, None] = {}
-        self._dirty_seats = self._dirty_attention = False
+        self._dirty_seats = self._dirty_attention = self._dirty_handover = False
         self._urgent = asyncio.Event()
         self._draining = False
         self._empty = asyncio.Event()
@@ -216,6 +216,7 @@ class Console:
             | effects.ShowRequest
             | effects.ShowCommand
             | effects.ShowDuty
+            | effects.ShowHandover
             | effects.ShowCoverage
             | effects.Refuse
         ),
@@ -253,6 +254,9 @@ class Console:
                 self._urgent.set()
             case effects.ShowDuty():
                 self._changes.duties[effect.duty.id] = effect.duty
+                self._urgent.set()
+            case effects.ShowHandover():
+                self._dirty_handover = True
                 self._urgent.set()
             case effects.ShowCoverage():
                 self._changes.coverage[effect.coverage.vehicle] = effect.coverage
@@ -296,6 +300,9 @@ class Console:
             if self._dirty_attention:
                 self._dirty_attention = False
                 changes.attention = self._fleet.attention(now_ns)
+            if self._dirty_handover:
+                self._dirty_handover = False
+                changes.handover = self._fleet.handover()
             if changes or now_ns - last_ns >= QUIET_NS:
                 last_ns = now_ns
                 tick = Tick(changes, now_ns)
@@ -381,7 +388,7 @@ class Console:
                 self._route("GET", "/basemaps/{name}.geojson", base_maps.one),
                 self._route("GET", "/{path:path}", Pages(ui_dir).page),
             ],
-            exception_handlers={HTTPException: _http_problem},
+            exception_handlers={HTTPException: http_problem},
         )
 
     def _route(self, method: str, path: str, endpoint: _Endpoint) -> Route:
@@ -432,7 +439,7 @@ class Console:
         return JSONResponse({"account": operator.account, "role": operator.role.value})
 
     async def _sign_in(self, request: Request) -> Response:
-        form = await _body(request, _SignIn)
+        form = await body_of(request, _SignIn)
         try:
             signed_in = await self._access.sign_in(form.name, form.password)
         except SignInError as refused:
@@ -479,7 +486,7 @@ class Console:
 
     async def _stop_with(self, request: Request, order: Stop | EmergencyStop) -> Response:
         operator = await self._signed_in(request)
-        body = await _body(request, _StopBody)
+        body = await body_of(request, _StopBody)
         try:
             vehicle_id = VehicleId.parse(
                 f"{request.path_params['site']}/{request.path_params['vehicle']}"
@@ -575,20 +582,3 @@ _SIGN_IN_PROBLEMS: Final = {
     "busy": (503, "too many sign-ins at this moment; try again"),
     "full": (503, "too many sessions are open; sign out somewhere else"),
 }
-
-
-async def _body(request: Request, kind: type[T]) -> T:
-    try:
-        body: T = decode(await request.body(), kind, limit=BODY_LIMIT)
-    except ProtocolError as error:
-        raise HTTPException(400, f"{error.reason}: {error.detail}") from error
-    return body
-
-
-async def _http_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    reasons = {400: "malformed", 401: "not_signed_in", 404: "not_found", 405: "method_not_allowed"}
-    reasons |= {408: "slow_body", 413: "oversize"}
-    response = problem(error.status_code, reasons.get(error.status_code, "refused"), error.detail)
-    response.headers.update(error.headers or {})
-    return response

@@ -201,12 +201,13 @@ def _assign(
         return
     chosen = holder if holder in armed else _choose(fleet, record, armed, ())
     if chosen != entry.owner:
-        _give(fleet, entry, chosen, now_ns)
+        give(fleet, entry, chosen, now_ns)
         if chosen:
             effects.append(Count("attention", "routed"))
 
 
-def _give(fleet: Fleet, entry: Entry, session: str, now_ns: int) -> None:
+def give(fleet: Fleet, entry: Entry, session: str, now_ns: int) -> None:
+    """Make an entry this seat's (empty: nobody's), and count it there."""
     before, seat = fleet.seats.get(entry.owner), fleet.seats.get(session)
     if before is not None:
         before.requests -= 1
@@ -288,7 +289,7 @@ def _relieve(fleet: Fleet, armed: dict[str, Seat], now_ns: int) -> None:
         free = {session: seat for session, seat in armed.items() if seat.load < room}
         other = _choose(fleet, fleet.by_name[entry.need.vehicle], free, (entry.owner,))
         if other:
-            _give(fleet, entry, other, now_ns)
+            give(fleet, entry, other, now_ns)
 
 
 def sessions(fleet: Fleet, entry: Entry) -> list[str]:

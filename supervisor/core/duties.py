@@ -130,6 +130,7 @@ def on_marked(fleet: Fleet, event: DutyStepMarked, now_ns: int) -> list[AnyEffec
         steps=steps,
         ended_ns=now_ns if finished else None,
         ended_by=who.account if finished else "",
+        in_charge=duty.in_charge or who.account,
     )
     effects = _changed(fleet, duty, "duty.step", who.account, now_ns, mark.step)
     if finished:
@@ -154,6 +155,16 @@ def on_abandoned(fleet: Fleet, event: DutyAbandoned, now_ns: int) -> list[AnyEff
     effects: list[AnyEffect] = [ShowDuty(duty)]
     effects += _ended(fleet, duty, "duty.abandoned", who.account, now_ns)
     return effects + weigh(fleet, duty.vehicle, now_ns)
+
+
+def hand_over(fleet: Fleet, leaving: str, taking: str, now_ns: int) -> list[AnyEffect]:
+    """Somebody's shift is another's now, with what he was in charge of."""
+    effects: list[AnyEffect] = []
+    for duty in list(fleet.duties.duties.values()):
+        if duty.ended_ns is None and duty.in_charge == leaving:
+            duty = msgspec.structs.replace(duty, in_charge=taking)
+            effects += _changed(fleet, duty, "duty.handed_over", taking, now_ns, "")
+    return effects
 
 
 # ---------------------------------------------------------------- alarms and time
@@ -269,6 +280,7 @@ def _start(
         trigger=trigger,
         started_by=by,
         note=note,
+        in_charge=by,
     )
     effects = _changed(fleet, duty, "duty.started", by or "hub", now_ns, "")
     return [*effects, Count("duty", "started")]

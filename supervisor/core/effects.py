@@ -176,6 +176,11 @@ class ShowDuty(Effect, frozen=True):
     duty: duties.DutyView
 
 
+class ShowHandover(Effect, frozen=True):
+    """What is to be known, the notes or the handovers changed; the console shell reads them
+    at once."""
+
+
 class ShowCoverage(Effect, frozen=True):
     """Who has this vehicle on screen changed, or nobody has any more."""
 
@@ -224,6 +229,7 @@ AnyEffect = (
     | ShowRequest
     | ShowCommand
     | ShowDuty
+    | ShowHandover
     | ShowCoverage
     | Refuse
     | Count

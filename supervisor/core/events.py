@@ -8,6 +8,7 @@ import msgspec
 from protocols import vehicle
 from protocols.authority import SeatReport
 from protocols.duties import AbandonDuty, DutyView, MarkDutyStep, StartDuty
+from protocols.handover import HandoverAsk, HandoverView, NoteView
 from protocols.operator import PresentationReport, Role
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
@@ -313,6 +314,13 @@ class DutyAbandoned(Event, frozen=True):
     ask: AbandonDuty
 
 
+class HandoverAsked(Event, frozen=True):
+    """Somebody writes a note, offers his shift, sees an item of it, or takes one over."""
+
+    operator: Operator
+    ask: HandoverAsk
+
+
 # --------------------------------------------------------------------- itself
 
 
@@ -325,6 +333,13 @@ class DutiesRestored(Event, frozen=True):
 
     duties: list[DutyView]
     handled: dict[str, int] = {}
+
+
+class HandoverRestored(Event, frozen=True):
+    """At start, from the audit, in this hub's time: notes, and offers nobody answered."""
+
+    notes: list[NoteView]
+    handovers: list[HandoverView]
 
 
 class AuditWritten(Event, frozen=True):
@@ -407,7 +422,9 @@ AnyEvent = (
     | DutyStartAsked
     | DutyStepMarked
     | DutyAbandoned
+    | HandoverAsked
     | DutiesRestored
+    | HandoverRestored
     | AuditWritten
     | CommandSent
     | BrokerChanged

@@ -22,6 +22,7 @@ from supervisor.core.duties import DutyBoard
 from supervisor.core.effects import ShowVehicle
 from supervisor.core.entries import AttentionBoard
 from supervisor.core.events import Operator
+from supervisor.core.handover_board import HandoverBoard
 from supervisor.core.ledger import Ledger
 from supervisor.core.links import Link
 from supervisor.core.loop import Loop
@@ -72,10 +73,12 @@ class Seat:
         why_not: Why it was not armed at the last look; empty: it was.
         requests, load: As in `SeatView`; kept by `core.attention`.
         routed_ns: When entries came to it lately.
+        handed_over: Its shift is somebody else's, until its next start-of-shift check.
     """
 
     __slots__ = (
         "connected_ns",
+        "handed_over",
         "load",
         "operator",
         "report",
@@ -94,6 +97,7 @@ class Seat:
         self.requests = 0
         self.load = 0.0
         self.routed_ns: deque[int] = deque(maxlen=KEPT_ROUTED)
+        self.handed_over = False
 
 
 class EventMemory:
@@ -222,6 +226,7 @@ class Fleet:
         seats: By session, the consoles of those who may have control.
         duties: Checklists with clocks.
         attention: Who needs a person, and whose turn it is.
+        handover: What the next shift has to know, and who hands over to whom.
         last_tick_ns: When time was last looked at.
     """
 
@@ -237,6 +242,7 @@ class Fleet:
         self.alarms = AlarmBoard(CATALOGUE, self.ledger)
         self.duties = DutyBoard(self.config)
         self.attention = AttentionBoard()
+        self.handover = HandoverBoard()
         self.asked: OrderedDict[str, None] = OrderedDict()
         self.broker_connected: bool | None = None
         self.last_tick_ns: int | None = None

@@ -10,6 +10,7 @@ from supervisor.core import (
     commands,
     coverage,
     duties,
+    handover,
     requests,
     seats,
     supervise,
@@ -56,7 +57,8 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
         if due_ns is not None:
             record.tick_ns = min(record.tick_ns, due_ns)
     effects += attention.on_time(fleet, now_ns)
-    return effects + duties.on_time(fleet, now_ns)
+    effects += duties.on_time(fleet, now_ns)
+    return effects + handover.on_time(fleet, now_ns)
 
 
 def soonest(record: VehicleRecord) -> int | None:
@@ -74,7 +76,9 @@ def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[Any
     effects: list[AnyEffect] = []
     if not event.ok:
         effects.append(Count("audit", "failed"))
-    if waiting is not None:
+    if waiting is not None and waiting.vehicle_id is None:
+        effects += handover.on_recorded(fleet, waiting.item_id, event.ok, now_ns)
+    elif waiting is not None and waiting.vehicle_id is not None:
         record = fleet.vehicles[waiting.vehicle_id]
         match waiting.purpose:
             case Purpose.SEND_COMMAND:

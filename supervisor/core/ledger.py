@@ -19,13 +19,18 @@ class Purpose(enum.Enum):
     SEND_ORDER = "send order"
     GRANT_CONTROL = "grant control"
     ACKNOWLEDGE_EVENT = "acknowledge event"
+    HAND_OVER = "hand over"
 
 
 class Waiting(NamedTuple):
-    """Something that must not happen before its record is on disk."""
+    """Something that must not happen before its record is on disk.
+
+    Attributes:
+        vehicle_id: Whose it is; None: no vehicle's.
+    """
 
     purpose: Purpose
-    vehicle_id: VehicleId
+    vehicle_id: VehicleId | None
     item_id: str
 
 

@@ -3,7 +3,8 @@ its operator now.
 
 A seat is *armed* while its newest report is younger than `CoreConfig.seat_report_s` and
 says that the page is in front with the keyboard, that its sounds were heard, and that the
-check at the start of the shift is done. Silence is not armed.
+check at the start of the shift is done. Silence is not armed, and neither is a seat whose
+shift was handed over, until its next check.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def on_reported(fleet: Fleet, event: SeatReported, now_ns: int) -> list[AnyEffec
     if seat is None:
         return [Count("seat", "no_seat")]
     seat.report, seat.report_at_ns = event.report, now_ns
+    if not event.report.ready:
+        seat.handed_over = False  # what follows is another check, and another shift
     return _after(fleet, seat, now_ns)
 
 
@@ -69,6 +72,7 @@ def why_not(fleet: Fleet, seat: Seat, now_ns: int) -> tuple[str, ...]:
             ("hidden", report.visible and report.focused and not report.lost),
             ("silent", report.sound),
             ("unchecked", report.ready),
+            ("handed_over", not seat.handed_over),
         )
         if not holds
     )

@@ -20,6 +20,7 @@ KINDS: Final = (
     "duty.started",
     "duty.step",
     "duty.overdue",
+    "duty.handed_over",
     "duty.restored",
     "duty.finished",
     "duty.abandoned",

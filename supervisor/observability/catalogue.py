@@ -293,6 +293,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     # ------------------------------------------------------------ duties, coverage
     _counter("duties", "duty", "Statutory checklists by what became of them", label="step"),
+    _counter("handovers", "handover", "Handovers of a shift, and notes for it", label="step"),
     _counter(
         "attention_entries",
         "attention",

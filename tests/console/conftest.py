@@ -18,6 +18,7 @@ from protocols import operator, vehicle
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
+from protocols.handover import HandoverBoardView
 from protocols.operator import Role, VehicleView
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
@@ -119,6 +120,9 @@ class FakeFleet:
 
     def coverages(self) -> list[CoverageView]:
         return list(self.coverage_views.values())
+
+    def handover(self) -> HandoverBoardView:
+        return HandoverBoardView(items=[])
 
     def catalogue(self) -> list[operator.AlarmSpecView]:
         return [BY_KEY[key].view() for key in ("takeover.requested", "link.lost")]

@@ -28,10 +28,10 @@ from starlette.routing import Route
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, DriveRelay, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
+from protocols.handover import HandoverBoardView
 from protocols.operator import (
     AlarmSpecView,
     AlarmState,
-    AlarmText,
     AlarmView,
     CameraView,
     CommandState,
@@ -66,10 +66,13 @@ from supervisor.console.server import Console
 from supervisor.core import effects, events
 from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
+from ui.core_handover import CoreHandover
+from ui.fake_catalogue import CATALOGUE
 from ui.fake_control import FakeControl
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, PASSWORD = "hanako", "correct horse battery"
+COLLEAGUE = "jiro"
 BUS_1 = VehicleId("maebashi", "bus-01")
 BUS_2 = VehicleId("maebashi", "bus-02")
 TRACTOR = VehicleId("iwamizawa", "tractor-01")
@@ -132,6 +135,7 @@ class FakeFleet:
         self.coverage_views: dict[str, CoverageView] = {}
         self.attention_views: list[AttentionView] = []
         self.control: FakeControl
+        self.handovers: CoreHandover
 
     def vehicle(self, vehicle_id: VehicleId, now_ns: int) -> VehicleView | None:
         return self.vehicle_views.get(vehicle_id)
@@ -184,47 +188,11 @@ class FakeFleet:
     def coverages(self) -> list[CoverageView]:
         return list(self.coverage_views.values())
 
+    def handover(self) -> HandoverBoardView:
+        return self.handovers.view
+
     def catalogue(self) -> list[AlarmSpecView]:
         return CATALOGUE
-
-
-CATALOGUE = [
-    AlarmSpecView(
-        key="takeover.requested",
-        priority=1,
-        respond_within_s=10,
-        latching=False,
-        shelvable=False,
-        ja=AlarmText(
-            "介入要求", "車両が人の判断を求めた", "車両は待機を続ける", "映像を確認し判断する"
-        ),
-        en=AlarmText(
-            "Take-over requested",
-            "The vehicle asks for a person",
-            "It keeps standing",
-            "Look at the picture and decide",
-        ),
-    ),
-    AlarmSpecView(
-        key="link.lost",
-        priority=2,
-        respond_within_s=30,
-        latching=False,
-        shelvable=False,
-        ja=AlarmText(
-            "通信断",
-            "車両からの応答がない",
-            "遠隔から介入できない",
-            "最終位置を確認し現場へ連絡する",
-        ),
-        en=AlarmText(
-            "Link lost",
-            "The vehicle does not answer",
-            "No remote intervention",
-            "Check the last position and call the field team",
-        ),
-    ),
-]
 
 
 def a_route(vehicle_id: VehicleId, place: tuple[float, float]) -> RouteView:
@@ -273,6 +241,7 @@ class FakeHub:
             folder / "credentials.json", hasher=PasswordHasher(1, 8, 1)
         )
         credentials.add_account(ACCOUNT, role, PASSWORD)
+        credentials.add_account(COLLEAGUE, Role.OPERATOR, PASSWORD)
         self.counters = Counters()
         self.access = Access(credentials, counters=self.counters)
         self.fleet = FakeFleet()
@@ -306,6 +275,10 @@ class FakeHub:
             self.fleet.route_views[vehicle_id] = a_route(vehicle_id, place)
             self.moving[vehicle_id] = 5.5
             self.roads[str(vehicle_id)] = Road(len(self.roads) * 25)
+        self.handovers = self.fleet.handovers = CoreHandover(
+            [(one, view.name) for one, view in self.fleet.vehicle_views.items()],
+            lambda effect: self.console.show(effect),  # noqa: PLW0108 - there is none yet
+        )
         self.console = self._console(0)
 
     def _console(self, port: int) -> Console:
@@ -535,6 +508,7 @@ class FakeHub:
         """Obey, as a vehicle in perfect health would."""
         self.events.append(event)
         self.control.on_event(event)
+        self.handovers.on_event(event)
         match event:
             case events.CommandAsked() if self.obey:
                 self._obey(event)

@@ -31,8 +31,17 @@ async def open_page(browser: Browser, size: tuple[int, int]) -> AsyncIterator[Pa
         await context.close()
 
 
-async def sign_in(page: Page, password: str = PASSWORD) -> None:
+async def sign_in(page: Page, password: str = PASSWORD, account: str = ACCOUNT) -> None:
     """Fill the form and send it."""
-    await page.get_by_test_id("login-name").fill(ACCOUNT)
+    await page.get_by_test_id("login-name").fill(account)
     await page.get_by_test_id("login-password").fill(password)
     await page.get_by_test_id("login-submit").click()
+
+
+async def check_shift(page: Page) -> None:
+    """Do the start-of-shift check."""
+    await page.get_by_test_id("shift-open").click()
+    for name in ("p1", "p2", "p3", "hub_lost"):
+        await page.get_by_test_id(f"shift-play-{name}").click()
+        await page.get_by_test_id(f"shift-heard-{name}").click()
+    await page.get_by_test_id("shift-close").click()

@@ -18,8 +18,8 @@ from support import pad
 from support.waiting import until
 from ui.fake_control import COMMAND_KEY, SESSION
 from ui.fake_hub import ACCOUNT, BUS_1, BUS_2, FakeHub
-from ui.seat import Seat, sign_in
-from ui.test_operator_page import PICTURE_MS, SOON_MS, arm, live
+from ui.seat import Seat, check_shift, sign_in
+from ui.test_operator_page import PICTURE_MS, SOON_MS, live
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 BUS = "maebashi-bus-02"
@@ -45,7 +45,7 @@ async def standing(page: Page, expected: str) -> None:
 async def test_one_key_asks_and_takes_and_answers_wait_for_the_vehicles_word(seat: Seat) -> None:
     async with seat() as (hub, page):
         await live(page, BUS)
-        await arm(page)
+        await check_shift(page)
         hub.control.slowly = True
         options = [PathOption("left", "左から / On the left", [(139.07, 36.39), (139.08, 36.39)])]
         hub.ask_for_a_person(BUS_2, options=options)
@@ -79,7 +79,7 @@ async def test_one_key_asks_and_takes_and_answers_wait_for_the_vehicles_word(sea
 
 async def test_a_short_press_of_l_does_nothing_and_a_long_one_takes(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        await arm(page)
+        await check_shift(page)
         await focused(page, BUS)
         await page.keyboard.press("l")
         await hold(page, "l")
@@ -110,7 +110,7 @@ async def test_a_key_held_for_a_second_counts_on_a_page_that_was_too_busy_to_loo
 
 async def test_whose_control_it_is_is_said_and_a_refusal_has_words(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        await arm(page)
+        await check_shift(page)
         hub.control.preempt(BUS_2, "mori", "")
         await expect(page.get_by_test_id(f"holder-{BUS}")).to_contain_text("mori", timeout=SOON_MS)
         hub.control.views.clear()
@@ -127,7 +127,7 @@ async def test_whose_control_it_is_is_said_and_a_refusal_has_words(seat: Seat) -
 
 async def test_who_is_preempted_sees_at_once_by_whom_and_why(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        await arm(page)
+        await check_shift(page)
         await focused(page, BUS)
         await hold(page, "l")
         await expect(page.get_by_test_id("control")).to_have_attribute(
@@ -145,7 +145,7 @@ async def test_who_is_preempted_sees_at_once_by_whom_and_why(seat: Seat) -> None
 
 async def test_a_supervisor_takes_it_with_a_reason_and_not_without(seat: Seat) -> None:
     async with seat(publishing=False, role=Role.SUPERVISOR) as (hub, page):
-        await arm(page)
+        await check_shift(page)
         hub.control.preempt(BUS_2, "mori", "")
         hub.ask_for_a_person(BUS_2)
         await page.get_by_test_id(f"card-{BUS}").click(timeout=SOON_MS)
@@ -160,7 +160,7 @@ async def test_a_supervisor_takes_it_with_a_reason_and_not_without(seat: Seat) -
 
 async def test_nothing_is_taken_up_again_after_a_reload_or_a_lost_socket(seat: Seat) -> None:
     async with seat(publishing=False) as (hub, page):
-        await arm(page)
+        await check_shift(page)
         await focused(page, BUS)
         await hold(page, "l")
         strip = page.get_by_test_id("control")
@@ -185,7 +185,7 @@ async def test_a_seat_says_twice_a_second_and_at_once_how_it_stands(seat: Seat) 
     async with seat(publishing=False) as (hub, page):
         banner = page.get_by_test_id("banner-unarmed")
         await expect(banner).to_have_attribute("data-why", "unchecked silent", timeout=SOON_MS)
-        await arm(page)
+        await check_shift(page)
         await until(lambda: hub.control.told and hub.control.told[-1].ready, "the check is told")
         await expect(banner).to_be_hidden()
         await page.evaluate("window.dispatchEvent(new Event('blur'))")
@@ -290,7 +290,7 @@ async def test_driving_needs_the_hands_the_vehicles_word_and_the_window(seat: Se
         await page.get_by_test_id("shift-open").click()
         await pad.calibrate(page)
         await page.get_by_test_id("shift-close").click()
-        await arm(page)
+        await check_shift(page)
         hub.change(BUS_2, pose=None)
         hub.ask_for_a_person(BUS_2)
         await page.get_by_test_id(f"card-{BUS}").click(timeout=SOON_MS)
@@ -333,7 +333,7 @@ async def test_driving_needs_the_hands_the_vehicles_word_and_the_window(seat: Se
 async def test_a_path_is_drawn_on_the_map_measured_taken_back_and_sent(seat: Seat) -> None:
     async with seat() as (hub, page):
         await live(page, BUS)
-        await arm(page)
+        await check_shift(page)
         hub.ask_for_a_person(BUS_2)
         await page.get_by_test_id(f"card-{BUS}").click(timeout=SOON_MS)
         await standing(page, "held")

@@ -10,19 +10,11 @@ from protocols.vehicle import Resume, Stop
 from supervisor.core import events
 from support.waiting import until
 from ui.fake_hub import ACCOUNT, BUS_1, BUS_2, TRACTOR
-from ui.seat import Seat, sign_in
+from ui.seat import Seat, check_shift, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 PICTURE_MS = 40_000
 SOON_MS = 15_000
-
-
-async def arm(page: Page) -> None:
-    await page.get_by_test_id("shift-open").click()
-    for name in ("p1", "p2", "p3", "hub_lost"):
-        await page.get_by_test_id(f"shift-play-{name}").click()
-        await page.get_by_test_id(f"shift-heard-{name}").click()
-    await page.get_by_test_id("shift-close").click()
 
 
 async def watching(page: Page) -> None:
@@ -165,7 +157,7 @@ async def test_a_lost_link_shows_the_last_position_and_what_was_promised(seat: S
 async def test_a_request_is_answered_with_the_age_of_the_picture(seat: Seat) -> None:
     async with seat() as (hub, page):
         await live(page, "maebashi-bus-02")
-        await arm(page)
+        await check_shift(page)
         await expect(page.get_by_test_id("frame")).to_have_attribute("data-armed", "true")
         hub.ask_for_a_person(BUS_2)
         await expect(page.get_by_test_id("card-maebashi-bus-02")).to_be_visible(timeout=SOON_MS)

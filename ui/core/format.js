@@ -9,6 +9,14 @@ export function seconds(ms) {
   return `${Math.floor(s / 60)} min`;
 }
 
+/** How long something has been so, for people who come later: `12 s`, `34 min`, `10 h 8 min`. @param {number} ms */
+export function lasting(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 120) return `${s} s`;
+  const minutes = Math.floor(s / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** An age with its error bar, `0.18 s ±0.01`. The bar is rounded up, never down. @param {number} age_ms @param {number} uncertainty_ms */
 export function ageWithBar(age_ms, uncertainty_ms) {
   const bar = Math.max(0.01, Math.ceil(uncertainty_ms / 10) / 100);

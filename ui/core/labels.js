@@ -12,6 +12,7 @@ import { COMMANDS } from './labels/commands.js';
 import { CONTROL } from './labels/control.js';
 import { DUTIES } from './labels/duties.js';
 import { FRAME } from './labels/frame.js';
+import { HANDOVER } from './labels/handover.js';
 import { HISTORY } from './labels/history.js';
 import { QUEUE } from './labels/queue.js';
 import { SEAT } from './labels/seat.js';
@@ -22,7 +23,7 @@ import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, COMMANDS, CONTROL, DUTIES, FRAME, HISTORY, QUEUE, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, COMMANDS, CONTROL, DUTIES, FRAME, HANDOVER, HISTORY, QUEUE, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

@@ -8,7 +8,7 @@
  *
  * @typedef {{visible: boolean, focused: boolean, sound: boolean, ready: boolean, gamepad: boolean}} Facts
  * @typedef {''|'hidden'|'blur'|'gamepad'|'sleep'} Lost
- * @typedef {'hidden'|'blur'|'silent'|'unchecked'|'no_report'} WhyNot
+ * @typedef {'hidden'|'blur'|'silent'|'unchecked'|'handed_over'|'no_report'} WhyNot
  */
 
 /** The hub wants a report that is younger than 1.5 s. */
@@ -61,6 +61,7 @@ export function whyNotArmed(facts, hub) {
   else if (!facts.focused) why.push('blur');
   if (!facts.ready) why.push('unchecked');
   if (!facts.sound) why.push('silent');
+  if (hub?.includes('handed_over')) why.unshift('handed_over');
   if (why.length === 0 && hub?.includes('no_report')) why.push('no_report');
   return why;
 }
@@ -69,8 +70,9 @@ export function whyNotArmed(facts, hub) {
  * The start-of-shift check as it is kept: who did it, when, and what was found.
  *
  * @typedef {{account: string, at_utc_ms: number, sounds: boolean, microphone: string,
- *            gamepad: string, clock: string, stop: string}} ShiftRecord
- *   `microphone`, `gamepad`, `clock`, `stop`: `ok`, `none`, `failed` or `skipped`.
+ *            gamepad: string, clock: string, stop: string, handed?: readonly string[]}} ShiftRecord
+ *   `microphone`, `gamepad`, `clock`, `stop`: `ok`, `none`, `failed` or `skipped`; `handed`:
+ *   handovers of this person's shift that were over before it; a newer one ends it.
  */
 export const SHIFT_MS = 12 * 3_600_000;
 

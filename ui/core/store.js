@@ -32,7 +32,7 @@
  *   commands: Record<string, CommandView>, asked: Record<string, LocalCommand>,
  *   trails: Record<string, readonly (readonly [number, number, number])[]>,
  *   duties: Record<string, any>, coverage: Record<string, any>,
- *   alarm_groups: Record<string, any>, alarm_kpi: any,
+ *   alarm_groups: Record<string, any>, alarm_kpi: any, handover: any,
  *   controls: Record<string, any>, seats: readonly any[], attention: readonly any[],
  *   taking: Taking | null, gone: Gone | null,
  *   focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
@@ -41,7 +41,7 @@
  * }} State
  *   `intervene`: vehicle of the take-over screen, null: not shown; `takeover`: the request it
  *   was opened for, if any.
- * @typedef {'watch'|'map'|'alarms'|'duties'|'seats'} Screen
+ * @typedef {'watch'|'map'|'alarms'|'duties'|'handover'|'seats'} Screen
  */
 import { heldVehicle, isMine, withControls } from './control.js';
 
@@ -59,7 +59,7 @@ export function initialState() {
     welcome: null, catalogue: {},
     vehicles: {}, order: [], routes: {}, supervision: {}, alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
     duties: {}, coverage: {},
-    alarm_groups: {}, alarm_kpi: null,
+    alarm_groups: {}, alarm_kpi: null, handover: null,
     controls: {}, seats: [], attention: [], taking: null, gone: null,
     focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
   };
@@ -154,6 +154,7 @@ function onSnapshot(state, message) {
     coverage: byVehicle(message.coverage ?? []),
     alarm_groups: byId(message.alarm_groups ?? []),
     alarm_kpi: message.alarm_kpi ?? null,
+    handover: message.handover ?? null,
     seq: message.seq,
     needs_resync: false,
     hub_now_ns: message.hub_now_ns,
@@ -212,6 +213,7 @@ function onDelta(state, message) {
   if (message.duties?.length) next.duties = { ...state.duties, ...byId(message.duties) };
   if (message.coverage?.length) next.coverage = { ...state.coverage, ...byVehicle(message.coverage) };
   if (message.alarm_kpi) next.alarm_kpi = message.alarm_kpi;
+  if (message.handover) next.handover = message.handover;
   if (message.alarm_groups?.length) {
     next.alarm_groups = { ...state.alarm_groups };
     for (const group of message.alarm_groups) {

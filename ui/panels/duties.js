@@ -4,31 +4,11 @@ import { useRef, useState } from 'preact/hooks';
 import { elapsed, endedDuties, lateSteps, MAY_DO, nextStep, openDuties } from '../core/duties.js';
 import { countdown, dashed } from '../core/format.js';
 import { html } from '../view.js';
+import { walkRows } from './walk.js';
 
 const JST_H = 9;
 const AGO_S = ['0', '60', '300', '900'];
-
-/** Arrows walk: up and down between steps, left and right within one. @param {KeyboardEvent} event */
-function walk(event) {
-  const at = event.target;
-  if (!(at instanceof HTMLElement) || event.isComposing || !(event.currentTarget instanceof HTMLElement)) return;
-  const row = at.closest('.duty-step');
-  const inText = at instanceof HTMLInputElement;
-  /** @type {HTMLElement | null | undefined} */
-  let next;
-  if (event.code === 'ArrowDown' || event.code === 'ArrowUp') {
-    if (at instanceof HTMLSelectElement) return;
-    const rows = [...event.currentTarget.querySelectorAll('.duty-step')].filter((one) => one.querySelector('button, input'));
-    const to = (row ? rows.indexOf(row) : -1) + (event.code === 'ArrowDown' ? 1 : -1);
-    next = rows[Math.max(0, Math.min(rows.length - 1, to))]?.querySelector('button');
-  } else if ((event.code === 'ArrowLeft' || event.code === 'ArrowRight') && row && !(inText && at.value !== '')) {
-    const parts = /** @type {HTMLElement[]} */ ([...row.querySelectorAll('button, input')]);
-    next = parts[parts.indexOf(at) + (event.code === 'ArrowRight' ? 1 : -1)];
-  }
-  if (!next) return;
-  next.focus();
-  event.preventDefault();
-}
+const walk = walkRows('.duty-step');
 
 /** @param {{desk: import('../shell/console.js').Console}} props */
 export const Duties = ({ desk }) => {
@@ -88,7 +68,7 @@ function Duty({ desk, duty, may }) {
     <header><strong>${words(desk, duty)}</strong><span class="other">${words(desk, duty, true)}</span>
       <b class="duty-vehicle">${desk.nameOf(duty.vehicle)}</b>
       <span class="duty-clock"><small>${t('duty.since')}</small><b data-testid="duty-clock">${elapsed(desk.since(duty.event_ns) ?? 0)}</b></span></header>
-    <p class="duty-about"><span>${duty.started_by ? t('duty.by_hand', { who: duty.started_by }) : t('duty.by_alarm')}</span>
+    <p class="duty-about"><span>${duty.started_by ? t('duty.by_hand', { who: duty.started_by }) : t('duty.by_alarm')}${duty.in_charge && html` · ${t('duty.in_charge', { who: duty.in_charge })}`}</span>
       <span>${desk.say(duty.law)}</span>
       ${may && html`<span class="duty-end">
         ${asking && html`<input ref=${reason} data-testid="duty-why" maxlength="300" placeholder=${t('duty.note')} />`}

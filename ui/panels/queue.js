@@ -9,6 +9,7 @@ import { alarmText } from './alarmline.js';
 import { Chip } from './chip.js';
 import { Holder } from './control.js';
 import { DutyLines } from './duties.js';
+import { HandoverLine } from './handover.js';
 
 /** @param {{desk: import('../shell/console.js').Console}} props */
 export const Queue = ({ desk }) => html`<${Cards} desk=${desk} />`;
@@ -28,6 +29,7 @@ function Cards({ desk }) {
   return html`<aside class="queue" data-testid="queue" aria-label=${t('queue.title')}
       onPointerEnter=${() => (inside.current = true)} onPointerLeave=${() => (inside.current = false)}>
     <${DutyLines} desk=${desk} />
+    <${HandoverLine} desk=${desk} />
     <h2>${t('queue.title')} <b>${near.length || ''}</b></h2>
     ${state.closed.map((one) => html`<p key=${one.key} class="card-closed" role="status"
       data-testid=${`closed-${dashed(one.vehicle)}`} data-how=${one.how}>✓ ${desk.nameOf(one.vehicle)}<br />${t(`queue.closed_${one.how}`)}</p>`)}

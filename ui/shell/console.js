@@ -11,6 +11,7 @@ import { addExchange, emptyClock, estimate } from '../core/clock.js';
 import { controlOf, heldVehicle } from '../core/control.js';
 import { ageAt } from '../core/frameage.js';
 import { inLanguage } from '../core/format.js';
+import { ownAccepted } from '../core/handover.js';
 import { label } from '../core/labels.js';
 import { shiftHolds, whyNotArmed } from '../core/seat.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
@@ -21,6 +22,7 @@ import { call, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
 import { Driving } from './driving.js';
 import { HistoryDesk } from './histories.js';
+import { Handing } from './handing.js';
 import { MediaDesk, SAME_MS } from './media.js';
 import { Orders } from './orders.js';
 import { SeatWatch } from './seat.js';
@@ -63,6 +65,7 @@ export class Console {
   orders = new Orders(this, (message) => this.#transport.send(message));
   taking = new Taking(this, (message) => this.#transport.send(message));
   driving = new Driving(this, (message) => this.#transport.send(message));
+  handing = new Handing((message) => this.#transport.send(message));
   /** Why this seat cannot act now, in the order in which to mend it; empty: it is armed. */
   seatWhy = computed(() => {
     const { welcome, seats } = this.state.value;
@@ -308,9 +311,20 @@ export class Console {
   finishShift(found) {
     const account = this.state.peek().welcome?.account ?? '';
     const sounds = SOUNDS.every((name) => this.heard.peek().includes(name));
-    this.shift.value = { account, at_utc_ms: Date.now(), sounds, ...found };
+    this.shift.value = { account, at_utc_ms: Date.now(), sounds, handed: ownAccepted(this.state.peek()), ...found };
     localStorage.setItem(SHIFT, JSON.stringify(this.shift.peek()));
     this.#arm();
+  }
+
+  /** A shift that was handed over is over here too: the next one begins with its own check. */
+  #endHandedOver() {
+    const handed = this.shift.peek()?.handed ?? [];
+    if (this.shift.peek() === null || ownAccepted(this.state.peek()).every((id) => handed.includes(id))) return;
+    this.shift.value = null;
+    this.heard.value = [];
+    localStorage.removeItem(SHIFT);
+    this.#arm();
+    this.seat.report();
   }
 
   /** The shift's check as it was kept, if it still counts for who is signed in. */
@@ -428,6 +442,7 @@ export class Console {
     this.state.value = state;
     if (state.needs_resync) this.#transport.resync();
     if (messages.some(({ type }) => type === 'welcome')) this.#welcomed();
+    this.#endHandedOver();
     this.taking.follow(performance.now());
     this.#followMedia();
     this.#sound();

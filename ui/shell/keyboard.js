@@ -120,9 +120,9 @@ function act(desk, action) {
     case 'silence':
       return desk.silence();
     case 'map':
-      return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'map' ? 'watch' : 'map' });
     case 'duties':
-      return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === 'duties' ? 'watch' : 'duties' });
+    case 'handover':
+      return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === action ? 'watch' : action });
     case 'history':
       return desk.histories.toggle(desk.state.peek().focused);
     case 'camera':
