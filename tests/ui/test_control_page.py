@@ -95,7 +95,7 @@ async def test_a_key_held_for_a_second_counts_on_a_page_that_was_too_busy_to_loo
     seat: Seat,
 ) -> None:
     async with seat(publishing=False) as (hub, page):
-        await arm(page)
+        await check_shift(page)
         await focused(page, BUS)
         await page.keyboard.down("l")
         await page.evaluate(

@@ -202,7 +202,7 @@ function Others({ desk, open }) {
       time: clockOf(desk, one.since_ns), from: one.leaving, to: one.taking, why: one.reason ?? '' })}</li>`)}</ul></section>`;
 }
 
-/** Beside the queue, on every screen: a shift is offered to this person, or by him. */
+/** Beside the queue, on every screen: a shift is offered to this person, or by him. @param {{desk: import('../shell/console.js').Console}} props */
 export const HandoverLine = ({ desk }) => {
   const { t } = desk;
   const state = desk.state.value;
