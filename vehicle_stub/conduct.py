@@ -25,6 +25,8 @@ from vehicle_stub.drive import Demand
 class Phase(enum.Enum):
     """The machine's states."""
 
+    __hash__ = object.__hash__  # members are themselves alone; Enum's own is a call
+
     DRIVING = "driving"
     FOLLOWING = "following"
     WAITING = "waiting"
@@ -47,6 +49,8 @@ class Input(enum.Enum):
     taken while it stands. PRESSED, LET_GO: by the dead-man. LAPSED, RELEASED: how control
     for driving ended.
     """
+
+    __hash__ = object.__hash__
 
     STOP = "stop"
     EMERGENCY_STOP = "emergency_stop"
@@ -112,6 +116,32 @@ class Words(NamedTuple):
     behaviour: MrmBehaviour
 
 
+_NORMAL: Final = MrmState.NORMAL, MrmBehaviour.NONE
+_AUTONOMOUS: Final = Words(OperationMode.AUTONOMOUS, *_NORMAL)
+_ASSISTED: Final = Words(OperationMode.REMOTE_ASSIST, *_NORMAL)
+_STOP: Final = Words(OperationMode.STOP, *_NORMAL)
+_DRIVEN: Final = Words(OperationMode.REMOTE_DRIVE, *_NORMAL)
+_BY_ITSELF: Final = frozenset({_D, _F, _W, _O})
+"""It says who assists it while it is in these."""
+_MRM: Final = frozenset({_M, _N})
+"""What it does here is its fallback."""
+
+WORDS: Final[dict[Phase, Words]] = {
+    _D: _AUTONOMOUS, _F: _AUTONOMOUS, _W: _AUTONOMOUS, _O: _AUTONOMOUS,
+    _B: _STOP, _E: _STOP, _S: _STOP, _P: _STOP,
+    _M: Words(OperationMode.AUTONOMOUS, MrmState.MRM_OPERATING, MrmBehaviour.NONE),
+    _N: Words(OperationMode.STOP, MrmState.MRM_SUCCEEDED, MrmBehaviour.NONE),
+    _R: _DRIVEN, _V: _DRIVEN,
+}  # fmt: skip
+
+DEMANDS: Final[dict[Phase, Demand]] = {
+    _D: Demand.GO, _F: Demand.GO, _O: Demand.PULL_OVER,
+    _B: Demand.HARD, _S: Demand.HARD, _R: Demand.HARD, _E: Demand.EMERGENCY,
+    _M: Demand.COMFORTABLE, _N: Demand.COMFORTABLE,
+    _W: Demand.COMFORTABLE, _P: Demand.COMFORTABLE, _V: Demand.DRIVEN,
+}  # fmt: skip
+
+
 class Conduct:
     """The machine, with the reason it gives.
 
@@ -147,36 +177,12 @@ class Conduct:
     @property
     def demand(self) -> Demand:
         """What the drive must do."""
-        match self.phase:
-            case Phase.DRIVING | Phase.FOLLOWING:
-                return Demand.GO
-            case Phase.PULLING_OVER:
-                return Demand.PULL_OVER
-            case Phase.BRAKING | Phase.STOPPED | Phase.REMOTE:
-                return Demand.HARD
-            case Phase.EMERGENCY:
-                return Demand.EMERGENCY
-            case Phase.MRM_BRAKING | Phase.MRM_STOPPED:
-                hard = self._fallback is MrmBehaviour.EMERGENCY_STOP
-                return Demand.EMERGENCY if hard else Demand.COMFORTABLE
-            case Phase.WAITING | Phase.PULLED_OVER:
-                return Demand.COMFORTABLE
-            case Phase.REMOTE_DRIVING:
-                return Demand.DRIVEN
+        if self.phase in _MRM and self._fallback is MrmBehaviour.EMERGENCY_STOP:
+            return Demand.EMERGENCY
+        return DEMANDS[self.phase]
 
     @property
     def words(self) -> Words:
         """The phase in the words of a state message."""
-        normal = MrmState.NORMAL, MrmBehaviour.NONE
-        match self.phase:
-            case Phase.DRIVING | Phase.FOLLOWING | Phase.WAITING | Phase.PULLING_OVER:
-                mode = OperationMode.REMOTE_ASSIST if self.assisted else OperationMode.AUTONOMOUS
-                return Words(mode, *normal)
-            case Phase.BRAKING | Phase.EMERGENCY | Phase.STOPPED | Phase.PULLED_OVER:
-                return Words(OperationMode.STOP, *normal)
-            case Phase.MRM_BRAKING:
-                return Words(OperationMode.AUTONOMOUS, MrmState.MRM_OPERATING, self._fallback)
-            case Phase.MRM_STOPPED:
-                return Words(OperationMode.STOP, MrmState.MRM_SUCCEEDED, self._fallback)
-            case Phase.REMOTE | Phase.REMOTE_DRIVING:
-                return Words(OperationMode.REMOTE_DRIVE, *normal)
+        words = _ASSISTED if self.assisted and self.phase in _BY_ITSELF else WORDS[self.phase]
+        return words._replace(behaviour=self._fallback) if self.phase in _MRM else words

@@ -138,6 +138,8 @@ class Drive:
         return min(self._gaps(), default=None)
 
     def _gaps(self) -> list[float]:
+        if not self._obstacles:
+            return []
         return [
             gap
             for at in self._obstacles
@@ -147,8 +149,10 @@ class Drive:
     @property
     def blocked(self) -> bool:
         """Standing right before an obstacle."""
+        if not self.standing:
+            return False
         gap = self._in_the_way(driven=False)
-        return gap is not None and self.standing and gap < OBSTACLE_GAP_M + 1.5
+        return gap is not None and gap < OBSTACLE_GAP_M + 1.5
 
     @property
     def pulled_over(self) -> bool:
@@ -244,7 +248,8 @@ class Drive:
 
     def _in_the_way(self, *, driven: bool) -> float | None:
         """Return metres to the nearest obstacle that it would not pass beside."""
-        for gap in sorted(self._gaps()):
+        gaps = self._gaps()
+        for gap in sorted(gaps) if len(gaps) > 1 else gaps:
             if driven and abs(self.sideways.offset) < DRIVEN_CLEAR_M:
                 return gap
             if not driven and abs(self._planned(self._along + gap)) < CLEAR_M:

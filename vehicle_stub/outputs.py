@@ -56,6 +56,8 @@ class Outputs:
 
     def take(self) -> list[Output]:
         """Return and forget all."""
+        if not self._waiting:
+            return []
         taken = list(self._waiting)
         self._waiting.clear()
         return taken
@@ -83,6 +85,8 @@ class EventRepeater:
 
     def on_time(self, now_ns: int) -> None:
         """Say again what is due."""
+        if not self._events:
+            return
         for event_id, (event, due_ns) in list(self._events.items()):
             if now_ns >= due_ns:
                 self._events[event_id] = (event, now_ns + EVENT_REPEAT_NS)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
-
 from protocols.topics import Stream
 from protocols.vehicle import Kind, MrmBehaviour, State, Telemetry
 from vehicle_stub.conduct import Conduct
@@ -67,7 +65,7 @@ class Saying:
         self._telemetry_seq = 0
         self._state_seq = 0
         self._state_ns = 0
-        self._last: State | None = None
+        self._last: tuple[object, ...] | None = None
 
     def anew(self) -> None:
         """Say the state again, whether it changed or not."""
@@ -78,27 +76,43 @@ class Saying:
         vehicle = self._vehicle
         mode, mrm, behaviour = vehicle.conduct.words
         control = vehicle.control
-        found = State(
+        holder, epoch = control.held
+        odd, reason = vehicle.conditions.odd, self._reason()[:500]
+        doors = vehicle.drive.doors_open if vehicle.kind is Kind.BUS else None
+        implement = vehicle.attachment.state if vehicle.kind is Kind.TRACTOR else None
+        found = (
+            mode,
+            mrm,
+            behaviour,
+            odd,
+            reason,
+            control.purpose,
+            holder,
+            epoch,
+            doors,
+            implement,
+        )
+        if found == self._last and now_ns - self._state_ns < STATE_EVERY_NS:
+            return
+        self._state_seq += 1
+        self._last = found
+        self._state_ns = now_ns
+        state = State(
             session_id=self._session_id,
             seq=self._state_seq,
             mode=mode,
             mrm=mrm,
             behaviour=behaviour,
-            odd=vehicle.conditions.odd,
+            odd=odd,
             fallback=self._fallback,
-            reason=self._reason()[:500],
-            holder=control.held.holder,
+            reason=reason,
+            holder=holder,
             purpose=control.purpose,
-            control_epoch=control.held.epoch,
-            doors_open=vehicle.drive.doors_open if vehicle.kind is Kind.BUS else None,
-            implement=vehicle.attachment.state if vehicle.kind is Kind.TRACTOR else None,
+            control_epoch=epoch,
+            doors_open=doors,
+            implement=implement,
         )
-        if found == self._last and now_ns - self._state_ns < STATE_EVERY_NS:
-            return
-        self._state_seq += 1
-        self._last = msgspec.structs.replace(found, seq=self._state_seq)
-        self._state_ns = now_ns
-        vehicle.outputs.put(Publish(Stream.STATE, self._last))
+        vehicle.outputs.put(Publish(Stream.STATE, state))
 
     def telemetry(self, now_ns: int) -> Telemetry:
         """Return the next telemetry message."""

@@ -339,7 +339,8 @@ class Vehicle:
             self._answers.stands(now_ns)
         if phase is Phase.WAITING and self.asking.open and now_ns >= self.asking.until_ns:
             self.feed(Input.UNANSWERED, "obstacle: nobody answered in time")
-        if phase is not Phase.WAITING and drive.obstacle_ahead() is None:
+        asks = self.asking.open is not None
+        if asks and phase is not Phase.WAITING and drive.obstacle_ahead() is None:
             self.asking.close(now_ns)  # somebody drove past it
 
     def _ask(self, now_ns: int) -> None:

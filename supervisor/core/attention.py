@@ -82,15 +82,16 @@ def on_time(fleet: Fleet, now_ns: int) -> list[AnyEffect]:
     _take_in(fleet, now_ns, effects)
     armed = {session: seat for session, seat in fleet.seats.items() if not seat.why_not}
     _weigh(fleet, now_ns)
-    for entry in sorted(board.entries.values(), key=_best_first):
+    ordered = sorted(board.entries.values(), key=_best_first)
+    for entry in ordered:
         _assign(fleet, entry, armed, now_ns, effects)
         _escalate(fleet, entry, armed, now_ns, effects)
-    _relieve(fleet, armed, now_ns)
+    _relieve(fleet, ordered, armed, now_ns)
     for entry in board.entries.values():
         _tell(fleet, entry, now_ns, effects)
     effects += _alarms(fleet, armed, now_ns)
     effects += _manoeuvres(fleet, now_ns)
-    return effects + _show(fleet, armed)
+    return effects + _show(fleet, ordered)
 
 
 # ------------------------------------------------------------------ who needs a person
@@ -279,10 +280,12 @@ def _escalate(
         entry.neighbour = _choose(fleet, record, armed, (entry.owner,))
 
 
-def _relieve(fleet: Fleet, armed: dict[str, Seat], now_ns: int) -> None:
+def _relieve(fleet: Fleet, ordered: list[Entry], armed: dict[str, Seat], now_ns: int) -> None:
     """Move what an overloaded seat has not begun, least pressing first, to one that has room."""
+    if not any(seat.load >= OVERLOADED for seat in armed.values()):
+        return
     room = OVERLOADED - SHARE_OF_ENTRY - SHARE_OF_RATE / FLOOD
-    for entry in sorted(fleet.attention.entries.values(), key=_best_first, reverse=True):
+    for entry in reversed(ordered):
         owner = armed.get(entry.owner)
         if owner is None or owner.load < OVERLOADED or entry.taken_by:
             continue
@@ -315,8 +318,10 @@ def _alarms(fleet: Fleet, armed: dict[str, Seat], now_ns: int) -> list[AnyEffect
         any(entry.need.request_id for entry in fleet.attention.entries.values())
         or (bool(fleet.seats) and any(map(coverage.in_operation, fleet.vehicles.values())))
     )
-    whys = sorted({why for seat in fleet.seats.values() for why in seat.why_not})
-    detail = ", ".join(whys) or "no console is open"
+    detail = ""
+    if waited_for:
+        whys = sorted({why for seat in fleet.seats.values() for why in seat.why_not})
+        detail = ", ".join(whys) or "no console is open"
     effects = alarms.set(SEAT_NOT_ARMED, "", waited_for, now_ns, detail)
     full = sorted({s.operator.account for s in armed.values() if s.load >= OVERLOADED})
     effects += alarms.set(SUPERVISION_OVERLOAD, "", bool(full), now_ns, ", ".join(full))
@@ -376,9 +381,8 @@ def _tell(fleet: Fleet, entry: Entry, now_ns: int, effects: list[AnyEffect]) -> 
     effects.append(fleet.ledger.record("attention", "hub", entry.need.vehicle, facts))
 
 
-def _show(fleet: Fleet, armed: dict[str, Seat]) -> list[AnyEffect]:
+def _show(fleet: Fleet, ordered: list[Entry]) -> list[AnyEffect]:
     board = fleet.attention
-    ordered = sorted(board.entries.values(), key=_best_first)
     shown = [
         AttentionView(
             id=entry.need.id,

@@ -184,6 +184,15 @@ class ClockSync:
         bound = _bound(best, now_ns)
         return Mapped(best.offset_ns, bound) if bound <= self.trusted_below_ns else None
 
+    def is_trusted(self, now_ns: int) -> bool:
+        """Return whether `offset` is known now."""
+        best = self._best_one
+        if best is None or len(self._exchanges) < EXCHANGES_TO_TRUST:
+            return False
+        if self._suspected_ns is not None:
+            return self.offset(now_ns) is not None
+        return _bound(best, now_ns) <= self.trusted_below_ns
+
     def uncertainty_ns(self, now_ns: int) -> int | None:
         """Return the present bound, trusted or not; None before the first exchange."""
         best = self._best_one

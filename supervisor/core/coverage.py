@@ -138,10 +138,15 @@ def view(record: VehicleRecord) -> CoverageView:
     return CoverageView(
         vehicle=record.name_text,
         in_operation=in_operation(record),
-        accounts=sorted({watch.account for watch in covered.watches.values()}),
+        accounts=_accounts(covered),
         gap_since_ns=covered.uncovered_ns if covered.reason else None,
         reason=covered.reason,
     )
+
+
+def _accounts(covered: Covered) -> list[str]:
+    watches = covered.watches
+    return sorted({watch.account for watch in watches.values()}) if watches else []
 
 
 def ratio(fleet: Fleet) -> dict[str, float]:
@@ -161,7 +166,8 @@ def _weigh(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
     """Begin or end a gap; tell consoles when what they show has changed."""
     covered = record.coverage
     effects: list[AnyEffect] = []
-    if covered.watches or not in_operation(record):
+    operated = in_operation(record)
+    if covered.watches or not operated:
         if covered.reason:
             effects.append(_gap_record(fleet, record, "ended", now_ns))
         covered.uncovered_ns, covered.reason = None, ""
@@ -177,10 +183,16 @@ def _weigh(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffect]:
                 effects.append(_gap_record(fleet, record, "began", now_ns))
                 effects.append(Count("coverage", "gap"))
             covered.reason = reason
-    shown = view(record)
-    if shown != covered.shown:
-        covered.shown = shown
-        effects.append(ShowCoverage(shown))
+    shown = covered.shown
+    if (
+        shown is None
+        or shown.in_operation is not operated
+        or shown.reason != covered.reason
+        or shown.gap_since_ns != (covered.uncovered_ns if covered.reason else None)
+        or shown.accounts != _accounts(covered)
+    ):
+        covered.shown = view(record)
+        effects.append(ShowCoverage(covered.shown))
     return effects
 
 

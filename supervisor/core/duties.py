@@ -187,8 +187,9 @@ def on_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyEffe
     """Start what alarms of this vehicle call for; cheap when none rose."""
     board = fleet.duties
     effects: list[AnyEffect] = []
+    get, name_text = fleet.alarms.get, record.name_text
     for key, duties in board.triggers.items():
-        alarm = fleet.alarms.get(key, record.name_text)
+        alarm = get(key, name_text)
         if alarm is None or not alarm.raised_ns:
             continue
         seen_ns = board.raised_ns.get(alarm.alarm_id)

@@ -63,9 +63,12 @@ def on_tick(fleet: Fleet, event: Tick, now_ns: int) -> list[AnyEffect]:
 
 def soonest(record: VehicleRecord) -> int | None:
     """Return when a decision that waits for its record has waited long enough."""
-    due = [command.deadline_ns for command in record.in_flight.values() if not command.sent]
     control = record.control
-    if control.state is ControlState.CONFIRMING and control.view.until_ns is not None:
+    confirms = control.state is ControlState.CONFIRMING
+    if not record.in_flight and not confirms:
+        return None
+    due = [command.deadline_ns for command in record.in_flight.values() if not command.sent]
+    if confirms and control.view.until_ns is not None:
         due.append(control.view.until_ns)
     return min(due, default=None)
 

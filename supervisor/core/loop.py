@@ -151,6 +151,8 @@ class Loop:
 
     def on_time(self, now_ns: int) -> None:
         """Forget who has said nothing for too long."""
+        if not self._watchers:
+            return
         silent = [
             session
             for session, watcher in self._watchers.items()
@@ -235,14 +237,28 @@ class Loop:
 
     def closed(self, now_ns: int) -> Measure | None:
         """Return the whole loop; None while a part of it is unknown."""
-        g2g, command, way = self.g2g(now_ns), self.command(now_ns), self.console_way()
-        if g2g is None or command is None or way is None:
+        watcher = self.counting()
+        if watcher is None or watcher.rtt_ms is None:
             return None
-        parts = (g2g[1], command, way)
+        worst, command = watcher.worst(now_ns), self.command(now_ns)
+        if worst is None or command is None:
+            return None
+        tile, way_ms = worst[1], watcher.rtt_ms / 2
+        assert tile.p95_ms is not None
         return Measure(
-            sum(part.ms for part in parts),
-            sum(part.uncertainty_ms for part in parts),
-            min(g2g[1].at_ns, command.at_ns),
+            tile.p95_ms + command.ms + way_ms,
+            tile.uncertainty_ms + command.uncertainty_ms + way_ms,
+            min(tile.at_ns, command.at_ns),
+        )
+
+    def is_closed(self, now_ns: int) -> bool:
+        """Return whether the whole loop is known."""
+        watcher = self.counting()
+        return (
+            watcher is not None
+            and watcher.rtt_ms is not None
+            and self.command(now_ns) is not None
+            and watcher.worst(now_ns) is not None
         )
 
     def view(self, now_ns: int) -> ClosedLoopView:

@@ -42,8 +42,9 @@ def sample(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[ObjectiveTr
         _telemetry(record, by[Indicator.TELEMETRY_AGE], alarmed, now_ns)
     if Indicator.HEARTBEAT_GAP in by and record.link.last_beat_ns is not None:
         gap_ms = (now_ns - record.link.last_beat_ns) / 1e6
-        tracks = [track for track in by[Indicator.HEARTBEAT_GAP] if in_use(record, track, now_ns)]
-        _add(tracks, gap_ms, alarmed, now_ns)
+        for track in by[Indicator.HEARTBEAT_GAP]:
+            if in_use(record, track, now_ns) and track.add(gap_ms, 0.0, now_ns):
+                alarmed.append(track)
     if Indicator.CLOCK_UNCERTAINTY in by:
         bar_ns = record.clock.uncertainty_ns(now_ns)
         if bar_ns is not None:
@@ -77,7 +78,7 @@ def missing(record: VehicleRecord, track: ObjectiveTrack, now_ns: int) -> Why | 
                 return Why.NOBODY_WATCHES
             return Why.UNTRUSTED if watcher.worst(now_ns) is None else None
         case Indicator.TELEMETRY_AGE:
-            if record.clock.offset(now_ns) is not None or record.telemetry_at_ns is None:
+            if record.telemetry_at_ns is None or record.clock.is_trusted(now_ns):
                 return None
             late = (now_ns - record.telemetry_at_ns) / 1e6 > objective.limit
             return None if late else Why.UNTRUSTED
@@ -91,22 +92,25 @@ def missing(record: VehicleRecord, track: ObjectiveTrack, now_ns: int) -> Why | 
 
 def frozen(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[FrozenView, ...]:
     """Return the pictures that stand still, each with how that is known."""
-    found = dict.fromkeys(record.gaps, FreezeCause.GAP)
+    found = dict.fromkeys(record.gaps, FreezeCause.GAP) if record.gaps else {}
     for camera, stream in record.streams.items():
         if stream.repeats_one_picture:
             found.setdefault(camera, FreezeCause.CONTENT)
     watcher = record.loop.counting()
-    if watcher is None and not found:
-        return ()
-    moved_ms = moved_s(fleet, record, now_ns) * 1e3
-    for camera, tile in ({} if watcher is None else watcher.tiles).items():
-        stream_ = record.streams.get(camera)
-        if stream_ is None or camera in found:
+    for camera, tile in () if watcher is None else watcher.tiles.items():
+        if camera in found or camera not in record.streams:
             continue
-        if tile.same_ms is not None and tile.same_ms >= SAME_MS and moved_ms >= tile.same_ms:
+        same_ms = tile.same_ms
+        if (
+            same_ms is not None
+            and same_ms >= SAME_MS
+            and moved_s(fleet, record, now_ns) * 1e3 >= same_ms
+        ):
             found[camera] = FreezeCause.CONTENT
         elif tile.still_ms >= STILL_MS and (tile.begun or now_ns - tile.since_ns >= FIRST_SHOWN_NS):
             found[camera] = FreezeCause.PRESENTATION
+    if not found:
+        return ()
     return tuple(FrozenView(camera, cause) for camera, cause in sorted(found.items()))
 
 

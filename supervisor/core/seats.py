@@ -49,7 +49,9 @@ def on_time(fleet: Fleet, now_ns: int) -> list[AnyEffect]:
     """Notice who has fallen silent. Safe early, late or twice."""
     effects: list[AnyEffect] = []
     for seat in fleet.seats.values():
-        effects += _after(fleet, seat, now_ns)
+        # Between reports nothing but silence disarms, and nothing arms.
+        if fresh_report(fleet, seat, now_ns) is None:
+            effects += _after(fleet, seat, now_ns)
     return effects
 
 

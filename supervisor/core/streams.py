@@ -126,6 +126,7 @@ class StreamTrack:
         self._captured = self._rtp = None
         sample = self.sample
         plausible = True
+        newest = mapped = None
         if sample.sender_ntp is not None and sample.sender_rtp is not None:
             newest = (sample.sender_ntp, sample.sender_rtp)
             mapped = clock.map_ntp(newest[0], now_ns)
@@ -145,7 +146,8 @@ class StreamTrack:
         if not clock.confirms(ntp):
             self._used = None
             return plausible
-        mapped = clock.map_ntp(ntp, now_ns)
+        if self._used != newest:
+            mapped = clock.map_ntp(ntp, now_ns)
         if mapped is None:
             return plausible
         if not _is_plausible(mapped, now_ns):

@@ -27,9 +27,8 @@ from supervisor.core.effects import (
 from supervisor.core.events import LimitAsked
 from supervisor.core.fleet import Fleet, VehicleRecord
 from supervisor.core.governor import KMH, allowed_kmh
-from supervisor.core.ladder import HEIGHT
 from supervisor.core.ledger import Facts
-from supervisor.core.objectives import PURPOSES
+from supervisor.core.objectives import PURPOSES, RUNGS
 from supervisor.core.supervised import LOOK_NS, SHOW_NS
 from supervisor.core.verdicts import ObjectiveTrack
 from supervisor.core.watch import watch_quality
@@ -38,6 +37,8 @@ LIMIT: Final = "limit_speed"
 MANOEUVRE: Final = "minimal_risk"
 NEVER: Final = float("inf")
 MAY_LIMIT: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+_DRIVES: Final = PURPOSES.index(Purpose.DRIVE)
+_WITHDRAWS: Final = RUNGS.index(Rung.WITHDRAW_DRIVE)
 DRIVE_HOLD_NS: Final = 3_000_000_000
 """Driving is offered when nothing has spoken against it for so long."""
 
@@ -177,20 +178,19 @@ def ceiling(record: VehicleRecord) -> tuple[Rung, str]:
     """Return how far the ladder may climb now, and because of which objective."""
     kept = record.supervised
     in_use = PURPOSES.index(kept.purpose)
-    highest, why = Rung.NONE, ""
-    for track in kept.track_here():
-        objective = track.objective
-        if PURPOSES.index(objective.purpose) > in_use:
+    highest, why = 0, ""
+    for track in kept.in_force:
+        if track.height <= highest or track.purpose_rank > in_use:
             continue
         counts = track.verdict is Verdict.VIOLATED or (
             # Who drives must know; who watches is only told that nobody knows.
             track.verdict is Verdict.UNKNOWN
+            and track.objective.purpose is Purpose.DRIVE
             and not _not_yet(track)
-            and objective.purpose is Purpose.DRIVE
         )
-        if counts and HEIGHT[objective.enforce] > HEIGHT[highest]:
-            highest, why = objective.enforce, objective.key
-    return highest, why
+        if counts:
+            highest, why = track.height, track.objective.key
+    return RUNGS[highest], why
 
 
 def drive_reasons(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[str, ...]:
@@ -199,29 +199,29 @@ def drive_reasons(fleet: Fleet, record: VehicleRecord, now_ns: int) -> tuple[str
     found = []
     if record.link.state is not LinkState.ONLINE:
         found.append("one_way" if record.link.why == "one_way" else "link")
-    if record.clock.offset(now_ns) is None:
+    if not record.clock.is_trusted(now_ns):
         found.append("clock")
     if not _knows(record, LIMIT):
         found.append("unsupported")
-    if record.loop.closed(now_ns) is None:
+    if not record.loop.is_closed(now_ns):
         found.append("closed_loop")
     if kept.ladder.reaches(Rung.WITHDRAW_DRIVE):
         found.append("ladder")
-    for track in kept.track_here():
-        objective = track.objective
-        if objective.purpose is not Purpose.DRIVE or _not_yet(track):
+    for track in kept.in_force:
+        if track.purpose_rank != _DRIVES or track.height < _WITHDRAWS or _not_yet(track):
             continue
-        bad = track.verdict in (Verdict.VIOLATED, Verdict.UNKNOWN)
-        if bad and HEIGHT[objective.enforce] >= HEIGHT[Rung.WITHDRAW_DRIVE]:
-            found.append(f"objective:{objective.key}")
+        if track.verdict is Verdict.VIOLATED or track.verdict is Verdict.UNKNOWN:
+            found.append(f"objective:{track.objective.key}")
     return tuple(found)
 
 
 def _not_yet(track: ObjectiveTrack) -> bool:
     """Return whether an unknown is nothing but young: judged only while its purpose is in
     use, and either it is not, or what was measured since is good."""
+    if track.verdict is not Verdict.UNKNOWN:
+        return False
     young = track.why is Why.RECOVERING and track.objective.in_use_only
-    return track.verdict is Verdict.UNKNOWN and (track.why is Why.NOT_IN_USE or young)
+    return track.why is Why.NOT_IN_USE or young
 
 
 def enforce(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEffect]) -> bool:
@@ -290,7 +290,7 @@ def _look(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEff
     if changed:
         kept.purpose, kept.purpose_ns = purpose, now_ns
     kept.poor = sampling.poor(fleet, record, now_ns)
-    return _judge(fleet, record, kept.track_here(), now_ns, effects) or changed
+    return _judge(fleet, record, kept.in_force, now_ns, effects) or changed
 
 
 def _judge(

@@ -31,6 +31,7 @@ class Supervised:
         by_indicator: The same, by what they measure.
         segment: Where it is now; empty: on no configured segment.
         here: Keys in force here.
+        in_force: Their objectives, in the order of the configuration.
         purpose, purpose_ns: In use now, and since when.
         frozen: Pictures that stand still.
         poor: Cameras whose picture is too poor.
@@ -50,6 +51,7 @@ class Supervised:
         "frozen",
         "governor",
         "here",
+        "in_force",
         "ladder",
         "limit_source",
         "limit_why",
@@ -82,6 +84,7 @@ class Supervised:
             self.by_indicator.setdefault(track.objective.indicator, []).append(track)
         self.segment = ""
         self.here: tuple[str, ...] = ()
+        self.in_force: list[ObjectiveTrack] = []
         self.enter("")
         self.purpose = Purpose.MONITOR
         self.purpose_ns = 0
@@ -112,7 +115,4 @@ class Supervised:
         self.segment = segment
         objectives = [track.objective for track in self.tracks.values()]
         self.here = tuple(o.key for o in in_force(objectives, self.site, segment))
-
-    def track_here(self) -> list[ObjectiveTrack]:
-        """Return the objectives in force, in the order of the configuration."""
-        return [self.tracks[key] for key in self.here]
+        self.in_force = [self.tracks[key] for key in self.here]

@@ -15,7 +15,7 @@ def view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> SupervisionView:
         at_ns=now_ns,
         purpose=kept.purpose,
         segment=kept.segment,
-        objectives=[track.view() for track in kept.track_here()],
+        objectives=[track.view() for track in kept.in_force],
         closed_loop=record.loop.view(now_ns),
         speed_limit=_limit(fleet, record),
         ladder=kept.ladder.view(),

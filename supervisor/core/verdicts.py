@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from protocols.supervision import ObjectiveView, Verdict, Why
-from supervisor.core.objectives import Objective
+from supervisor.core.objectives import PURPOSES, RUNGS, Objective
 from supervisor.core.windows import SlidingCounts
 
 PPM: Final = 1_000_000
@@ -62,12 +62,24 @@ TABLE: Final[Mapping[tuple[Verdict, Verdict, bool], Verdict]] = {
 """(verdict, finding, the finding or better has lasted `recover_s`) → verdict."""
 
 
+NUMBERS: Final[Mapping[Why, tuple[str, ...]]] = {
+    Why.WITHIN: ("over", "samples"),
+    Why.BUDGET_USED: ("over", "samples"),
+    Why.IN_DOUBT: ("doubtful", "samples"),
+    Why.OVER_LIMIT: ("over", "samples", "allowed"),
+    Why.RECOVERING: ("in_ms",),
+    Why.STALE: ("age_ms",),
+    Why.TOO_FEW: ("samples", "needed"),
+}
+"""What the numbers of each reason are, in the order of `Finding.numbers`."""
+
+
 class Finding(NamedTuple):
-    """What the samples say now."""
+    """What the samples say now. `numbers`: as `NUMBERS` names them."""
 
     verdict: Verdict
     why: Why
-    numbers: dict[str, float]
+    numbers: tuple[float, ...]
 
 
 class ObjectiveTrack:
@@ -77,13 +89,16 @@ class ObjectiveTrack:
         objective: What is promised.
         verdict: What is shown.
         since_ns: Since when.
-        why, numbers: Of the newest look.
+        why: Of the newest look.
+        purpose_rank, height: How demanding its purpose is, and how far the ladder may climb
+            because of it.
         value, uncertainty, measured_ns: The newest sample; None before the first.
     """
 
     __slots__ = (
         "_at_least",
         "_long",
+        "_numbers",
         "_recover_ns",
         "_rising",
         "_rising_ns",
@@ -93,9 +108,10 @@ class ObjectiveTrack:
         "_stale_ns",
         "_waiting",
         "_window",
+        "height",
         "measured_ns",
-        "numbers",
         "objective",
+        "purpose_rank",
         "since_ns",
         "uncertainty",
         "value",
@@ -108,7 +124,9 @@ class ObjectiveTrack:
         self.verdict = Verdict.UNKNOWN
         self.since_ns = 0
         self.why = Why.NO_EVIDENCE
-        self.numbers: dict[str, float] = {}
+        self.purpose_rank = PURPOSES.index(objective.purpose)
+        self.height = RUNGS.index(objective.enforce)
+        self._numbers: tuple[float, ...] = ()
         self.value: float | None = None
         self.uncertainty: float | None = None
         self.measured_ns: int | None = None
@@ -128,7 +146,7 @@ class ObjectiveTrack:
         """Take one sample; return whether it is anything but good."""
         limit = self.objective.limit
         if not self._at_least and value + uncertainty <= limit and uncertainty >= 0.0:
-            self._window.add(1, 0, 0, now_ns)
+            self._window.add_good(now_ns)
             self._waiting[0] += 1
             self.value, self.uncertainty, self.measured_ns = value, uncertainty, now_ns
             return False
@@ -170,49 +188,56 @@ class ObjectiveTrack:
 
     def find(self, now_ns: int, missing: Why | None) -> Finding:
         """Return what the samples say; `missing`: why nothing can be known now."""
+        return Finding(*self._find(now_ns, missing))
+
+    def _find(self, now_ns: int, missing: Why | None) -> tuple[Verdict, Why, tuple[float, ...]]:
         window = self._window
         window.roll(now_ns)
         if missing is not None:
-            return Finding(_U, missing, {})
+            return _U, missing, ()
         at_ns = self.measured_ns
         if at_ns is None:
-            return Finding(_U, Why.NO_EVIDENCE, {})
+            return _U, Why.NO_EVIDENCE, ()
         if now_ns - at_ns > self._stale_ns:
-            return Finding(_U, Why.STALE, {"age_ms": (now_ns - at_ns) / 1e6})
+            return _U, Why.STALE, ((now_ns - at_ns) / 1e6,)
         samples, over = window.samples, window.bad
         allowed = self._spare_ppm * samples  # in millionths, like `over * PPM` below
-        numbers = {"over": float(over), "samples": float(samples)}
         if over * PPM > allowed:
-            return Finding(_V, Why.OVER_LIMIT, numbers | {"allowed": allowed / PPM})
+            return _V, Why.OVER_LIMIT, (over, samples, allowed / PPM)
         if samples < self.objective.samples:
-            needed = float(self.objective.samples)
-            return Finding(_U, Why.TOO_FEW, {"samples": float(samples), "needed": needed})
+            return _U, Why.TOO_FEW, (samples, self.objective.samples)
         if (over + window.doubtful) * PPM > allowed:
-            doubtful = float(window.doubtful)
-            return Finding(_R, Why.IN_DOUBT, {"doubtful": doubtful, "samples": float(samples)})
+            return _R, Why.IN_DOUBT, (window.doubtful, samples)
         if over and over * PPM * RISK >= allowed:
-            return Finding(_R, Why.BUDGET_USED, numbers)
-        return Finding(_M, Why.WITHIN, numbers)
+            return _R, Why.BUDGET_USED, (over, samples)
+        return _M, Why.WITHIN, (over, samples)
 
     def judge(self, now_ns: int, missing: Why | None = None) -> bool:
         """Bring the verdict up to date; return whether it changed. Safe early, late, twice."""
         if now_ns >= self._settle_ns:
             self._settle_ns = now_ns + SETTLE_NS
             self._settle(now_ns)
-        finding = self.find(now_ns, missing)
+        found, self.why, self._numbers = self._find(now_ns, missing)
         before = self.verdict
-        after = TABLE[before, *self._lasting(finding.verdict, now_ns)]
-        self.why, self.numbers = finding.why, finding.numbers
+        if found is before:  # what has been found so far is not better for longer than that
+            self._rising = None
+            return False
+        after = TABLE[before, *self._lasting(found, now_ns)]
         if after is not before:
             self.verdict = after
             self.since_ns = now_ns
             self._rising = None
-            self._lasting(finding.verdict, now_ns)  # the next rise has a time of its own
+            self._lasting(found, now_ns)  # the next rise has a time of its own
         if self._rising is not None:
             left_ns = self._recover_ns - (now_ns - self._rising_ns)
             self.why = Why.RECOVERING
-            self.numbers = {"in_ms": max(0, left_ns) / 1e6}
+            self._numbers = (max(0, left_ns) / 1e6,)
         return after is not before
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The numbers behind `why`, by name."""
+        return dict(zip(NUMBERS.get(self.why, ()), map(float, self._numbers), strict=True))
 
     def _lasting(self, finding: Verdict, now_ns: int) -> tuple[Verdict, bool]:
         """Return the finding to go by, and whether it has lasted `recover_s`: while all

@@ -71,7 +71,7 @@ def watch_quality(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
     if link is LinkState.DEGRADED:
         alarms.hold(CLOCK_UNTRUSTED, name)
     else:
-        untrusted = link is LinkState.ONLINE and record.clock.offset(now_ns) is None
+        untrusted = link is LinkState.ONLINE and not record.clock.is_trusted(now_ns)
         effects += alarms.set(CLOCK_UNTRUSTED, name, untrusted, now_ns)
     slow = slow_link(fleet, record)
     effects += alarms.set(LINK_DEGRADED, name, bool(slow), now_ns, slow)
@@ -134,6 +134,8 @@ def frozen_detail(record: VehicleRecord) -> str:
 
     A camera from which nothing arrives (`*`: from none) is said by its name alone.
     """
+    if not record.supervised.frozen:
+        return ", ".join(record.gaps)
     known = [
         f"{f.camera} ({_FROZEN[f.cause]})"
         for f in record.supervised.frozen
@@ -150,16 +152,19 @@ def frozen_cameras(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[str
     """
     if record.media_expected_ns is None or record.link.state is LinkState.OFFLINE:
         return []
-    limit_ns = int(fleet.config.frame_frozen_ms * 1e6)
+    late_ns = now_ns - int(fleet.config.frame_frozen_ms * 1e6)
     frozen = []
-    videos = [s for s in record.streams.values() if s.sample.kind == "video"]
-    has_cameras = record.factsheet is not None and bool(record.factsheet.cameras)
-    if not videos and has_cameras and now_ns - record.media_expected_ns > limit_ns:
-        return ["*"]
-    for stream in videos:
+    has_video = False
+    for stream in record.streams.values():
+        if stream.sample.kind != "video":
+            continue
+        has_video = True
         at_ns = stream.last_frame_ns
         if at_ns is None:
             at_ns = record.media_expected_ns
-        if now_ns - at_ns > limit_ns:
+        if at_ns < late_ns:
             frozen.append(stream.sample.camera)
+    if not has_video and record.media_expected_ns < late_ns:
+        has_cameras = record.factsheet is not None and bool(record.factsheet.cameras)
+        return ["*"] if has_cameras else []
     return frozen

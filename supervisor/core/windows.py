@@ -73,6 +73,13 @@ class SlidingCounts:
             self._doubtful += doubtful
             self.doubtful += doubtful
 
+    def add_good(self, now_ns: int) -> None:
+        """Count one good sample taken now, by far the most frequent one."""
+        if now_ns // self._slice_ns > self._number:
+            self.roll(now_ns)
+        self._good += 1
+        self.good += 1
+
     def roll(self, now_ns: int) -> None:
         """Let what is too old leave."""
         number = now_ns // self._slice_ns

@@ -22,7 +22,7 @@ from supervisor.core.objectives import DEFAULTS, GovernorConfig, LadderConfig, O
 
 def test_a_good_seat_meets_every_objective_and_driving_may_be_offered() -> None:
     seat = Seat()
-    assert {track.verdict for track in seat.bus.supervised.track_here()} == {Verdict.UNKNOWN}
+    assert {track.verdict for track in seat.bus.supervised.in_force} == {Verdict.UNKNOWN}
     seat.drive(16)
     found = {o.key: (o.verdict, o.reason) for o in seat.view().objectives}
     assert found.pop("drive-heartbeat") == (Verdict.UNKNOWN, Why.NOT_IN_USE)

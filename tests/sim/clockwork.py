@@ -37,6 +37,7 @@ class Clockwork:
         self.chance = random.Random(seed)
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._tell = tell
+        self._bits = self.chance.getrandbits
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._made = 0
         self._hash = hashlib.blake2b(digest_size=16)
@@ -56,7 +57,13 @@ class Clockwork:
 
     def some(self, low_ms: int, high_ms: int) -> int:
         """Return a duration on the grid, evenly from `low_ms` to `high_ms`, nanoseconds."""
-        return self.chance.randrange(low_ms // 5, high_ms // 5 + 1) * GRID_NS
+        low = low_ms // 5
+        width = high_ms // 5 + 1 - low
+        bits, of = width.bit_length(), self._bits
+        taken = of(bits)
+        while taken >= width:  # as `randrange` does, without its checks
+            taken = of(bits)
+        return (low + taken) * GRID_NS
 
     def happens(self, probability: float) -> bool:
         """Return True that often."""

@@ -56,33 +56,32 @@ class ControlJudge:
 
     def on_event(self, hub: SimHub, event: e.AnyEvent, now_ns: int) -> None:
         """Before its effects are looked at."""
-        match event:
-            case e.SeatReported(who, report):
-                armed = report.visible and report.focused and report.sound and report.ready
-                self._seats[who.session] = (now_ns, armed)
-            case e.OperatorDisconnected(who):
-                self._seats.pop(who.session, None)
-            case e.ControlAccepted(who, name):
-                self._accepted.add((who.session, name))
-            case _:
-                pass
+        kind = type(event)
+        if kind is e.SeatReported:
+            report = event.report
+            armed = report.visible and report.focused and report.sound and report.ready
+            self._seats[event.operator.session] = (now_ns, armed)
+        elif kind is e.OperatorDisconnected:
+            self._seats.pop(event.operator.session, None)
+        elif kind is e.ControlAccepted:
+            self._accepted.add((event.operator.session, event.vehicle_id))
 
     def on_effect(self, hub: SimHub, effect: f.AnyEffect, event: e.AnyEvent) -> None:
         """One effect of a step, in its order."""
-        match effect:
-            case f.SetGrant():
-                self._on_grant(hub, effect)
-            case f.Lease(name, epoch, leased):
-                if leased and (str(name), epoch) not in self._store.granted:
-                    self.fail(f"{name} is told of a lease of epoch {epoch} without a record")
-            case f.SendCommand(name, command):
-                self._on_send(hub, name, command)
-            case f.Refuse(session, refusal) if refusal.reason == "preempted":
-                grant = self._grants.get(VehicleId.parse(refusal.ref))
-                if grant is not None and grant.session == session:
-                    self.fail(f"{refusal.ref} is preempted and its former holder keeps his grant")
-            case _:
-                pass
+        kind = type(effect)
+        if kind is f.SetGrant:
+            self._on_grant(hub, effect)
+        elif kind is f.Lease:
+            name, epoch = effect.vehicle_id, effect.epoch
+            if effect.leased and (str(name), epoch) not in self._store.granted:
+                self.fail(f"{name} is told of a lease of epoch {epoch} without a record")
+        elif kind is f.SendCommand:
+            self._on_send(hub, effect.vehicle_id, effect.command)
+        elif kind is f.Refuse and effect.refusal.reason == "preempted":
+            ref = effect.refusal.ref
+            grant = self._grants.get(VehicleId.parse(ref))
+            if grant is not None and grant.session == effect.session:
+                self.fail(f"{ref} is preempted and its former holder keeps his grant")
 
     def _on_grant(self, hub: SimHub, effect: f.SetGrant) -> None:
         name, epoch = effect.vehicle_id, effect.epoch

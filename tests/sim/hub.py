@@ -17,6 +17,8 @@ from protocols.codec import encode
 from protocols.topics import VehicleId
 from sim.broker import Broker
 from sim.clockwork import GRID_NS, MS, SECOND, Clockwork
+from sim.people import SEEN
+from sim.referee import UNJUDGED
 from sim.store import Store
 from supervisor.core import effects as f
 from supervisor.core import events as e
@@ -33,7 +35,7 @@ TICK_NS: Final = 100 * MS
 SAMPLE_EVERY: Final = 2
 BEAT_EVERY: Final = 5
 ASK_EVERY: Final = 10
-CAPTURE_SHARE: Final = 0.002
+CAPTURE_SHARE: Final = 0.001
 """Share of ticks at which a state begins to be written beside the steps."""
 ACK_TTL_NS: Final = 5 * SECOND
 
@@ -208,7 +210,7 @@ class SimHub:
         self._referee.on_step(self, event, following, now_ns)
         for effect in following:
             kind = type(effect)
-            if kind is f.ShowVehicle or kind is f.Count or kind is f.Observe:
+            if kind in UNJUDGED:
                 continue
             if kind is f.Record:
                 self._store.submit(effect, self.life, self._written)
@@ -218,7 +220,7 @@ class SimHub:
                 self.grants[effect.vehicle_id] = effect
             elif kind is f.Lease:
                 self.leases[effect.vehicle_id] = (effect.epoch, effect.leased)
-            else:
+            elif kind in SEEN:
                 for person in self.people:
                     person.shown(self.life, effect)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sim.car import Car
     from sim.hub import SimHub
 
+SEEN: Final = frozenset({f.ShowAlarm, f.ShowRequest, f.ShowControl})
+"""What a person acts on."""
 REPORT_NS: Final = SECOND
 SEAT_NS: Final = SECOND // 2
 

@@ -49,6 +49,24 @@ ROWS: Final = {row.key: row for row in rows.CATALOGUE}
 ORDERS: Final = (v.LimitSpeed, v.MinimalRisk)
 """What the hub itself orders, without a person."""
 
+EVIDENCE: Final = {
+    Indicator.G2G: ("watched_ns", VERDICT_SLACK_NS),
+    Indicator.CLOSED_LOOP: ("result_ns", VERDICT_SLACK_NS + COMMAND_FRESH_NS),
+    Indicator.COMMAND_DELAY: ("result_ns", VERDICT_SLACK_NS + COMMAND_FRESH_NS),
+    Indicator.TELEMETRY_AGE: ("numbers_ns", VERDICT_SLACK_NS),
+    Indicator.HEARTBEAT_GAP: ("beat_ns", VERDICT_SLACK_NS),
+    Indicator.CLOCK_UNCERTAINTY: ("beat_ns", VERDICT_SLACK_NS),
+    Indicator.FRAME_GAP: ("newest_frame_ns", VERDICT_SLACK_NS),
+    Indicator.PICTURE_HEIGHT: ("newest_packet_ns", VERDICT_SLACK_NS),
+    Indicator.BITRATE: ("newest_packet_ns", VERDICT_SLACK_NS),
+}
+"""What *met* must rest on, in the referee's books, and how old it may be beyond what the
+objective says."""
+OF_THE_CAR: Final = frozenset({Indicator.FRAME_GAP, Indicator.PICTURE_HEIGHT, Indicator.BITRATE})
+
+UNJUDGED: Final = frozenset({f.ShowVehicle, f.Count, f.Observe, f.ShowSupervision})
+"""Effects of which nothing has to hold by themselves, and by far the most."""
+
 OWING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED_UNACKNOWLEDGED)
 
 
@@ -67,6 +85,9 @@ class _Heard:
         self.deaf = False
         self.unheard_ns: int | None = None
         self.since: dict[str, int] = {}
+
+
+NOTHING_HEARD: Final = _Heard()
 
 
 class Referee:
@@ -143,6 +164,8 @@ class Referee:
         self.control.on_event(hub, event, now_ns)
         for effect in effects:
             kind = type(effect)
+            if kind in UNJUDGED:
+                continue
             self.control.on_effect(hub, effect, event)
             if kind is f.Record:
                 if effect.kind == "command.asked":
@@ -366,9 +389,11 @@ class Referee:
         self.control.on_tick(hub, now_ns)
         fleet = hub.fleet
         board = fleet.alarms
-        for view in board.open():
-            if self._shown.get(view.id) is not view.state:
-                self.fail(f"alarm {view.id} is {view.state}; shown: {self._shown.get(view.id)}")
+        shown = self._shown
+        for alarm in board.standing():
+            if shown.get(alarm.alarm_id) is not alarm.state:
+                name = alarm.alarm_id
+                self.fail(f"alarm {name} is {alarm.state}; shown: {shown.get(name)}")
         due_ns = board.next_deadline_ns()
         if due_ns is not None and due_ns <= now_ns:
             self.fail("an alarm's delay is over and nothing happened")
@@ -451,28 +476,16 @@ class Referee:
 
     def _check_verdicts(self, hub: SimHub, car: Car, now_ns: int) -> None:
         """*Met* needs fresh positive evidence, which the referee has seen too."""
-        heard = self._heard.get(car.name) or _Heard()
+        heard = self._heard.get(car.name) or NOTHING_HEARD
         record = hub.fleet.vehicles[car.name]
-        for track in record.supervised.track_here():
+        for track in record.supervised.in_force:
             if track.verdict is not Verdict.MET:
                 continue
             objective = track.objective
-            match objective.indicator:
-                case Indicator.G2G:
-                    evidence_ns = heard.watched_ns
-                case Indicator.CLOSED_LOOP | Indicator.COMMAND_DELAY:
-                    evidence_ns = heard.result_ns
-                case Indicator.TELEMETRY_AGE:
-                    evidence_ns = heard.numbers_ns
-                case Indicator.HEARTBEAT_GAP | Indicator.CLOCK_UNCERTAINTY:
-                    evidence_ns = heard.beat_ns
-                case Indicator.FRAME_GAP:
-                    evidence_ns = car.newest_frame_ns
-                case Indicator.PICTURE_HEIGHT | Indicator.BITRATE:
-                    evidence_ns = car.newest_packet_ns
-            wait_ns = int(objective.stale_s * SECOND) + VERDICT_SLACK_NS
-            if objective.indicator in (Indicator.CLOSED_LOOP, Indicator.COMMAND_DELAY):
-                wait_ns += COMMAND_FRESH_NS
+            indicator = objective.indicator
+            at, more_ns = EVIDENCE[indicator]
+            evidence_ns = getattr(car if indicator in OF_THE_CAR else heard, at)
+            wait_ns = int(objective.stale_s * SECOND) + more_ns
             if evidence_ns is None or now_ns - evidence_ns > wait_ns:
                 age = None if evidence_ns is None else now_ns - evidence_ns
                 self.fail(f"{car.name}: {objective.key} is met, with evidence {_seconds(age)} old")

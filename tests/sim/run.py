@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -81,6 +82,9 @@ def chunk(arguments: tuple[int, int, float]) -> list[Any]:
     """Run some seeds in a process of the pool."""
     from sim.simulation import run_seed
 
+    if not gc.get_freeze_count():  # as the hub does: what is loaded is not looked at again
+        gc.collect()
+        gc.freeze()
     first, count, seconds = arguments
     return [run_seed(seed, seconds) for seed in range(first, first + count)]
 
