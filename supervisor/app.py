@@ -36,6 +36,7 @@ from protocols.topics import VehicleId
 from supervisor import __version__, clock
 from supervisor.config import ROOT, ConfigError, HubConfig
 from supervisor.console.access import Access, may_stop, talk_rank
+from supervisor.console.config import plain_on_network
 from supervisor.console.credentials import Credentials
 from supervisor.console.server import Console
 from supervisor.core import effects, events, handover, views
@@ -274,6 +275,7 @@ class Hub:
             ui_dir=ROOT / "ui",
             scenarios_dir=ROOT / "scenarios",
             runbooks_dir=ROOT / "docs" / "runbooks",
+            help_dir=ROOT / "docs" / "help",
             extra_routes=self._media.routes(),
             readiness=self.readiness,
             stop_keys=self._drive.stop_keys,
@@ -282,6 +284,9 @@ class Hub:
         self._access.on_end(self._sign_in_ended)
         self._exporter = Exporter(self.counters)
         self._exporter.add_gauge("consoles", lambda: float(self._console.open_consoles))
+        if self._console.certificate.certificate is not None:
+            remaining_s = self._console.certificate.remaining_s
+            self._exporter.add_gauge("console_certificate", lambda: remaining_s() or 0.0)
         add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_objective_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_duty_gauges(self._exporter, self._fleet)
@@ -486,6 +491,9 @@ class Hub:
             },
         )
         self._announce("metrics", self._metrics.url)
+        if plain_on_network(self._config.console):
+            log.warning("the console runs over PLAIN HTTP on the network: see /help/https")
+            self._announce("console", "PLAIN HTTP: everyone there can read along")
         self._announce("console", self._console.url)
 
     async def _authorise_watcher(self, request: Request) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import enum
 import gc
 import logging
@@ -23,9 +24,11 @@ from rich.progress import Progress
 from protocols.codec import ProtocolError
 from protocols.operator import Role
 from protocols.topics import VehicleId
-from supervisor import __version__, demo
+from supervisor import __version__, clock, demo
 from supervisor.app import AUDIT_FILE, Hub
 from supervisor.config import ROOT, ConfigError, load
+from supervisor.console import certificates, https_help
+from supervisor.console.certificates import CertificateError
 from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
 from supervisor.console.listening import ListenError
 from supervisor.evidence import audit, coverage, replay_report
@@ -47,6 +50,7 @@ HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
 REFUSALS = (
     AuditError,
     BrokerError,
+    CertificateError,
     ConfigError,
     CredentialsError,
     JournalError,
@@ -177,6 +181,33 @@ def sample_config(
     if which not in names:
         raise ConfigError(f"there is no sample for {which!r}: say hub or vehicle")
     typer.echo((ROOT / "deploy" / names[which]).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command("certs")
+def certs_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="What people type to reach the console: host names, IP addresses."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("certs"),
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Keep the authority, make a new certificate.")
+    ] = False,
+) -> None:
+    """Make a local certificate authority and the console's certificate, for https on a LAN.
+
+    Without names: this machine's name and addresses; with --renew those it had. The
+    authority can sign for these names only, for ten years; the certificate holds 397 days.
+    """
+    made = certificates.issue(
+        out,
+        certificates.parse_names(names) if names else None,
+        renew=renew,
+        now=datetime.datetime.fromtimestamp(clock.utc_ns() / 1e9, datetime.UTC),
+    )
+    https_help.write_pages(made.folder, ROOT / "docs" / "help", ROOT / "ui" / "style")
+    for line in https_help.report(made):
+        typer.echo(line)
 
 
 @app.command("replay")

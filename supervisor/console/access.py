@@ -116,6 +116,9 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): Operation.STOP,
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): Operation.STOP,
     ("GET", "/ws"): Operation.WATCH,
+    ("GET", "/help/https"): Rule.PUBLIC,  # for whom nothing else works yet
+    ("GET", "/help/https/{language}"): Rule.PUBLIC,
+    ("GET", "/help/enkan-ca.crt"): Rule.PUBLIC,
     ("GET", "/runbooks/{language}/{key}"): Operation.WATCH,
     ("GET", "/basemaps/index.json"): Operation.WATCH,
     ("GET", "/basemaps/{name}.geojson"): Operation.WATCH,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from protocols.fields import FullName
+from supervisor.console.certificates import CertificateError, load_certificate
 from supervisor.console.listening import ListenError, is_loopback
 
 
@@ -19,7 +21,9 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         listen: IP address. Anything but loopback needs a certificate.
         port: TCP port; 0 lets the system choose.
         fallback_ports: Take another port if this one is in use.
-        tls_certificate, tls_key: PEM files, absolute paths.
+        tls_certificate, tls_key: PEM files, absolute paths; `enkan certs` makes them.
+        tls_ca: PEM file of the local authority that seats are to trust, offered to them at
+            /help/https; empty: none is offered.
         public_origins: Names under which browsers reach it, as `https://name[:port]`;
             needed behind a proxy or for a name that is not an address.
         insecure_http: Serve plain http on an address that is not loopback. Passwords
@@ -34,6 +38,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fallback_ports: bool = False
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_ca: str = ""
     public_origins: list[str] = []
     insecure_http: bool = False
     training_vehicle: FullName = ""
@@ -49,9 +54,7 @@ def check(config: ConsoleConfig) -> None:
         raise ListenError("[console] tls_certificate and tls_key belong together: set both or none")
     if config.tls_certificate:
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                config.tls_certificate, config.tls_key
-            )
+            check_pair(config.tls_certificate, config.tls_key)
         except (OSError, ssl.SSLError) as error:
             raise ListenError(
                 f"[console] tls_certificate {config.tls_certificate} with tls_key "
@@ -62,6 +65,35 @@ def check(config: ConsoleConfig) -> None:
         raise ListenError(
             f"[console] listen = {config.listen!r} is reachable from the network, but without TLS "
             "everyone there could read passwords and pictures. Set tls_certificate and tls_key "
-            "(docs/lan-https.md), listen on 127.0.0.1 behind a proxy, or, on a closed test "
-            "network only, set insecure_http = true."
+            "(`enkan certs` makes them; docs/https.md), listen on 127.0.0.1 behind a proxy, or, "
+            "on a closed test network only, set insecure_http = true."
         )
+    if config.tls_ca:
+        try:
+            load_certificate(Path(config.tls_ca))
+        except CertificateError as error:
+            raise ListenError(f"[console] tls_ca: {error}") from error
+
+
+def check_pair(certificate: str, key: str) -> None:
+    """Try a certificate with its key.
+
+    Raises:
+        OSError: A file cannot be read, or is no PEM file, or they do not fit (`SSLError`).
+    """
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+
+
+def plain_on_network(config: ConsoleConfig) -> bool:
+    """Return whether passwords and pictures cross a network in clear by this configuration."""
+    return not config.tls_certificate and not is_loopback(config.listen)
+
+
+def url_of(config: ConsoleConfig, port: int) -> str:
+    """Return what people type to reach a console that listens on `port`."""
+    if config.public_origins:
+        return config.public_origins[0]
+    host = "localhost" if config.listen in ("0.0.0.0", "::") else config.listen
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{'https' if config.tls_certificate else 'http'}://{host}:{port}"

@@ -12,6 +12,7 @@ import errno
 import ipaddress
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, cast
 
@@ -145,13 +146,21 @@ class _PeerFaults(logging.Filter):
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, answering: asyncio.Event) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        answering: asyncio.Event,
+        on_tls: Callable[[ssl.SSLContext], None],
+    ) -> None:
         super().__init__(config)
         self._answering = answering
+        self._on_tls = on_tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say when connections are answered."""
         await super().startup(sockets=sockets)
+        if self.config.ssl is not None:
+            self._on_tls(self.config.ssl)
         self._answering.set()
 
     @contextlib.contextmanager
@@ -228,6 +237,7 @@ async def serve(
     certificate: str = "",
     key: str = "",
     before_end: Callable[[], Awaitable[None]] | None = None,
+    on_tls: Callable[[ssl.SSLContext], None] = lambda context: None,
 ) -> None:
     """Serve `app` on `bound` until cancelled, then drain for at most `DRAIN_S`.
 
@@ -241,6 +251,7 @@ async def serve(
         certificate: PEM file; empty for plain HTTP.
         key: PEM file of its private key.
         before_end: Called on cancellation while connections are still open.
+        on_tls: Given the TLS context before connections are answered.
 
     Raises:
         ListenError: The server ended by itself.
@@ -267,6 +278,7 @@ async def serve(
             ssl_keyfile=key or None,
         ),
         started,
+        on_tls,
     )
     peer_faults = _PeerFaults(counters)
     logging.getLogger("uvicorn.error").addFilter(peer_faults)

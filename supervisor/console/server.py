@@ -39,9 +39,11 @@ from supervisor.console.access import (
     cookie_of,
 )
 from supervisor.console.bodies import body_of, http_problem
+from supervisor.console.certificate_watch import CertificateWatch
 from supervisor.console.changes import Changes, Tick
-from supervisor.console.config import ConsoleConfig, check
+from supervisor.console.config import ConsoleConfig, check, url_of
 from supervisor.console.guard import Guard, Origins, import_map_hashes, problem
+from supervisor.console.https_help import CA_NAME, HttpsHelp
 from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
@@ -100,7 +102,7 @@ class Console:
         scenarios_dir: the `basemap.geojson` of each case is served to who signed in.
         extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
         readiness: Parts of the hub; True is ready, False or a text is not.
-        runbooks_dir: Pages for each alarm, by language.
+        runbooks_dir, help_dir: Pages for each alarm and for seats without https, by language.
         stop_keys: Returns an account's stop keys by vehicle, hexadecimal.
         on_drive: Takes a relayed control frame of a console (`Operator.session`); returns
             "" or why it was not passed on.
@@ -108,6 +110,7 @@ class Console:
     Attributes:
         started: Set once connections are answered.
         port, url: Where; valid after `started`. `url` is the first public origin, if any.
+        certificate: How long it holds, and what takes up a renewed one.
 
     Raises:
         ListenError: The configuration is not safe or not usable.
@@ -129,11 +132,13 @@ class Console:
         extra_routes: Sequence[BaseRoute],
         readiness: Callable[[], dict[str, str | bool]],
         runbooks_dir: Path = Path("docs/runbooks"),
+        help_dir: Path = Path("docs/help"),
         stop_keys: Callable[[str], dict[str, str]] = lambda account: {},
         on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
     ) -> None:
         check(config)
         self._config = config
+        self.certificate = CertificateWatch(config)
         self._access = access
         self._fleet = fleet
         self._counters = counters
@@ -143,6 +148,7 @@ class Console:
         self._demo = demo
         self._readiness = readiness
         self._runbooks_dir = runbooks_dir
+        self._help_dir = help_dir
         self._stop_keys = stop_keys
         self._on_drive = on_drive
         self._sockets: dict[str, OperatorSocket] = {}
@@ -182,9 +188,10 @@ class Console:
         config = self._config
         bound = bind("console", config.listen, config.port, fallback=config.fallback_ports)
         self.port = bound.getsockname()[1]
-        self.url = self._url(self.port)
+        self.url = url_of(config, self.port)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(), name="console tick")
+            group.create_task(self.certificate.run(), name="console certificate")
             await serve(
                 self.app,
                 bound,
@@ -194,6 +201,7 @@ class Console:
                 certificate=config.tls_certificate,
                 key=config.tls_key,
                 before_end=self._drain,
+                on_tls=self.certificate.serve_with,
             )
 
     @property
@@ -345,16 +353,6 @@ class Console:
             if socket.sign_in == session:
                 socket.close("signed_out")
 
-    def _url(self, port: int) -> str:
-        if self._config.public_origins:
-            return self._config.public_origins[0]
-        host = self._config.listen
-        if host in ("0.0.0.0", "::"):
-            host = "localhost"
-        if ":" in host:
-            host = f"[{host}]"
-        return f"{'https' if self._config.tls_certificate else 'http'}://{host}:{port}"
-
     # ------------------------------------------------------------------ routes
 
     def _routes(
@@ -366,6 +364,7 @@ class Console:
                 raise ValueError(f"route {path!r} has no entry in supervisor.console.access")
         base_maps = BaseMaps(scenarios_dir)
         runbooks = Runbooks(self._runbooks_dir, self._fleet.catalogue)
+        https_help = HttpsHelp(self._help_dir, self._config.tls_ca, self.certificate)
         return Starlette(
             routes=[
                 self._route("GET", "/healthz", self._healthz),
@@ -383,6 +382,9 @@ class Console:
                 ),
                 WebSocketRoute("/ws", self._ws),
                 *extra_routes,
+                self._route("GET", "/help/https", https_help.page),
+                self._route("GET", "/help/https/{language}", https_help.page),
+                self._route("GET", f"/help/{CA_NAME}", https_help.ca),
                 self._route("GET", "/runbooks/{language}/{key}", runbooks.page),
                 self._route("GET", "/basemaps/index.json", base_maps.index),
                 self._route("GET", "/basemaps/{name}.geojson", base_maps.one),
@@ -418,8 +420,12 @@ class Console:
         return PlainTextResponse("ok\n")
 
     async def _readyz(self, request: Request) -> Response:
-        parts = {name: state is True for name, state in self._readiness().items()}
-        return JSONResponse(parts, 200 if all(parts.values()) else 503)
+        parts: dict[str, object] = {n: state is True for n, state in self._readiness().items()}
+        status = 200 if all(parts.values()) else 503
+        # Told, not judged: a hub whose certificate has ended still serves who is connected.
+        if (remaining_s := self.certificate.remaining_s()) is not None:
+            parts["certificate_days_left"] = int(remaining_s // 86_400)
+        return JSONResponse(parts, status)
 
     async def _version(self, request: Request) -> Response:
         return JSONResponse({"hub": self._hub_version, "protocol": PROTOCOL_VERSION})

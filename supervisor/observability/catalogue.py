@@ -413,6 +413,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     # ---------------------------------------------------------------- console
     _gauge("consoles", "consoles", "Open consoles", unit="consoles"),
+    _gauge("console_certificate_seconds", "console_certificate", "Until its end", unit="seconds"),
     _counter("console_sign_ins", "console_sign_in", "Sign-ins by outcome", label="outcome"),
     _counter(
         "console_sessions_ended",

@@ -509,5 +509,8 @@ def test_public_routes_are_few_and_known() -> None:
         ("GET", "/readyz"),
         ("GET", "/api/info"),
         ("POST", "/api/session"),
+        ("GET", "/help/https"),
+        ("GET", "/help/https/{language}"),
+        ("GET", "/help/enkan-ca.crt"),
         ("GET", "/{path:path}"),
     }
