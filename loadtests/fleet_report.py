@@ -12,6 +12,7 @@ from loadtests.procfs import Machine
 
 DELAY_P99_MS: Final = 200.0
 LAG_P99_MS: Final = 20.0
+SCRAPE_MS: Final = 100.0
 ACHIEVED: Final = 0.98
 """Below this share of the telemetry due, the generator was too slow to judge by."""
 
@@ -162,7 +163,12 @@ def rows(result: FleetResult) -> list[Row]:
         Row("  of what was due", f"{result.achieved:.1%}"),
         Row("  late by the generator, p99", _ms(result.generator_late_p99_ms)),
         Row("  superseded within one tick", f"{result.superseded:.1%}"),
-        Row("one scrape of /metrics", _ms(result.scrape_ms)),
+        Row(
+            "one scrape of /metrics",
+            _ms(result.scrape_ms),
+            f"≤ {SCRAPE_MS:.0f} ms",
+            result.scrape_ms <= SCRAPE_MS,
+        ),
         Row("hub memory", f"{result.hub_memory_mb:.0f} MB"),
         Row("load average before, after", f"{result.load_before:.2f}, {result.load_after:.2f}"),
     ]

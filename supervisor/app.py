@@ -54,11 +54,14 @@ from supervisor.media.plane import MediaPlane
 from supervisor.media.session import right_of
 from supervisor.observability.exporter import Exporter
 from supervisor.observability.fleet import (
+    Storage,
     add_duty_gauges,
     add_fleet_gauges,
+    add_hub_gauges,
     add_journal_gauges,
     add_media_gauges,
     add_objective_gauges,
+    add_people_gauges,
 )
 from supervisor.observability.health import LoopLag
 from supervisor.observability.metrics_server import MetricsServer
@@ -207,6 +210,7 @@ class Hub:
         self._fleet = Fleet(config.core)
         self._queue: asyncio.Queue[events.AnyEvent] = asyncio.Queue()
         self._broker_connected = False
+        self._storage: Storage | None = None
 
         credentials = Credentials.load(self._state_dir / config.hub.credentials)
         secrets = credentials.vehicles()
@@ -287,7 +291,15 @@ class Hub:
         if self._console.certificate.certificate is not None:
             remaining_s = self._console.certificate.remaining_s
             self._exporter.add_gauge("console_certificate", lambda: remaining_s() or 0.0)
+        add_hub_gauges(
+            self._exporter,
+            version=__version__,
+            ready=self.readiness,
+            storage=lambda: self._storage,
+            events_waiting=self._queue.qsize,
+        )
         add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
+        add_people_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_objective_gauges(self._exporter, self._fleet, clock.monotonic_ns)
         add_duty_gauges(self._exporter, self._fleet)
         add_media_gauges(self._exporter, self._media.worker_stats)
@@ -468,9 +480,10 @@ class Hub:
 
     async def _watch_stores(self) -> None:
         while True:
-            free_bytes = await asyncio.to_thread(lambda: shutil.disk_usage(self._state_dir).free)
+            room = await asyncio.to_thread(shutil.disk_usage, self._state_dir)
+            self._storage = Storage(room.free, room.total)
             healthy = self._journal is None or self._journal.healthy
-            self.submit(events.StoresSampled(free_bytes, healthy))
+            self.submit(events.StoresSampled(room.free, healthy))
             await asyncio.sleep(STORES_S)
 
     async def _tell_ready(self) -> None:

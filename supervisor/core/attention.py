@@ -152,11 +152,13 @@ def _take_in(fleet: Fleet, now_ns: int, effects: list[AnyEffect]) -> None:
         entries[need.id] = entry
     fleet.attention.entries = entries
     for entry in entries.values():
-        control = fleet.by_name[entry.need.vehicle].control.view
+        record = fleet.by_name[entry.need.vehicle]
+        control = record.control.view
         entry.taken_by = control.holder if control.state in TAKING else ""
         if entry.taken_by and not entry.was_taken:
             entry.was_taken = True
-            effects.append(Observe("attention_taken", (now_ns - entry.need.raised_ns) / 1e9))
+            waited_s = (now_ns - entry.need.raised_ns) / 1e9
+            effects.append(Observe("attention_taken", waited_s, record.place))
 
 
 def _best_first(entry: Entry) -> tuple[bool, float, int, str]:

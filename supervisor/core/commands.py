@@ -155,7 +155,9 @@ def on_result(
         return effects + _end(fleet, record, command, CommandState.REFUSED, now_ns, reason)
     late = view.state is CommandState.UNCONFIRMED or view.reason == "broker"
     effects += _end(fleet, record, command, CommandState.APPLIED, now_ns, "")
-    effects.append(Observe("command_applied", (now_ns - view.asked_ns) / 1e9, (view.type,)))
+    effects.append(
+        Observe("command_applied", (now_ns - view.asked_ns) / 1e9, (view.type, *record.place))
+    )
     if not late:
         fault = record.loop.on_applied(command.handed_ns, result.at_ns, record.clock, now_ns)
         if fault:

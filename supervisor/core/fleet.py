@@ -215,6 +215,11 @@ class VehicleRecord:
             return 0
         return self.beat_sent_ns + now_ns - self.beat_at_ns
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Site and kind: the labels of what is measured of it."""
+        return self.vehicle_id.site, str(self.kind)
+
 
 class Fleet:
     """Everything `step` reads and changes.

@@ -98,7 +98,7 @@ def hold(
             control.vehicle_session,
         ),
         *shown(record),
-        Observe("control_taken", (now_ns - control.handed_ns) / 1e9),
+        Observe("control_taken", (now_ns - control.handed_ns) / 1e9, record.place),
     ]
     for key in (AUTHORITY_LOST, DEADMAN_RELEASED):
         effects += fleet.alarms.set(key, record.name_text, False, now_ns)

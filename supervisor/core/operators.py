@@ -87,10 +87,11 @@ def on_presented(fleet: Fleet, event: PresentationReported, now_ns: int) -> list
                 continue
         effects.append(Count("presentation", "accepted"))
         if tile.age_ms is not None and tile.frames:
-            effects.append(Observe("picture_age", tile.age_ms / 1_000))
+            effects.append(Observe("picture_age", tile.age_ms / 1_000, record.place))
         for stage in tile.stages:
             if 0.0 <= stage.ms <= LONGEST_MS:
-                effects.append(Observe("picture_stage", stage.ms / 1_000, (str(stage.stage),)))
+                labels = (str(stage.stage), *record.place)
+                effects.append(Observe("picture_stage", stage.ms / 1_000, labels))
         if counts and record.loop.watcher == who.session:
             ages, bar = list(ages_of(tile)), tile.uncertainty_ms or 0.0
             effects += supervise.on_report(fleet, record, ages, bar, now_ns)

@@ -87,7 +87,7 @@ def on_report(
             judged.append(track)
     effects: list[AnyEffect] = []
     if whole is not None:
-        effects.append(Observe("closed_loop", whole.ms / 1e3))
+        effects.append(Observe("closed_loop", whole.ms / 1e3, record.place))
     return _after_samples(fleet, record, judged, now_ns, effects)
 
 
@@ -288,7 +288,7 @@ def _look(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyEff
     purpose = purpose_of(record)
     changed = purpose is not kept.purpose
     if changed:
-        kept.purpose, kept.purpose_ns = purpose, now_ns
+        kept.use(purpose, now_ns)
     kept.poor = sampling.poor(fleet, record, now_ns)
     return _judge(fleet, record, kept.in_force, now_ns, effects) or changed
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from protocols.supervision import FrozenView, Indicator, LimitSource, Purpose
 from supervisor.core.governor import Governor
 from supervisor.core.ladder import Ladder
-from supervisor.core.objectives import Segment, in_force
+from supervisor.core.objectives import PURPOSES, Segment, in_force
 from supervisor.core.verdicts import ObjectiveTrack
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Supervised:
         self.by_indicator: dict[Indicator, list[ObjectiveTrack]] = {}
         for track in self.tracks.values():
             self.by_indicator.setdefault(track.objective.indicator, []).append(track)
+        self.purpose = Purpose.MONITOR
+        self.purpose_ns = 0
         self.segment = ""
         self.here: tuple[str, ...] = ()
         self.in_force: list[ObjectiveTrack] = []
         self.enter("")
-        self.purpose = Purpose.MONITOR
-        self.purpose_ns = 0
         self.ladder = Ladder(config.ladder)
         self.governor = Governor(config.governor)
         self.frozen: tuple[FrozenView, ...] = ()
@@ -116,3 +116,17 @@ class Supervised:
         objectives = [track.objective for track in self.tracks.values()]
         self.here = tuple(o.key for o in in_force(objectives, self.site, segment))
         self.in_force = [self.tracks[key] for key in self.here]
+        self._count()
+
+    def use(self, purpose: Purpose, now_ns: int) -> None:
+        """Note what the vehicle is used for from now on."""
+        self.purpose, self.purpose_ns = purpose, now_ns
+        self._count()
+
+    def _count(self) -> None:
+        """Have the totals rise of what is in force and promised for what it is used for."""
+        in_use = PURPOSES.index(self.purpose)
+        for track in self.tracks.values():
+            track.counts = False
+        for track in self.in_force:
+            track.counts = track.purpose_rank <= in_use

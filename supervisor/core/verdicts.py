@@ -93,6 +93,8 @@ class ObjectiveTrack:
         purpose_rank, height: How demanding its purpose is, and how far the ladder may climb
             because of it.
         value, uncertainty, measured_ns: The newest sample; None before the first.
+        counts: Its samples go into the totals.
+        good, bad, doubtful: Totals of the hub's run; brought up to date once a second.
     """
 
     __slots__ = (
@@ -108,6 +110,10 @@ class ObjectiveTrack:
         "_stale_ns",
         "_waiting",
         "_window",
+        "bad",
+        "counts",
+        "doubtful",
+        "good",
         "height",
         "measured_ns",
         "objective",
@@ -130,6 +136,8 @@ class ObjectiveTrack:
         self.value: float | None = None
         self.uncertainty: float | None = None
         self.measured_ns: int | None = None
+        self.counts = False
+        self.good = self.bad = self.doubtful = 0
         self._at_least = objective.at_least
         self._spare_ppm = PPM - round(objective.share * PPM)
         self._stale_ns = int(objective.stale_s * 1e9)
@@ -284,6 +292,10 @@ class ObjectiveTrack:
         self._short.add(good, bad, doubtful, now_ns)
         self._long.add(good, bad, doubtful, now_ns)
         if good or bad or doubtful:
+            if self.counts:
+                self.good += good
+                self.bad += bad
+                self.doubtful += doubtful
             waiting[0] = waiting[1] = waiting[2] = 0
 
     def _burn(self, counts: SlidingCounts) -> float | None:

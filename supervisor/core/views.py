@@ -54,6 +54,19 @@ def all_supervisions(fleet: Fleet, now_ns: int) -> list[SupervisionView]:
     return [supervision.view(fleet, record, now_ns) for record in fleet.vehicles.values()]
 
 
+def objective_totals(fleet: Fleet) -> dict[tuple[str, str, str], int]:
+    """Return how many samples were good, bad or doubtful, by (site, objective, result), of
+    all vehicles together, since the hub runs."""
+    found: dict[tuple[str, str, str], int] = {}
+    for record in fleet.vehicles.values():
+        kept = record.supervised
+        for key, track in kept.tracks.items():
+            for result in ("good", "bad", "doubtful"):
+                labels = (kept.site, key, result)
+                found[labels] = found.get(labels, 0) + int(getattr(track, result))
+    return found
+
+
 def all_controls(fleet: Fleet) -> list[ControlView]:
     """Return who has control of every configured vehicle."""
     return [record.control.view for record in fleet.vehicles.values()]

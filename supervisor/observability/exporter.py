@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -18,9 +19,11 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from supervisor.core.counts import COUNTS
 from supervisor.core.effects import Observe
 from supervisor.counters import Counters
-from supervisor.observability.catalogue import BY_SOURCE, METRICS, UNLISTED, Metric, Type
+from supervisor.observability.catalogue import BY_SOURCE, METRICS, UNLISTED
+from supervisor.observability.metric import Metric, Type
 
 MAX_LABEL_SETS: Final = 200
 """Of one histogram; further ones are counted under `other`."""
@@ -47,6 +50,17 @@ class _Histogram:
         return rows
 
 
+class _Values(CollectorRegistry):
+    """What was read, for an encoder, which takes nothing but a registry."""
+
+    def __init__(self, families: list[Family]) -> None:
+        super().__init__(auto_describe=False)
+        self._families = families
+
+    def collect(self) -> Iterator[Family]:
+        return iter(self._families)
+
+
 class Exporter(Collector):
     """All metrics of one hub.
 
@@ -56,7 +70,7 @@ class Exporter(Collector):
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._gauges: dict[str, GaugeReader] = {}
+        self._read: dict[str, GaugeReader] = {}
         self._histograms: dict[str, dict[tuple[str, ...], _Histogram]] = {
             metric.source: {} for metric in METRICS if metric.type is Type.HISTOGRAM
         }
@@ -95,10 +109,30 @@ class Exporter(Collector):
         """
         if BY_SOURCE[source].type is not Type.GAUGE:
             raise KeyError(source)
-        self._gauges[source] = read
+        self._read[source] = read
+
+    def add_totals(self, source: str, read: GaugeReader) -> None:
+        """Have totals that never fall, of a counter of the catalogue, read at every scrape.
+
+        Raises:
+            KeyError: The catalogue has no counter of that source.
+        """
+        if BY_SOURCE[source].type is not Type.COUNTER:
+            raise KeyError(source)
+        self._read[source] = read
+
+    async def scrape(self, accept: str) -> tuple[bytes, str]:
+        """Return the body of one scrape and its content type.
+
+        Values are read at once, on the loop: they are of one instant. Making text of them
+        takes longer than that, and is done in a thread.
+        """
+        values = _Values(list(self._registry.collect()))
+        encode, content_type = choose_encoder(accept)
+        return await asyncio.to_thread(encode, values), content_type
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the body of one scrape and its content type."""
+        """Return the same, made on the spot."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
@@ -109,11 +143,13 @@ class Exporter(Collector):
             totals.setdefault(name, {})[reason] = total
         for metric in METRICS:
             match metric.type:
+                case Type.COUNTER if metric.source in self._read:
+                    yield _filled(CounterMetricFamily, metric, self._read[metric.source]())
                 case Type.COUNTER:
                     yield _counter(metric, totals.pop(metric.source, {}))
                 case Type.GAUGE:
-                    if metric.source in self._gauges:
-                        yield _gauge(metric, self._gauges[metric.source]())
+                    if metric.source in self._read:
+                        yield _filled(GaugeMetricFamily, metric, self._read[metric.source]())
                 case Type.HISTOGRAM:
                     yield self._histogram(metric)
         unlisted = CounterMetricFamily(
@@ -135,17 +171,24 @@ class Exporter(Collector):
 
 
 def _counter(metric: Metric, reasons: Mapping[str, int]) -> Family:
+    """Reasons that are known beforehand are there from the first scrape, with 0: a rate
+    sees the first event of its kind."""
     family = CounterMetricFamily(metric.name, metric.meaning, labels=metric.labels)
     if metric.labels:
-        for reason, total in sorted(reasons.items()):
+        known = dict.fromkeys(COUNTS.get(metric.source, ()), 0)
+        for reason, total in sorted((known | dict(reasons)).items()):
             family.add_metric((reason,), total)
     else:
         family.add_metric((), sum(reasons.values()))
     return family
 
 
-def _gauge(metric: Metric, value: float | Mapping[tuple[str, ...], float]) -> Family:
-    family = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+def _filled(
+    made: type[GaugeMetricFamily] | type[CounterMetricFamily],
+    metric: Metric,
+    value: float | Mapping[tuple[str, ...], float],
+) -> Family:
+    family = made(metric.name, metric.meaning, labels=metric.labels)
     if isinstance(value, Mapping):
         for labels, number in sorted(value.items()):
             family.add_metric(labels, number)

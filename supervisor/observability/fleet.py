@@ -6,11 +6,13 @@ The vehicle is a label on gauges only, and never an address, account or position
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 from protocols.alarms import AlarmState
+from protocols.authority import ControlState
 from protocols.duties import StepState
-from protocols.operator import LinkState, RequestState, VehicleView
+from protocols.operator import LinkState, PoseView, RequestState, VehicleView
 from protocols.supervision import ObjectiveView, Rung, SupervisionView, Verdict
 from supervisor.core import coverage, views
 from supervisor.core.fleet import Fleet
@@ -21,23 +23,53 @@ from supervisor.observability.exporter import Exporter
 PRIORITIES = (1, 2, 3)
 SAME_SCRAPE_NS = 200_000_000
 
+STEPS = ("routed", "neighbour", "supervisor", "unanswered")
+
 Values = dict[tuple[str, ...], float]
+View = TypeVar("View")
+
+
+class Storage(NamedTuple):
+    """Room on the disk that holds the hub's state."""
+
+    free_bytes: int
+    size_bytes: int
+
+
+def once_a_scrape(
+    read: Callable[[int], list[View]], now_ns: Callable[[], int]
+) -> Callable[[], list[View]]:
+    """Return `read`, called once for all gauges of one scrape: they hold the loop."""
+    newest: tuple[int, list[View]] | None = None
+
+    def views_of_now() -> list[View]:
+        nonlocal newest
+        now = now_ns()
+        if newest is None or not 0 < now - newest[0] < SAME_SCRAPE_NS:
+            newest = now, read(now)
+        return newest[1]
+
+    return views_of_now
 
 
 def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
     """Have links, ages, clocks, streams, alarms and requests read at every scrape."""
+    vehicles = once_a_scrape(lambda now: views.all_vehicles(fleet, now), now_ns)
 
-    def of_vehicles(
-        read: Callable[[VehicleView, int], float | None],
-    ) -> Values:
-        now = now_ns()
-        values = ((view.id, read(view, now)) for view in views.all_vehicles(fleet, now))
-        return {(name,): value for name, value in values if value is not None}
+    def of_vehicles(read: Callable[[VehicleView], float | None]) -> Callable[[], Values]:
+        def values() -> Values:
+            found = ((view.id, read(view)) for view in vehicles())
+            return {(name,): value for name, value in found if value is not None}
+
+        return values
+
+    def of_poses(read: Callable[[PoseView], float | None]) -> Callable[[], Values]:
+        return of_vehicles(lambda view: None if view.pose is None else read(view.pose))
 
     def of_cameras(read: str) -> Values:
         return {
             (view.id, stream.name): float(getattr(stream, read))
-            for view in views.all_vehicles(fleet, now_ns())
+            for view in vehicles()
             for stream in view.streams
             if stream.kind == "video"
         }
@@ -47,19 +79,27 @@ def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]
         return {(str(priority),): float(found[priority]) for priority in PRIORITIES}
 
     exporter.add_gauge(
-        "vehicle_link_online",
-        lambda: of_vehicles(lambda view, _: float(view.link is LinkState.ONLINE)),
+        "vehicle_link_online", of_vehicles(lambda view: float(view.link is LinkState.ONLINE))
     )
     exporter.add_gauge(
-        "vehicle_telemetry_age",
-        lambda: of_vehicles(
-            lambda view, now: None if view.pose is None else (now - view.pose.at_ns) / 1e9
-        ),
+        "vehicle_telemetry_age", of_poses(lambda pose: (now_ns() - pose.at_ns) / 1e9)
+    )
+    exporter.add_gauge("vehicle_speed", of_poses(lambda pose: pose.speed_mps))
+    exporter.add_gauge("vehicle_energy", of_poses(lambda pose: pose.energy))
+    exporter.add_gauge(
+        "vehicle_rsrp", of_poses(lambda pose: None if pose.radio is None else pose.radio.rsrp_dbm)
+    )
+    exporter.add_gauge(
+        "vehicle_sinr", of_poses(lambda pose: None if pose.radio is None else pose.radio.sinr_db)
+    )
+    exporter.add_gauge(
+        "vehicle_clock_trusted",
+        of_vehicles(lambda view: float(view.clock_uncertainty_ns is not None)),
     )
     exporter.add_gauge(
         "vehicle_clock_uncertainty",
-        lambda: of_vehicles(
-            lambda view, _: (
+        of_vehicles(
+            lambda view: (
                 None if view.clock_uncertainty_ns is None else view.clock_uncertainty_ns / 1e9
             )
         ),
@@ -77,6 +117,37 @@ def add_fleet_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]
             )
         ),
     )
+
+
+def add_people_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
+    """Have the attention queue, the seats and control read at every scrape."""
+    queue = once_a_scrape(lambda now: views.attention_queue(fleet, now), now_ns)
+
+    def waiting() -> Values:
+        found = Counter(entry.step for entry in queue() if not entry.taken_by)
+        return {(step,): float(found[step]) for step in STEPS}
+
+    def oldest() -> Values:
+        now = now_ns()
+        found: Values = {(str(priority),): 0.0 for priority in PRIORITIES}
+        for entry in queue():
+            label = (str(entry.priority),)
+            if not entry.taken_by:
+                found[label] = max(found.get(label, 0.0), (now - entry.raised_ns) / 1e9)
+        return found
+
+    def seats() -> Values:
+        found = Counter(seat.armed for seat in views.all_seats(fleet, now_ns()))
+        return {("armed",): float(found[True]), ("not_armed",): float(found[False])}
+
+    def controls() -> Values:
+        found = Counter(view.state for view in views.all_controls(fleet))
+        return {(str(state),): float(found[state]) for state in ControlState}
+
+    exporter.add_gauge("attention_waiting", waiting)
+    exporter.add_gauge("attention_oldest", oldest)
+    exporter.add_gauge("seats_by_state", seats)
+    exporter.add_gauge("control_vehicles", controls)
 
 
 def _add_alarm_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
@@ -109,15 +180,7 @@ def _add_alarm_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int
 
 def add_objective_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], int]) -> None:
     """Have verdicts, budgets, limits and the ladder read at every scrape."""
-    newest: tuple[int, list[SupervisionView]] | None = None
-
-    def supervisions() -> list[SupervisionView]:
-        """Return the views, made once for all gauges of one scrape: they hold the loop."""
-        nonlocal newest
-        now = now_ns()
-        if newest is None or not 0 < now - newest[0] < SAME_SCRAPE_NS:
-            newest = now, views.all_supervisions(fleet, now)
-        return newest[1]
+    supervisions = once_a_scrape(lambda now: views.all_supervisions(fleet, now), now_ns)
 
     def of_vehicles(read: Callable[[SupervisionView], float | None]) -> Values:
         found = ((view.vehicle, read(view)) for view in supervisions())
@@ -164,6 +227,14 @@ def add_objective_gauges(exporter: Exporter, fleet: Fleet, now_ns: Callable[[], 
     )
     exporter.add_gauge("objective_budget_left", lambda: of_objectives(lambda one: one.budget_left))
     exporter.add_gauge("objective_burn", lambda: of_objectives(lambda one: one.burn_short))
+    exporter.add_totals(
+        "objective_samples",
+        lambda: {key: float(total) for key, total in views.objective_totals(fleet).items()},
+    )
+    exporter.add_gauge(
+        "objective_allowed",
+        lambda: {(one.key,): round(1.0 - one.share, 9) for one in fleet.config.objective},
+    )
 
 
 _RUNGS = {rung: height for height, rung in enumerate(Rung)}
@@ -191,6 +262,30 @@ def add_duty_gauges(exporter: Exporter, fleet: Fleet) -> None:
     )
 
 
+def add_hub_gauges(
+    exporter: Exporter,
+    *,
+    version: str,
+    ready: Callable[[], Mapping[str, str | bool]],
+    storage: Callable[[], Storage | None],
+    events_waiting: Callable[[], int],
+) -> None:
+    """Have the hub's parts, its disk and its queue read at every scrape."""
+
+    def parts() -> Values:
+        return {(part,): float(bool(state)) for part, state in ready().items()}
+
+    def room(read: Callable[[Storage], int]) -> Values:
+        found = storage()
+        return {} if found is None else {(): float(read(found))}
+
+    exporter.add_gauge("build_info", lambda: {(version,): 1.0})
+    exporter.add_gauge("ready", parts)
+    exporter.add_gauge("storage_free", lambda: room(lambda found: found.free_bytes))
+    exporter.add_gauge("storage_size", lambda: room(lambda found: found.size_bytes))
+    exporter.add_gauge("events_waiting", lambda: float(events_waiting()))
+
+
 def add_media_gauges(exporter: Exporter, workers: Callable[[], list[WorkerView]]) -> None:
     """Have the media workers' state read at every scrape."""
 
@@ -204,6 +299,7 @@ def add_media_gauges(exporter: Exporter, workers: Callable[[], list[WorkerView]]
     exporter.add_gauge(
         "media_workers_ready", lambda: float(sum(worker.ready for worker in workers()))
     )
+    exporter.add_gauge("media_workers_configured", lambda: float(len(workers())))
     exporter.add_gauge("media_peers", lambda: of_workers("peers"))
     exporter.add_gauge("media_worker_cpu", lambda: of_workers("cpu_s"))
 

@@ -97,7 +97,7 @@ class MetricsServer:
             return PlainTextResponse(_NO_TOKEN, 401, {"WWW-Authenticate": "Bearer"})
         if request.path_params["path"] != "metrics":
             return PlainTextResponse("only /metrics is here\n", 404)
-        body, content_type = self._exporter.render(request.headers.get("accept", ""))
+        body, content_type = await self._exporter.scrape(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 

@@ -167,7 +167,7 @@ def test_nonsense_from_a_console_is_counted_and_never_an_observation() -> None:
         )
     ] + [operator.Presented("no/where", "front", 1, 1.0)]
     effects = world.do(e.PresentationReported(OPERATOR, operator.PresentationReport(True, tiles)))
-    assert of(effects, Observe) == [Observe("picture_age", 0.005)]
+    assert of(effects, Observe) == [Observe("picture_age", 0.005, ("maebashi", "bus"))]
     assert [effect.reason for effect in of(effects, Count)] == [
         "accepted", "implausible", "implausible", "implausible", "implausible", "implausible",
         "unknown_camera", "implausible", "unknown_vehicle",

@@ -19,9 +19,10 @@ from supervisor.console.listening import ListenError, PortTakenError, bind
 from supervisor.core.counts import COUNTS, OBSERVATIONS
 from supervisor.core.effects import Observe
 from supervisor.counters import Counters
-from supervisor.observability.catalogue import BY_SOURCE, METRICS, Type, document
+from supervisor.observability.catalogue import BY_SOURCE, METRICS, document
 from supervisor.observability.exporter import MAX_LABEL_SETS, Exporter
 from supervisor.observability.health import LoopLag
+from supervisor.observability.metric import Type
 from supervisor.observability.metrics_server import MetricsConfig, MetricsServer
 
 SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor"
@@ -111,7 +112,12 @@ def test_no_row_is_left_over() -> None:
     used = all_names("counters.add") | all_names("Count") | set(COUNTS)
     used |= all_names("Observe") | set(OBSERVATIONS)
     counted = {metric.source for metric in METRICS if metric.type is not Type.GAUGE}
-    assert sorted(counted - used) == []
+    assert sorted(counted - used - all_names("add_totals")) == []
+
+
+def test_every_gauge_is_read_from_somewhere_and_every_reading_has_a_row() -> None:
+    rows = {metric.source for metric in METRICS if metric.type is Type.GAUGE}
+    assert all_names("add_gauge") == rows
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
@@ -160,35 +166,63 @@ def test_a_name_without_a_row_is_shown_and_not_lost() -> None:
 def test_histograms_are_cumulative_and_carry_sum_and_count() -> None:
     exporter = Exporter(Counters())
     for seconds in (0.01, 0.1, 0.100001, 99.0):
-        exporter.observe(Observe("command_applied", seconds, ("stop",)))
+        exporter.observe(Observe("command_applied", seconds, ("stop", "maebashi", "bus")))
     values = scraped(exporter)
     name = "enkan_command_applied_seconds"
-    assert values[f"{name}_bucket", (("le", "0.02"), ("type", "stop"))] == 1
-    assert values[f"{name}_bucket", (("le", "0.1"), ("type", "stop"))] == 2
-    assert values[f"{name}_bucket", (("le", "0.15"), ("type", "stop"))] == 3
-    assert values[f"{name}_bucket", (("le", "+Inf"), ("type", "stop"))] == 4
-    assert values[f"{name}_count", (("type", "stop"),)] == 4
-    assert values[f"{name}_sum", (("type", "stop"),)] == pytest.approx(99.210001)
+    labels = (("kind", "bus"), ("site", "maebashi"), ("type", "stop"))
+    for bound, count in (("0.02", 1), ("0.1", 2), ("0.15", 3), ("+Inf", 4)):
+        assert values[f"{name}_bucket", tuple(sorted((("le", bound), *labels)))] == count
+    assert values[f"{name}_count", labels] == 4
+    assert values[f"{name}_sum", labels] == pytest.approx(99.210001)
 
 
 def test_label_sets_of_a_histogram_are_bounded() -> None:
     exporter = Exporter(Counters())
     for number in range(MAX_LABEL_SETS + 50):
-        exporter.observe(Observe("command_applied", 0.1, (f"type{number}",)))
+        exporter.observe(Observe("alarm_acknowledged", 0.1, (f"{number}",)))
     values = scraped(exporter)
-    counts = [key for key in values if key[0] == "enkan_command_applied_seconds_count"]
+    counts = [key for key in values if key[0] == "enkan_alarm_acknowledged_seconds_count"]
     assert len(counts) == MAX_LABEL_SETS + 1
-    assert values["enkan_command_applied_seconds_count", (("type", "other"),)] == 50
+    assert values["enkan_alarm_acknowledged_seconds_count", (("priority", "other"),)] == 50
+
+
+def test_reasons_known_beforehand_are_there_before_their_first_event() -> None:
+    values = scraped(Exporter(Counters()))
+    assert values["enkan_alarms_total", (("transition", "raised"),)] == 0
+    assert values["enkan_commands_total", (("step", "unconfirmed"),)] == 0
+
+
+def test_totals_kept_elsewhere_are_read_at_scrape_time() -> None:
+    exporter = Exporter(Counters())
+    totals = {("maebashi", "monitor-g2g", "good"): 3.0}
+    exporter.add_totals("objective_samples", lambda: totals)
+    totals["maebashi", "monitor-g2g", "good"] = 4.0
+    labels = (("objective", "monitor-g2g"), ("result", "good"), ("site", "maebashi"))
+    assert scraped(exporter)["enkan_objective_samples_total", labels] == 4
+    with pytest.raises(KeyError):
+        exporter.add_totals("consoles", lambda: 1.0)
 
 
 @pytest.mark.parametrize(
     "observation",
-    [Observe("no_such", 1.0), Observe("picture_age", 1.0, ("surplus",)), Observe("alarm", 1.0)],
+    [Observe("no_such", 1.0), Observe("picture_age", 1.0, ("too few",)), Observe("alarm", 1.0)],
 )
 def test_an_observation_that_fits_no_row_is_counted(observation: Observe) -> None:
     counters = Counters()
     Exporter(counters).observe(observation)
     assert counters.get(observation.name, "observation_without_row") == 1
+
+
+async def test_a_scrape_says_what_was_true_when_it_was_asked() -> None:
+    counters = Counters()
+    exporter = Exporter(counters)
+    counters.add("unknown_vehicle")
+    waiting = asyncio.create_task(exporter.scrape(""))
+    await asyncio.sleep(0)
+    counters.add("unknown_vehicle")
+    body, content_type = await waiting
+    assert b"enkan_unknown_vehicle_total 1.0" in body
+    assert content_type.startswith("text/plain")
 
 
 def test_gauges_are_read_at_scrape_time() -> None:

@@ -1,0 +1,368 @@
+"""Rows of the metrics catalogue: vehicles, commands, objectives, alarms, duties."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from supervisor.observability.metric import LATENCY, PLACE, Metric, counter, gauge, histogram, total
+
+SUPERVISION: Final[tuple[Metric, ...]] = (
+    # ---------------------------------------------------------------- vehicles
+    counter("unknown_vehicle", "unknown_vehicle", "Messages of vehicles not in the configuration"),
+    counter(
+        "vehicle_sessions",
+        "session",
+        "Starts of vehicle clients, and late news of old ones",
+        label="kind",
+    ),
+    counter(
+        "telemetry_faults",
+        "telemetry",
+        "Telemetry missed, repeated, late or from the future",
+        label="reason",
+    ),
+    counter(
+        "state_faults",
+        "state",
+        "State messages missed, repeated, late or of an old session",
+        label="reason",
+    ),
+    counter(
+        "heartbeat_faults",
+        "heartbeat",
+        "Heartbeats missed, repeated, late or after OFFLINE",
+        label="reason",
+    ),
+    counter(
+        "connection_faults", "connection", "Connection messages of an old session", label="reason"
+    ),
+    counter(
+        "link_one_way",
+        "link",
+        "Reports of vehicles that they do not hear the hub, and those of other sessions",
+        label="kind",
+    ),
+    counter(
+        "clock_faults",
+        "clock",
+        "Clock exchanges that were not believed, and clock steps",
+        label="reason",
+    ),
+    counter("vehicle_events", "vehicle_event", "Events reported by vehicles", label="kind"),
+    # ---------------------------------------------------------------- commands
+    counter("commands", "command", "Commands by the step they reached", label="step"),
+    counter(
+        "commands_refused", "command_refused", "Commands not carried out, by cause", label="reason"
+    ),
+    counter(
+        "control_refused",
+        "control_refused",
+        "Wishes for control of a vehicle that were not granted, by cause",
+        label="reason",
+    ),
+    counter("control_states", "control", "States that control of vehicles came to", label="to"),
+    counter("control_ended", "control_ended", "Control that ended, by cause", label="reason"),
+    histogram(
+        "control_taken",
+        "control_taken",
+        "From handing over the taking of control to knowing that the vehicle obeys",
+        LATENCY,
+        labels=PLACE,
+    ),
+    counter("seats", "seat", "Consoles that became able to warn, or unable", label="to"),
+    counter("drive_frames_relayed", "drive_relayed", "Control frames passed on over the hub"),
+    counter(
+        "drive_frames_refused",
+        "drive_relay_refused",
+        "Control frames over the hub not passed on, by cause",
+        label="reason",
+    ),
+    counter(
+        "command_result_faults",
+        "command_result",
+        "Answers to commands that fit no command",
+        label="reason",
+    ),
+    histogram(
+        "command_applied",
+        "command_applied",
+        "From the operator's key to `applied`",
+        LATENCY,
+        labels=("type", *PLACE),
+    ),
+    # ---------------------------------------------------- objectives, enforcement
+    counter("verdicts", "verdict", "Verdicts of objectives, each time one changed", label="to"),
+    counter("ladder_steps", "ladder", "Rungs of enforcement taken", label="rung"),
+    counter("drive_availability", "drive", "Remote driving withdrawn or offered", label="to"),
+    counter("speed_limits", "speed_limit", "Speed limits decided, by who limits", label="source"),
+    counter("orders", "order", "Orders of the hub itself by the step they reached", label="step"),
+    histogram(
+        "closed_loop",
+        "closed_loop",
+        "Capture to display and command to applied together, of the console that counts",
+        LATENCY,
+        labels=PLACE,
+    ),
+    gauge(
+        "vehicle_closed_loop_seconds",
+        "vehicle_closed_loop",
+        "The same, newest, with its error bar added; absent while unknown",
+        unit="seconds",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_round_trip_seconds",
+        "vehicle_round_trip",
+        "Least round trip of the newest heartbeats",
+        unit="seconds",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_speed_limit_metres_per_second",
+        "vehicle_speed_limit",
+        "The speed limit the hub has decided; absent before the first",
+        unit="m/s",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_ladder_rung",
+        "vehicle_ladder_rung",
+        "Rung of enforcement in force: 0 none, 5 minimal risk",
+        unit="",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_drive_available",
+        "vehicle_drive_available",
+        "1 while remote driving may be offered, else 0",
+        unit="",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "objective_verdict",
+        "objective_verdict",
+        "Objectives in force: 0 met, 1 at risk, 2 violated, 3 unknown",
+        unit="",
+        labels=("vehicle", "objective"),
+    ),
+    gauge(
+        "objective_budget_left_ratio",
+        "objective_budget_left",
+        "Share of the error budget of the long window that is left",
+        unit="",
+        labels=("vehicle", "objective"),
+    ),
+    gauge(
+        "objective_burn_rate",
+        "objective_burn",
+        "How fast the error budget burns over the short window; 1 uses it up exactly",
+        unit="",
+        labels=("vehicle", "objective"),
+    ),
+    total(
+        "objective_samples",
+        "objective_samples",
+        "Samples of objectives in force whose purpose is in use, by whether they keep the limit:"
+        " good, bad, doubtful (the error bar holds it)",
+        unit="samples",
+        labels=("site", "objective", "result"),
+    ),
+    gauge(
+        "objective_allowed_ratio",
+        "objective_allowed",
+        "Share of the samples of an objective that may be bad: its error budget",
+        unit="",
+        labels=("objective",),
+    ),
+    # ------------------------------------------------------- alarms, presentation
+    counter("alarms", "alarm", "Alarm transitions", label="transition"),
+    histogram(
+        "alarm_acknowledged",
+        "alarm_acknowledged",
+        "From an alarm, or its return, to its acknowledgement",
+        (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3_600.0),
+        labels=("priority",),
+    ),
+    gauge(
+        "alarms_by_state",
+        "alarms_by_state",
+        "Alarms that are not normal, by their state after ISA-18.2",
+        unit="alarms",
+        labels=("state",),
+    ),
+    gauge(
+        "alarms_troubled",
+        "alarms_troubled",
+        "Alarms that chatter, are stale, or are overdue for acknowledgement",
+        unit="alarms",
+        labels=("trouble",),
+    ),
+    gauge(
+        "alarms_announced_busiest_operator",
+        "alarms_announced_busiest",
+        "Alarms of the last ten minutes announced to the operator who got most",
+        unit="alarms",
+    ),
+    gauge(
+        "operators_in_alarm_flood",
+        "operators_in_flood",
+        "Operators to whom more than ten alarms in ten minutes were announced, and not yet fewer",
+        unit="operators",
+    ),
+    counter("presentations", "presentation", "Reports of what operators saw", label="reason"),
+    histogram(
+        "picture_age",
+        "picture_age",
+        "Capture to display of the newest frame on a tile",
+        LATENCY,
+        labels=PLACE,
+    ),
+    histogram(
+        "picture_stage",
+        "picture_stage",
+        "Stages of that age, as consoles report them",
+        LATENCY,
+        labels=("stage", *PLACE),
+    ),
+    # ------------------------------------------------------------ duties, coverage
+    counter("duties", "duty", "Statutory checklists by what became of them", label="step"),
+    counter("handovers", "handover", "Handovers of a shift, and notes for it", label="step"),
+    counter(
+        "attention_entries",
+        "attention",
+        "Entries of the attention queue: by kind as they come, by step as they go on",
+        label="step",
+    ),
+    histogram(
+        "attention_taken",
+        "attention_taken",
+        "From when a vehicle needs a person to when somebody has control of it",
+        (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0),
+        labels=PLACE,
+    ),
+    gauge(
+        "attention_waiting",
+        "attention_waiting",
+        "Entries of the attention queue that nobody has taken, by who is asked: `routed` one "
+        "seat, `neighbour` two, `supervisor` all of them, `unanswered` the vehicle itself",
+        unit="entries",
+        labels=("step",),
+    ),
+    gauge(
+        "attention_oldest_seconds",
+        "attention_oldest",
+        "How long the oldest of them has waited; 0: none waits",
+        unit="seconds",
+        labels=("priority",),
+    ),
+    gauge(
+        "seats_by_state",
+        "seats_by_state",
+        "Consoles of people who may act, by whether they can warn them: armed, not_armed",
+        unit="seats",
+        labels=("state",),
+    ),
+    gauge(
+        "control_vehicles",
+        "control_vehicles",
+        "Vehicles by the state of their control",
+        unit="vehicles",
+        labels=("state",),
+    ),
+    counter("monitoring_gaps", "coverage", "Vehicles in operation that nobody watched any more"),
+    gauge(
+        "monitoring_coverage_ratio",
+        "monitoring_coverage",
+        "Share of the vehicles in operation that somebody who may act has on screen",
+        unit="",
+        labels=("site",),
+    ),
+    gauge(
+        "duties_open_steps",
+        "duties_open_steps",
+        "Steps of open duties that are not marked; `overdue` those past their time",
+        unit="steps",
+        labels=("state",),
+    ),
+    # ------------------------------------------------------------------ fleet
+    gauge(
+        "vehicle_link_online",
+        "vehicle_link_online",
+        "1 while the command link of a vehicle is online, else 0",
+        unit="",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_telemetry_age_seconds",
+        "vehicle_telemetry_age",
+        "Time since the newest telemetry arrived",
+        unit="seconds",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_clock_uncertainty_seconds",
+        "vehicle_clock_uncertainty",
+        "Half-width of the error bar of the vehicle's clock; absent while untrusted",
+        unit="seconds",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_clock_trusted",
+        "vehicle_clock_trusted",
+        "1 while times of a vehicle's clock can be compared with the hub's, else 0",
+        unit="",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_speed_metres_per_second",
+        "vehicle_speed",
+        "Speed of the newest telemetry; see its age",
+        unit="m/s",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_energy_ratio",
+        "vehicle_energy",
+        "Battery or tank by the newest telemetry; absent where it says nothing",
+        unit="",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_radio_rsrp_dbm",
+        "vehicle_rsrp",
+        "Reference signal received power of its modem; absent where it says nothing",
+        unit="dBm",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "vehicle_radio_sinr_decibels",
+        "vehicle_sinr",
+        "Signal to noise and interference of its modem; absent where it says nothing",
+        unit="dB",
+        labels=("vehicle",),
+    ),
+    gauge(
+        "video_frames_per_second",
+        "video_fps",
+        "Complete frames received over the last second",
+        unit="frames/s",
+        labels=("vehicle", "camera"),
+    ),
+    gauge(
+        "video_kilobits_per_second",
+        "video_kbps",
+        "Video received over the last second",
+        unit="kbit/s",
+        labels=("vehicle", "camera"),
+    ),
+    gauge(
+        "alarms_active",
+        "alarms_active",
+        "Alarms that are not normal",
+        unit="alarms",
+        labels=("priority",),
+    ),
+    gauge(
+        "requests_open", "requests_open", "Take-over requests without an answer", unit="requests"
+    ),
+)
