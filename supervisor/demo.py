@@ -32,12 +32,18 @@ class DemoError(Exception):
 
 
 class DemoVehicle(NamedTuple):
-    """One vehicle of the demo fleet. `drive`: the TOML lines of its [drive] table."""
+    """One vehicle of the demo fleet.
+
+    Attributes:
+        drive: The TOML lines of its [drive] table.
+        sides: It looks to the left and to the right, too.
+    """
 
     vehicle_id: VehicleId
     kind: Kind
     name: str
     drive: str
+    sides: bool = False
 
 
 FLEET: Final = (
@@ -46,6 +52,7 @@ FLEET: Final = (
         Kind.BUS,
         "前橋 1号車 / Maebashi bus 1",
         'route = "{scenarios}/maebashi/route.geojson"\ncruise_kmh = 20\nobstacle_at_m = [120]\n',
+        sides=True,
     ),
     DemoVehicle(
         VehicleId("maebashi", "bus-02"),
@@ -60,6 +67,9 @@ FLEET: Final = (
         'field = "{scenarios}/field/field.geojson"\ncruise_kmh = 7\n',
     ),
 )
+
+
+SIDES: Final = ("left", "right")
 
 
 class Endpoints(NamedTuple):
@@ -212,6 +222,14 @@ def _prepare(state_dir: Path, port: int, fleet: tuple[DemoVehicle, ...]) -> Path
     return config_file
 
 
+def _side_camera(facing: str) -> str:
+    """A small one: three full pictures a vehicle would be too much for one laptop."""
+    return (
+        f'[[camera]]\nname = "{facing}"\nsource = "synthetic"\nfacing = "{facing}"\n'
+        "width = 640\nheight = 360\nfps = 12\nbitrate_kbps = 350\n\n"
+    )
+
+
 def _vehicle_config(entry: DemoVehicle, endpoints: Endpoints) -> str:
     site, name = entry.vehicle_id
     return (
@@ -220,6 +238,7 @@ def _vehicle_config(entry: DemoVehicle, endpoints: Endpoints) -> str:
         f'[hub]\nwhip_url = "{endpoints.console}/whip"\nbroker = "{endpoints.mqtt}"\n'
         f'credentials = "{name}.credentials.json"\n\n'
         '[[camera]]\nname = "front"\nsource = "synthetic"\n\n'
+        f"{''.join(map(_side_camera, SIDES)) if entry.sides else ''}"
         '[audio]\nsource = "synthetic"\n\n'
         f"[drive]\n{entry.drive.format(scenarios=ROOT / 'scenarios')}"
     )

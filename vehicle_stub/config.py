@@ -55,6 +55,14 @@ class OnLinkLoss(enum.StrEnum):
     FALLBACK = "fallback"
 
 
+class Facing(enum.StrEnum):
+    """Where a synthetic camera looks, seen from the driver."""
+
+    AHEAD = "ahead"
+    LEFT = "left"
+    RIGHT = "right"
+
+
 class VehicleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who this vehicle is.
 
@@ -95,6 +103,7 @@ class CameraSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         source: `synthetic`, `file:PATH`, `v4l2:/dev/video0`, `rtsp://…`.
+        facing: Where a synthetic one looks.
         bitrate_kbps: Upper limit; the encoder follows the hub's estimate below it.
         keyframe_interval_s: Seconds between keyframes nobody asked for.
         low: Also send a small picture (640 pixels wide, 15 a second, 300 kbit/s) as
@@ -105,6 +114,7 @@ class CameraSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     name: str
     source: str = "synthetic"
+    facing: Facing = Facing.AHEAD
     width: Annotated[int, Meta(ge=320, le=3840, multiple_of=16)] = 1280
     height: Annotated[int, Meta(ge=180, le=2160, multiple_of=2)] = 720
     fps: Annotated[int, Meta(ge=1, le=60)] = 30

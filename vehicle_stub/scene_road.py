@@ -49,7 +49,7 @@ class RoadScene:
         self._back = BackLayer(self._view)
         self._panorama = Panorama(self._view, hills=0.09, near=Colour(96, 122, 126), seed=3)
         self._surface = [_levels(plane) for plane in _street()]
-        self._walls = _facades()
+        self._walls = facades()
         self._trees = [tree_sprite(7.5, 9.5, seed, Colour(86, 106, 118)) for seed in (11, 12, 13)]
         self._make_tables()
         self._ahead = np.concatenate((np.arange(0.0, 60.0, 1.5), np.geomspace(60.0, FAR_M, 30)))
@@ -286,7 +286,7 @@ def _levels(plane: Plane) -> list[Plane]:
     return levels
 
 
-def _facades() -> tuple[Plane, Plane, Plane]:
+def facades() -> tuple[Plane, Plane, Plane]:
     """Houses along the street: rows upwards from row 1, 0 in luma where there is none."""
     random = np.random.default_rng(9)
     rows = round(WALL_HEIGHT_M / WALL_CELL_M) + 1

@@ -7,12 +7,13 @@ from typing import Protocol
 
 import av
 
-from vehicle_stub.config import CameraSection
+from vehicle_stub.config import CameraSection, Facing
 from vehicle_stub.course import Course
 from vehicle_stub.glyphs import Text
 from vehicle_stub.picture import Picture
 from vehicle_stub.scene_field import FieldScene
 from vehicle_stub.scene_road import RoadScene
+from vehicle_stub.scene_side import SideScene
 from vehicle_stub.strip_painter import StripPainter
 from vehicle_stub.vehicle import Snapshot
 from vehicle_stub.view import Colour, fill
@@ -21,7 +22,7 @@ DASHBOARD_SHARE = 0.07
 
 
 class Scene(Protocol):
-    """Draws what the front camera sees."""
+    """Draws what one camera sees."""
 
     def draw(self, picture: Picture, seen: Snapshot, now_ns: int) -> None:
         """Draw everything but dashboard and strip."""
@@ -46,8 +47,7 @@ class SyntheticSource:
         self._name = name
         # Two, in turns: the encoder may still read the one before.
         self._pictures = [Picture(width, height) for _ in range(2)]
-        scene = FieldScene if course.field else RoadScene
-        self._scene: Scene = scene(width, height, course)
+        self._scene = _scene(camera, course)
         self._painter = StripPainter(width, height) if camera.strip else None
         self._text = Text(max(1, width // 426))
 
@@ -78,3 +78,13 @@ class SyntheticSource:
         self._text.draw(
             picture, picture.width // 40 // 2 * 2, (top + height - self._text.height) // 4 * 2, line
         )
+
+
+def _scene(camera: CameraSection, course: Course) -> Scene:
+    """Return what it looks at; a field is drawn straight ahead only."""
+    width, height = camera.width, camera.height
+    if course.field:
+        return FieldScene(width, height, course)
+    if camera.facing is Facing.AHEAD:
+        return RoadScene(width, height, course)
+    return SideScene(width, height, course, -1 if camera.facing is Facing.LEFT else 1)

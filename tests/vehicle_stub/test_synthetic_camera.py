@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from protocols import strip
 from vehicle_stub.camera_worker import CameraWorker
-from vehicle_stub.config import CameraSection
+from vehicle_stub.config import CameraSection, Facing
 from vehicle_stub.course import Course, field_course, route_course
 from vehicle_stub.encoder import H264Encoder, level_for
 from vehicle_stub.encoding import EncodedPicture
@@ -357,3 +357,32 @@ def test_a_broken_source_is_opened_again() -> None:
     assert delivered.wait(60)
     worker.stop()
     assert worker.reopened == 1
+
+
+@pytest.mark.parametrize("facing", [Facing.LEFT, Facing.RIGHT])
+def test_a_side_camera_sees_the_street_go_by(facing: Facing) -> None:
+    look = Look()
+    camera = CameraSection(name="side", facing=facing, width=640, height=360)
+    source = SyntheticSource(camera, "BUS-01", course("street"), look)
+    before = luma(source.read(0, UTC, 0)).copy()
+    look.distance += 0.5
+    after = luma(source.read(0, UTC, 1)).copy()
+    # Half a metre is this many pixels of the houses; ahead is to the right when looking left.
+    shift = round(0.5 * source._scene._per_m)  # type: ignore[attr-defined]
+    band = slice(180, 260)
+    if facing is Facing.LEFT:
+        moved, still = after[band, :-shift], before[band, shift:]
+    else:
+        moved, still = after[band, shift:], before[band, :-shift]
+    assert np.mean(np.abs(moved.astype(int) - still) < 3) > 0.9
+    assert np.mean(before[band] != after[band]) > 0.01
+
+
+def test_the_side_pictures_differ_from_each_other_and_from_the_front() -> None:
+    pictures = []
+    for facing in Facing:
+        camera = CameraSection(name="x", facing=facing, width=640, height=360)
+        source = SyntheticSource(camera, "BUS-01", course("street"), Look())
+        pictures.append(luma(source.read(0, UTC, 0)).copy())
+    for one, other in itertools.combinations(pictures, 2):
+        assert np.mean(one[40:300] != other[40:300]) > 0.3

@@ -8,6 +8,7 @@
  */
 import { ALARMS } from './labels/alarms.js';
 import { ANSWERS } from './labels/answers.js';
+import { CAMERAS } from './labels/cameras.js';
 import { COMMANDS } from './labels/commands.js';
 import { CONTROL } from './labels/control.js';
 import { DUTIES } from './labels/duties.js';
@@ -23,7 +24,7 @@ import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, COMMANDS, CONTROL, DUTIES, FRAME, HANDOVER, HISTORY, QUEUE, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FRAME, HANDOVER, HISTORY, QUEUE, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

@@ -25,6 +25,8 @@ window.setInterval(() => {
 class PictureView {
   #desk;
   #vehicle;
+  /** Which camera; null: the large one, whichever that is. @type {string | null} */
+  #which;
   #host;
   #badge;
   #freeze;
@@ -36,12 +38,13 @@ class PictureView {
   /** @type {Map<Node, string>} */
   #written = new Map();
 
-  /** @param {import('../shell/console.js').Console} desk @param {string} vehicle @param {HTMLElement} root @param {boolean} large */
-  constructor(desk, vehicle, root, large) {
+  /** @param {import('../shell/console.js').Console} desk @param {string} vehicle @param {string | null} which @param {HTMLElement} root @param {boolean} large */
+  constructor(desk, vehicle, which, root, large) {
     this.#desk = desk;
     this.#vehicle = vehicle;
+    this.#which = which;
     this.root = root;
-    const name = dashed(vehicle);
+    const name = which === null ? dashed(vehicle) : `${dashed(vehicle)}-${which}`;
     this.#host = part(root, 'picture-host', '');
     part(root, 'picture-hatch', '');
     this.#note = part(root, 'picture-note', `note-${name}`);
@@ -65,34 +68,40 @@ class PictureView {
       this.#set('waiting', t(desk.media.supported ? 'video.waiting' : 'video.no_webrtc'), '');
       return;
     }
-    if (media.video.parentElement !== this.#host) {
-      media.attachTo(this.#host);
-    }
-    const still_ms = media.still(now_ms);
-    if (!media.hasPicture) {
+    // A thumbnail whose camera has just become large is about to go; the large one has it now.
+    if (this.#which === media.camera) return;
+    const shown = this.#which === null ? media.large : media.view(this.#which);
+    if (shown.video.parentElement !== this.#host) shown.attachTo(this.#host);
+    const line = media.line(shown.camera);
+    const still_ms = shown.still(now_ms);
+    if (!shown.hasPicture) {
       const why = !view.media ? t('video.not_publishing')
-        : media.state === 'waiting' ? `${t('video.failed')} (${media.reason})` : t('video.waiting');
+        : line.state === 'waiting' ? `${t('video.failed')} (${line.reason})` : t('video.waiting');
       this.#set('waiting', why, '');
     } else if (still_ms > FREEZE_MS && !document.hidden) {
-      const retry = media.state === 'connected' ? '' : t('video.failed');
-      this.#set('frozen', retry, t('video.frozen', { n: tenths(still_ms) }));
-    } else if (repeats(view, media)) {
+      const retry = line.state === 'connected' ? '' : t('video.failed');
+      const words = this.#which === null ? 'video.frozen' : 'video.frozen_small';
+      this.#set('frozen', retry, t(words, { n: tenths(still_ms) }));
+    } else if (repeats(view, shown)) {
       // Frames come, the picture does not change, the vehicle moves: what is shown is old.
-      this.#set('frozen', t('video.repeated_note'), t('video.repeated'));
+      this.#set('frozen', t('video.repeated_note'), t(this.#which === null ? 'video.repeated' : 'video.repeated_small'));
     } else {
       this.#set('live', '', '');
     }
-    this.#write(this.#camera, media.camera);
-    const audible = media.hasSound && !media.sound.muted;
-    this.#write(this.#sound, audible ? t('video.sound_on') : media.hasPicture && !media.hasSound ? t('video.sound_none') : '');
+    this.#write(this.#camera, cameraWords(t, shown.camera));
+    this.#camera.dataset.camera = shown.camera;
+    if (this.#which === null) {
+      const audible = media.hasSound && !media.sound.muted;
+      this.#write(this.#sound, audible ? t('video.sound_on') : shown.hasPicture && !media.hasSound ? t('video.sound_none') : '');
+    }
     if (now_ms - this.#badge_ms >= BADGE_EVERY_MS) {
       this.#badge_ms = now_ms;
-      this.#paintBadge(media, desk.streamOf(view, media.camera), still_ms, now_ms);
-      paintStages(this.#stages, t, media.stages);
+      this.#paintBadge(shown, desk.streamOf(view, shown.camera), still_ms, now_ms);
+      if (this.#which === null) paintStages(this.#stages, t, shown.stages);
     }
   }
 
-  /** @param {import('../shell/media.js').VehicleMedia} media @param {any} stream @param {number} still_ms @param {number} now_ms */
+  /** @param {import('../shell/cameraview.js').CameraView} media @param {any} stream @param {number} still_ms @param {number} now_ms */
   #paintBadge(media, stream, still_ms, now_ms) {
     const { t } = this.#desk;
     const clock = this.#desk.clock.peek();
@@ -129,7 +138,12 @@ class PictureView {
   }
 }
 
-/** One picture again and again: by these pixels, or as the hub knows it. @param {any} view @param {import('../shell/media.js').VehicleMedia} media */
+/** The name of a camera; its own if these words have none for it. @param {(key: string, values?: any, fallback?: string) => string} t @param {string} camera */
+export function cameraWords(t, camera) {
+  return t(`camera.${camera}`, {}, camera);
+}
+
+/** One picture again and again: by these pixels, or as the hub knows it. @param {any} view @param {import('../shell/cameraview.js').CameraView} media */
 function repeats(view, media) {
   if ((media.same_ms ?? 0) >= SAME_MS) return true;
   return (view.supervision?.frozen ?? []).some(
@@ -146,19 +160,20 @@ function part(root, className, testid) {
   return node;
 }
 
-/** @param {{desk: import('../shell/console.js').Console, vehicle: string, large?: boolean}} props */
-export const Picture = ({ desk, vehicle, large }) => html`<${Mount} key=${vehicle} desk=${desk} vehicle=${vehicle} large=${large} />`;
+/** @param {{desk: import('../shell/console.js').Console, vehicle: string, large?: boolean, camera?: string | null}} props `camera`: null: the large one */
+export const Picture = ({ desk, vehicle, large, camera = null }) => html`<${Mount} key=${`${vehicle} ${camera}`} desk=${desk} vehicle=${vehicle} large=${large} camera=${camera} />`;
 
-/** @param {{desk: import('../shell/console.js').Console, vehicle: string, large?: boolean}} props */
-function Mount({ desk, vehicle, large = false }) {
+/** @param {{desk: import('../shell/console.js').Console, vehicle: string, large?: boolean, camera?: string | null}} props */
+function Mount({ desk, vehicle, large = false, camera = null }) {
   const ref = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
-    const view = new PictureView(desk, vehicle, /** @type {HTMLElement} */ (ref.current), large);
+    const view = new PictureView(desk, vehicle, camera, /** @type {HTMLElement} */ (ref.current), large);
     shown.add(view);
     view.paint(performance.now());
     return () => {
       shown.delete(view);
     };
-  }, [desk, vehicle]);
-  return html`<div class="picture" data-testid=${`picture-${dashed(vehicle)}`} ref=${ref}></div>`;
+  }, [desk, vehicle, camera]);
+  const name = camera === null ? dashed(vehicle) : `${dashed(vehicle)}-${camera}`;
+  return html`<div class="picture" data-testid=${`picture-${name}`} ref=${ref}></div>`;
 }

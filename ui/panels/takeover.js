@@ -6,13 +6,13 @@ import { requestPriority } from '../core/select.js';
 import { html } from '../view.js';
 import { EmergencyButton, StopButton } from './alarmline.js';
 import { Answers } from './answers.js';
+import { Cameras } from './cameras.js';
 import { Chip } from './chip.js';
 import { CommandProgress } from './command.js';
 import { ControlBox, HandBack, Holder } from './control.js';
 import { DriveState } from './drive.js';
 import { FleetMap } from './map.js';
 import { More } from './more.js';
-import { Picture } from './picture.js';
 import { TimeLeft } from './queue.js';
 import { Objectives } from './supervision.js';
 import { Link, Mode, Speed } from './tile.js';
@@ -30,7 +30,7 @@ export const TakeOver = ({ desk, language }) => {
     <section class="takeover-live">
       <header class="tile-head">${request && html`<${Chip} priority=${requestPriority(state, request)} />`}<strong>${t('takeover.title')}: ${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
         <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} /></header>
-      <${Picture} desk=${desk} vehicle=${vehicle.id} large=${true} />
+      <${Cameras} desk=${desk} vehicle=${vehicle} large=${true} />
       ${driving && html`<${DriveState} desk=${desk} vehicle=${vehicle} />`}
     </section>
     <section class="takeover-context">

@@ -5,10 +5,10 @@ import { limitSetBy } from '../core/supervision.js';
 import { html } from '../view.js';
 import { isMine } from '../core/control.js';
 import { StopButton } from './alarmline.js';
+import { Cameras } from './cameras.js';
 import { HistoryButton } from './history.js';
 import { CommandProgress } from './command.js';
 import { Holder } from './control.js';
-import { Picture } from './picture.js';
 import { SupervisionLine } from './supervision.js';
 
 /** Telemetry older than this is no present value (objective: 1 s). */
@@ -26,7 +26,7 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
       <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
       <${HistoryButton} desk=${desk} vehicle=${vehicle} />
     </header>
-    <${Picture} desk=${desk} vehicle=${vehicle.id} />
+    <${Cameras} desk=${desk} vehicle=${vehicle} />
     <footer class="tile-foot">
       <${Speed} desk=${desk} vehicle=${vehicle} />
       <div class="tile-task"><${Task} desk=${desk} vehicle=${vehicle} />

@@ -160,9 +160,9 @@ export class Console {
       return { visible: false, still_ms: Infinity, age: /** @type {const} */ ({ ok: false, reason: 'no_picture' }) };
     }
     return {
-      visible: media.hasPicture && media.shown,
-      still_ms: media.still(now_ms),
-      age: media.age(this.streamOf(view, media.camera), this.clock.peek(), now_ms),
+      visible: media.large.hasPicture && media.large.shown,
+      still_ms: media.large.still(now_ms),
+      age: media.large.age(this.streamOf(view, media.camera), this.clock.peek(), now_ms),
     };
   }
 
@@ -277,11 +277,7 @@ export class Console {
 
   nextCamera() {
     const { focused, vehicles } = this.state.peek();
-    const media = focused && this.media.of(focused);
-    if (!media) return;
-    const names = cameraNames(vehicles[focused]);
-    media.switchTo(names[(names.indexOf(media.camera) + 1) % names.length]);
-    this.#followSound();
+    if (focused !== null && vehicles[focused]) this.media.chooseNext(focused, cameraNames(vehicles[focused]));
   }
 
   toggleLanguage() {
@@ -478,11 +474,12 @@ export class Console {
     let repeats = false;
     for (const media of this.media.all()) {
       const view = vehicles[media.vehicle];
-      const stream = view && this.streamOf(view, media.camera);
-      media.check(stream?.live === true, now_ms);
-      const before = media.same_ms ?? 0;
-      media.compare(Math.abs(view?.pose?.speed_mps ?? 0) > MOVING_MPS, now_ms);
-      repeats ||= before < SAME_MS && (media.same_ms ?? 0) >= SAME_MS;
+      media.check((camera) => view !== undefined && this.streamOf(view, camera)?.live === true, now_ms);
+      for (const shown of media.views()) {
+        const before = shown.same_ms ?? 0;
+        shown.compare(Math.abs(view?.pose?.speed_mps ?? 0) > MOVING_MPS, now_ms);
+        repeats ||= before < SAME_MS && (shown.same_ms ?? 0) >= SAME_MS;
+      }
     }
     // The hub is told of a repeated picture at once, not with the next regular report.
     if (repeats) this.#report();
@@ -512,7 +509,8 @@ export class Console {
   #report() {
     const now_ms = performance.now();
     const state = this.state.peek();
-    const tiles = this.media.all().filter((media) => media.shown).map((media) => {
+    const large = new Set(this.media.all().map((media) => media.large));
+    const tiles = this.media.all().flatMap((media) => media.views()).filter((media) => media.shown).map((media) => {
       const stream = this.streamOf(state.vehicles[media.vehicle], media.camera);
       const clock = this.clock.peek();
       const frames = media.takeFrames();
@@ -529,7 +527,7 @@ export class Console {
         width: width || null,
         height: height || null,
         same_ms: media.same_ms,
-        focused: media.vehicle === state.focused,
+        focused: media.vehicle === state.focused && large.has(media),
       };
     });
     const rtt_ms = this.clock.peek()?.rtt_ms ?? null;

@@ -1,15 +1,20 @@
 // @ts-check
 /**
- * The pictures and sounds of the watched vehicles: who is dialled, which element shows
- * what, and when the last frame was really displayed. Panels only *host* the video
- * elements; nothing here is ever re-rendered.
+ * The pictures and sounds of the watched vehicles: who is dialled, with which cameras,
+ * and which element shows what.
  *
- * @typedef {import('../core/clock.js').Estimate} Estimate
+ *     main session   one camera, sound both ways, command lines; lives as long as the tile
+ *     side session   all other cameras that are shown now, small; comes and goes with them
+ *
+ * So thumbnails never interrupt the large picture or a command line, and making another
+ * camera large is a change of sizes, not a new dial, while both are shown.
  */
-import { ageAt, displayedFrame } from '../core/frameage.js';
+import { signal } from '@preact/signals';
+import { layerOf, nextCamera, spread } from '../core/cameras.js';
 import { dashed } from '../core/format.js';
 import { cameraNames } from '../core/store.js';
-import { Sameness } from './sameness.js';
+import { CameraView, play } from './cameraview.js';
+import { RingDesk } from './ring.js';
 import { WhepSession } from './whep.js';
 
 /** No frame for this long is a freeze; checked often enough to be shown by 300 ms. */
@@ -17,206 +22,212 @@ export const FREEZE_MS = 250;
 const REDIAL_STILL_MS = 3_000;
 /** After the vehicle came back: its worker may be another one, which does not know us. */
 const REVIVED_STILL_MS = 800;
-const UNSTAMPED_FRAMES = 5;
-/** Displayed frames kept between two reports. */
-const MAX_FRAMES = 240;
 /** One picture repeated for this long, while the vehicle moves, is told. */
 export const SAME_MS = 450;
 
-export class VehicleMedia {
-  /** @type {WhepSession | null} */
-  #session = null;
-  #dialled_ms = 0;
-  #count = 0;
-  /** @type {import('../core/stages.js').Frame[]} */
-  #frames = [];
-  #sameness = new Sameness();
-  /** @type {number | null} */
-  #rtp = null;
-  #displayed_ms = 0;
-  #noticed_ms = 0;
-  #attached_ms = 0;
-  #unstamped = 0;
-  #live = false;
-  #revived_ms = 0;
-  #canTell = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
+/**
+ * One session with its state.
+ *
+ * @typedef {{session: WhepSession, state: import('./whep.js').WhepState, reason: string, dialled_ms: number}} Line
+ */
 
-  /** @param {string} vehicle @param {string} camera @param {(vehicle: string, text: string) => void} [onWord] */
-  constructor(vehicle, camera, onWord = () => {}) {
+export class VehicleMedia {
+  /** @type {Map<string, CameraView>} */
+  #views = new Map();
+  /** @type {Line | null} */
+  #main = null;
+  /** @type {Line | null} */
+  #side = null;
+  #carried;
+  /** @type {readonly string[]} */
+  #thumbs = [];
+  #focused = false;
+  #hooks;
+
+  /**
+   * @param {string} vehicle
+   * @param {string} camera the large one
+   * @param {{onWord: (vehicle: string, text: string) => void, ring: RingDesk, sounds: HTMLElement}} hooks
+   */
+  constructor(vehicle, camera, hooks) {
     this.vehicle = vehicle;
-    this.onWord = onWord;
     this.camera = camera;
-    /** @type {import('./whep.js').WhepState} */
-    this.state = 'stopped';
-    this.reason = '';
+    this.#carried = camera;
+    this.#hooks = hooks;
     this.hasSound = false;
-    /** @type {import('./whep.js').Layer} */
-    this.layer = 'low';
-    /** Where the age came from during the last second. @type {readonly import('../core/stages.js').StageTime[]} */
-    this.stages = [];
-    this.video = document.createElement('video');
-    this.video.muted = true;
-    this.video.autoplay = true;
-    this.video.playsInline = true;
-    this.video.disablePictureInPicture = true;
-    this.video.tabIndex = -1;
     this.sound = document.createElement('audio');
     this.sound.muted = true;
     this.sound.dataset.testid = `sound-${dashed(vehicle)}`;
-    this.#name();
-  }
-
-  #name() {
-    this.video.dataset.testid = `video-${dashed(this.vehicle)}-${this.camera}`;
-  }
-
-  dial() {
-    if (this.#session !== null) return;
-    this.#dialled_ms = performance.now();
-    this.#session = new WhepSession(this.vehicle, [this.camera], this.layer, {
-      onVideo: (_camera, track) => this.#show(track),
-      onAudio: (track) => this.#hear(track),
-      onWord: (text) => this.onWord(this.vehicle, text),
-      onState: (state, reason) => {
-        this.state = state;
-        if (reason !== '' || state === 'connected') this.reason = reason;
-        if (state === 'dialling') this.#dialled_ms = performance.now();
-      },
-    });
-    this.#session.start();
-  }
-
-  /** Ask for another size. @param {import('./whep.js').Layer} layer */
-  want(layer) {
-    this.layer = layer;
-    this.#session?.want(layer);
-  }
-
-  hangUp() {
-    this.#session?.stop();
-    this.#session = null;
-    this.video.srcObject = null;
-    this.sound.srcObject = null;
-    this.hasSound = false;
-    this.#rtp = null;
-    this.#frames = [];
-    this.#sameness.forget();
-    this.#noticed_ms = 0;
+    hooks.sounds.append(this.sound);
   }
 
   /** @param {string} camera */
-  switchTo(camera) {
-    if (camera === this.camera) return;
-    this.hangUp();
-    this.camera = camera;
-    this.#name();
-    this.dial();
+  view(camera) {
+    let view = this.#views.get(camera);
+    if (view === undefined) {
+      view = new CameraView(this.vehicle, camera);
+      this.#views.set(camera, view);
+    }
+    return view;
+  }
+
+  /** The large camera. */
+  get large() {
+    return this.view(this.camera);
+  }
+
+  get video() {
+    return this.large.video;
+  }
+
+  get stages() {
+    return this.large.stages;
+  }
+
+  /** The cameras that are carried now, the large one first. */
+  views() {
+    const names = [this.camera, ...(this.#main?.session.cameras ?? []), ...(this.#side?.session.cameras ?? [])];
+    return [...new Set(names)].map((name) => this.view(name));
+  }
+
+  /** What is known of the session that carries a camera. @param {string} camera */
+  line(camera) {
+    const line = this.#side?.session.cameras.includes(camera) ? this.#side : this.#main;
+    return { state: line?.state ?? /** @type {const} */ ('stopped'), reason: line?.reason ?? '' };
+  }
+
+  /**
+   * Which cameras to show, and dial what is missing.
+   *
+   * @param {string} large
+   * @param {readonly string[]} thumbs
+   * @param {boolean} focused
+   */
+  want(large, thumbs, focused) {
+    this.camera = large;
+    this.#thumbs = thumbs;
+    this.#focused = focused;
+    if (this.#main !== null) this.#follow();
+  }
+
+  dial() {
+    if (this.#main === null) this.#follow();
+  }
+
+  #follow() {
+    const { main, side } = spread(this.#carried, this.camera, this.#thumbs);
+    if (this.#main === null || main !== this.#carried) {
+      this.#end(this.#main);
+      this.#carried = main;
+      this.#main = this.#begin([main], true);
+    }
+    if (side.join() !== (this.#side?.session.cameras ?? []).join()) {
+      this.#end(this.#side);
+      this.#side = side.length === 0 ? null : this.#begin(side, false);
+    }
+    this.#main.session.want(this.#layers([main]));
+    this.#side?.session.want(this.#layers(side));
+  }
+
+  /** @param {readonly string[]} cameras */
+  #layers(cameras) {
+    return Object.fromEntries(cameras.map((camera) => [camera, layerOf(camera === this.camera, this.#focused)]));
+  }
+
+  /** @param {readonly string[]} cameras @param {boolean} extras @returns {Line} */
+  #begin(cameras, extras) {
+    const { ring, onWord } = this.#hooks;
+    const session = new WhepSession(this.vehicle, this.#layers(cameras), extras, {
+      onVideo: (camera, track) => this.view(camera).show(track),
+      onReceiver: (camera, receiver) => ring.keep(this.vehicle, camera, receiver),
+      onAudio: (track) => this.#hear(track),
+      onWord: (text) => onWord(this.vehicle, text),
+      onState: (state, reason) => {
+        line.state = state;
+        if (reason !== '' || state === 'connected') line.reason = reason;
+        if (state === 'dialling') line.dialled_ms = performance.now();
+      },
+    });
+    /** @type {Line} */
+    const line = { session, state: 'stopped', reason: '', dialled_ms: performance.now() };
+    session.start();
+    return line;
+  }
+
+  /** @param {Line | null} line */
+  #end(line) {
+    if (line === null) return;
+    line.session.stop();
+    for (const camera of line.session.cameras) {
+      this.view(camera).forget();
+      this.#hooks.ring.forget(this.vehicle, camera);
+    }
+    if (line === this.#main) {
+      this.sound.srcObject = null;
+      this.hasSound = false;
+    }
+  }
+
+  hangUp() {
+    this.#end(this.#main);
+    this.#end(this.#side);
+    this.#main = this.#side = null;
+    this.sound.remove();
+  }
+
+  /** Dial all anew. @param {string} reason */
+  redial(reason) {
+    this.#main?.session.redial(reason);
+    this.#side?.session.redial(reason);
   }
 
   /** Frames for the vehicle can leave. */
   get commandOpen() {
-    return this.#session?.isOpen('command') ?? false;
+    return this.#main?.session.isOpen('command') ?? false;
   }
 
   /** @param {Uint8Array<ArrayBuffer>} frame */
   sendCommand(frame) {
-    return this.#session?.send('command', frame) ?? false;
+    return this.#main?.session.send('command', frame) ?? false;
   }
 
   /** @param {Uint8Array<ArrayBuffer>} frame */
   sendStop(frame) {
-    return this.#session?.send('stop', frame) ?? false;
+    return this.#main?.session.send('stop', frame) ?? false;
   }
 
   get connection() {
-    return this.#session?.connection ?? null;
+    return this.#main?.session.connection ?? null;
   }
 
-  /** Dial again if nothing new was displayed although the hub receives. @param {boolean} live @param {number} now_ms */
-  check(live, now_ms) {
-    if (live && !this.#live) this.#revived_ms = now_ms;
-    this.#live = live;
-    if (this.state !== 'connected' || !live || !this.shown) return;
-    const since = Math.max(this.#noticed_ms, this.#dialled_ms, this.#attached_ms, this.#revived_ms);
-    const patience_ms = this.#revived_ms === since ? REVIVED_STILL_MS : REDIAL_STILL_MS;
-    if (now_ms - since > patience_ms) this.#session?.redial('no_frames');
+  /** Where the operator's voice goes; null while nothing is connected. */
+  get voice() {
+    return this.#main?.session.voice ?? null;
   }
 
-  /** On this screen, where a browser counts displayed frames; elsewhere it does not. */
-  get shown() {
-    return this.video.isConnected && !document.hidden;
+  /** Dial again what displays nothing new although the hub receives. @param {(camera: string) => boolean} isLive @param {number} now_ms */
+  check(isLive, now_ms) {
+    for (const view of this.views()) {
+      view.hear(isLive(view.camera), now_ms);
+      const line = this.#side?.session.cameras.includes(view.camera) ? this.#side : this.#main;
+      const expected = line?.state === 'connected' ? view.expectedSince(line.dialled_ms) : null;
+      if (line === null || expected === null) continue;
+      const patience_ms = expected.revived ? REVIVED_STILL_MS : REDIAL_STILL_MS;
+      if (now_ms - expected.since_ms <= patience_ms) continue;
+      this.#hooks.ring.suspect();
+      line.session.redial('no_frames');
+    }
   }
 
-  /** The element has a new place: from now on it has to show new frames. @param {HTMLElement} host */
-  attachTo(host) {
-    host.replaceChildren(this.video, this.sound);
-    this.#attached_ms = performance.now();
-    this.resume();
-  }
-
-  /**
-   * Milliseconds since a new frame was displayed, as far as this place of the element
-   * could show one; Infinity before the first.
-   * @param {number} now_ms
-   */
-  still(now_ms) {
-    return this.#noticed_ms === 0 ? Infinity : Math.max(0, now_ms - Math.max(this.#noticed_ms, this.#attached_ms));
-  }
-
-  /** Capture-to-display delay of the newest frame. @param {any} stream @param {Estimate | null} clock */
-  delay(stream, clock) {
-    return ageAt(stream, this.#rtp, this.#displayed_ms, clock);
-  }
-
-  /** Age of what is on the glass now. @param {any} stream @param {Estimate | null} clock @param {number} now_ms */
-  age(stream, clock, now_ms) {
-    return ageAt(stream, this.#rtp, now_ms, clock);
-  }
-
-  get hasPicture() {
-    return this.#noticed_ms !== 0;
-  }
-
-  /** A picture was displayed, but the browser does not say which. */
-  get cannotTell() {
-    return !this.#canTell || (this.hasPicture && this.#rtp === null);
-  }
-
-  /** Frames displayed since the last call, oldest first; of very many the newest. */
-  takeFrames() {
-    const frames = this.#frames;
-    this.#frames = [];
-    return frames;
-  }
-
-  /** Compare the picture with the one before. @param {boolean} moving is the vehicle @param {number} now_ms */
-  compare(moving, now_ms) {
-    if (moving && this.shown) this.#sameness.look(this.video, this.#count, now_ms);
-    else this.#sameness.forget();
-  }
-
-  /** How long one picture has been repeated while the vehicle moved; null: not looked at. */
-  get same_ms() {
-    return this.#sameness.same_ms;
-  }
-
-  /** @param {boolean} audible */
-  setAudible(audible) {
+  /** @param {boolean} audible @param {number} volume 0 to 1 */
+  setAudible(audible, volume) {
     this.sound.muted = !audible;
+    this.sound.volume = volume;
     if (audible && this.sound.paused && this.sound.srcObject) play(this.sound);
   }
 
-  /** Elements pause when they are moved. */
   resume() {
-    if (this.video.srcObject && this.video.paused) play(this.video);
-  }
-
-  /** @param {MediaStreamTrack} track */
-  #show(track) {
-    this.#unstamped = 0;
-    this.video.srcObject = new MediaStream([track]);
-    play(this.video);
-    if (this.#canTell) this.video.requestVideoFrameCallback(this.#onFrame);
+    for (const view of this.views()) view.resume();
   }
 
   /** @param {MediaStreamTrack} track */
@@ -227,31 +238,6 @@ export class VehicleMedia {
     track.onmute = () => (this.hasSound = false);
     play(this.sound);
   }
-
-  /** @type {VideoFrameRequestCallback} */
-  #onFrame = (now_ms, frame) => {
-    if (this.video.srcObject) this.video.requestVideoFrameCallback(this.#onFrame);
-    const shown = displayedFrame(now_ms, frame);
-    // Until the first packet a browser may display a black frame of its own making: it
-    // carries no timestamp. A browser that never gives one is believed after a few.
-    this.#unstamped = shown.rtp === null ? this.#unstamped + 1 : 0;
-    if (shown.rtp === null && this.#unstamped <= UNSTAMPED_FRAMES) return;
-    this.#count += 1;
-    this.#noticed_ms = performance.now();
-    this.#displayed_ms = shown.displayed_ms;
-    this.#rtp = shown.rtp;
-    if (this.#frames.length >= MAX_FRAMES) this.#frames.shift();
-    this.#frames.push(shown);
-  };
-}
-
-/** @param {HTMLMediaElement} element */
-function play(element) {
-  element.play().catch((error) => {
-    // AbortError: a newer source replaced this one. NotAllowedError: no gesture yet; the
-    // start-of-shift check gives one. Both show as what they are: no picture, no sound.
-    console.info('media: not playing yet', error.name);
-  });
 }
 
 /** All watched vehicles. */
@@ -259,39 +245,85 @@ export class MediaDesk {
   /** @type {Map<string, VehicleMedia>} */
   #media = new Map();
   supported = 'RTCPeerConnection' in window;
+  ring = new RingDesk(() => this.#media.forEach((media) => media.redial('no_rewind')));
+  /** The large camera of each vehicle that has one chosen. @type {import('@preact/signals').Signal<Readonly<Record<string, string>>>} */
+  chosen = signal({});
+  /** How loud the focused vehicle is, 0 to 1. */
+  volume = signal(1);
+  /** Thumbnails on this screen, by vehicle. @type {Map<string, readonly string[]>} */
+  #thumbs = new Map();
+  #sounds = document.createElement('div');
   #onWord;
+  #refollow = () => {};
 
   /** @param {(vehicle: string, text: string) => void} [onWord] a vehicle's word to who has control of it */
   constructor(onWord = () => {}) {
     this.#onWord = onWord;
+    this.#sounds.hidden = true;
+    document.body.append(this.#sounds);
     window.addEventListener('pagehide', () => this.close());
   }
 
   /**
-   * Follow the hub: a medium per watched vehicle, dialled once it publishes. The focused
-   * one is asked for in full, tiles in small.
+   * Follow the hub: a medium per watched vehicle, dialled once it publishes.
+   *
    * @param {readonly string[]} watched
    * @param {Record<string, any>} vehicles
    * @param {string | null} focused
    */
   follow(watched, vehicles, focused) {
     if (!this.supported) return;
+    this.#refollow = () => this.follow(watched, vehicles, focused);
     for (const [vehicle, media] of this.#media) {
       if (!watched.includes(vehicle)) {
         media.hangUp();
         this.#media.delete(vehicle);
       }
     }
+    // A picture is not held up by the rewind, but what comes before it is ready cannot be rewound.
+    if (!this.ring.settled(this.#refollow)) return;
     for (const vehicle of watched) {
-      const { media: publishes } = vehicles[vehicle];
+      const view = vehicles[vehicle];
+      const names = cameraNames(view);
+      const large = this.largeOf(vehicle, names);
       let media = this.#media.get(vehicle);
       if (media === undefined) {
-        media = new VehicleMedia(vehicle, cameraNames(vehicles[vehicle])[0], this.#onWord);
+        media = new VehicleMedia(vehicle, large, { onWord: this.#onWord, ring: this.ring, sounds: this.#sounds });
         this.#media.set(vehicle, media);
       }
-      media.want(vehicle === focused ? 'high' : 'low');
-      if (publishes) media.dial();
+      media.want(large, this.thumbsOf(vehicle, view, large), vehicle === focused);
+      if (view.media) media.dial();
     }
+  }
+
+  /** @param {string} vehicle @param {readonly string[]} names */
+  largeOf(vehicle, names) {
+    const chosen = this.chosen.value[vehicle];
+    return chosen !== undefined && names.includes(chosen) ? chosen : names[0];
+  }
+
+  /** Only what the vehicle really sends is asked for. @param {string} vehicle @param {any} view @param {string} large */
+  thumbsOf(vehicle, view, large) {
+    const sent = view.streams.map((/** @type {any} */ stream) => stream.name);
+    return (this.#thumbs.get(vehicle) ?? []).filter((name) => name !== large && sent.includes(name));
+  }
+
+  /** Make a camera large. @param {string} vehicle @param {string} camera */
+  choose(vehicle, camera) {
+    this.chosen.value = { ...this.chosen.peek(), [vehicle]: camera };
+    this.#refollow();
+  }
+
+  /** The next camera of a vehicle becomes large. @param {string} vehicle @param {readonly string[]} names */
+  chooseNext(vehicle, names) {
+    if (names.length > 1) this.choose(vehicle, nextCamera(names, this.largeOf(vehicle, names)));
+  }
+
+  /** Which thumbnails there is room for. @param {string} vehicle @param {readonly string[]} cameras */
+  showThumbs(vehicle, cameras) {
+    if ((this.#thumbs.get(vehicle) ?? []).join() === cameras.join()) return;
+    this.#thumbs.set(vehicle, cameras);
+    this.#refollow();
   }
 
   /** @param {string} vehicle */
@@ -305,11 +337,13 @@ export class MediaDesk {
 
   /** @param {string | null} vehicle the only one to be heard */
   hear(vehicle) {
-    for (const media of this.#media.values()) media.setAudible(media.vehicle === vehicle);
+    for (const media of this.#media.values()) media.setAudible(media.vehicle === vehicle, this.volume.peek());
   }
 
   close() {
     for (const media of this.#media.values()) media.hangUp();
     this.#media.clear();
+    this.ring.close();
+    this.#sounds.remove();
   }
 }

@@ -24,12 +24,16 @@ const LINE = { ordered: false, maxRetransmits: 0 };
 export class WhepSession {
   #path;
   #cameras;
-  #layer;
+  /** @type {Readonly<Record<string, Layer>>} */
+  #layers;
+  #extras;
   #hooks;
   /** @type {RTCPeerConnection | null} */
   #pc = null;
   /** @type {Record<'command'|'stop', RTCDataChannel> | null} */
   #lines = null;
+  /** @type {RTCRtpTransceiver | null} */
+  #sound = null;
   /** @type {string | null} */
   #resource = null;
   #delay_ms = FIRST_DELAY_MS;
@@ -40,18 +44,22 @@ export class WhepSession {
 
   /**
    * @param {string} vehicle `site/vehicle`
-   * @param {readonly string[]} cameras names, in the order of the offer's video sections
-   * @param {Layer} layer
+   * @param {Readonly<Record<string, Layer>>} layers the size of each camera; its names in the
+   *   order of the offer's video sections
+   * @param {boolean} extras also sound, the operator's voice and the command lines
    * @param {{onVideo: (camera: string, track: MediaStreamTrack) => void,
-   *          onAudio: (track: MediaStreamTrack) => void,
-   *          onWord: (text: string) => void,
+   *          onReceiver: (camera: string, receiver: RTCRtpReceiver) => void,
+   *          onAudio?: (track: MediaStreamTrack) => void,
+   *          onWord?: (text: string) => void,
    *          onState: (state: WhepState, reason: string) => void}} hooks
-   *   `onWord`: what the vehicle says to who has control of it.
+   *   `onReceiver`: before its first packet; `onWord`: what the vehicle says to who has
+   *   control of it.
    */
-  constructor(vehicle, cameras, layer, hooks) {
-    this.#path = `/whep/${vehicle}?cameras=${cameras.map(encodeURIComponent).join(',')}`;
-    this.#cameras = cameras;
-    this.#layer = layer;
+  constructor(vehicle, layers, extras, hooks) {
+    this.#cameras = Object.keys(layers);
+    this.#path = `/whep/${vehicle}?cameras=${this.#cameras.map(encodeURIComponent).join(',')}`;
+    this.#layers = layers;
+    this.#extras = extras;
     this.#hooks = hooks;
   }
 
@@ -59,11 +67,21 @@ export class WhepSession {
     void this.#dial();
   }
 
-  /** Ask for another size, now and at every later dial. @param {Layer} layer */
-  want(layer) {
-    if (layer === this.#layer) return;
-    this.#layer = layer;
-    if (this.#resource !== null) void askLayer(this.#resource, this.#cameras, layer);
+  get cameras() {
+    return this.#cameras;
+  }
+
+  /** Ask for other sizes, now and at every later dial. @param {Readonly<Record<string, Layer>>} layers */
+  want(layers) {
+    const other = differing(this.#layers, layers);
+    if (Object.keys(other).length === 0) return;
+    this.#layers = { ...this.#layers, ...other };
+    if (this.#resource !== null) void askLayers(this.#resource, other);
+  }
+
+  /** Where the operator's voice goes; null: this session has none, or it is not connected. */
+  get voice() {
+    return this.#pc?.connectionState === 'connected' ? this.#sound : null;
   }
 
   /** Close for good. */
@@ -108,6 +126,7 @@ export class WhepSession {
       this.#pc.close();
       this.#pc = null;
       this.#lines = null;
+      this.#sound = null;
     }
     if (this.#resource !== null) {
       release(this.#resource);
@@ -117,22 +136,27 @@ export class WhepSession {
 
   async #dial() {
     const round = ++this.#round;
-    const layer = this.#layer;
+    const common = commonLayer(this.#layers);
     const current = () => round === this.#round;
     this.#hooks.onState('dialling', '');
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.#pc = pc;
-    for (const _ of this.#cameras) pc.addTransceiver('video', { direction: 'recvonly' });
-    pc.addTransceiver('audio', { direction: 'recvonly' });
-    this.#lines = { command: pc.createDataChannel('command', LINE), stop: pc.createDataChannel('stop', LINE) };
-    this.#lines.command.binaryType = 'arraybuffer';
-    this.#lines.command.onmessage = ({ data }) => {
-      if (current()) this.#hooks.onWord(typeof data === 'string' ? data : new TextDecoder().decode(data));
-    };
+    for (const camera of this.#cameras) {
+      this.#hooks.onReceiver(camera, pc.addTransceiver('video', { direction: 'recvonly' }).receiver);
+    }
+    if (this.#extras) {
+      // Both ways, so that a voice needs no new session; without a track nothing is sent.
+      this.#sound = pc.addTransceiver('audio', { direction: 'sendrecv' });
+      this.#lines = { command: pc.createDataChannel('command', LINE), stop: pc.createDataChannel('stop', LINE) };
+      this.#lines.command.binaryType = 'arraybuffer';
+      this.#lines.command.onmessage = ({ data }) => {
+        if (current()) this.#hooks.onWord?.(typeof data === 'string' ? data : new TextDecoder().decode(data));
+      };
+    }
     for (const { receiver } of pc.getTransceivers()) lowDelay(receiver);
     pc.ontrack = ({ track, transceiver }) => {
       const camera = this.#cameras[pc.getTransceivers().indexOf(transceiver)];
-      if (track.kind === 'audio') this.#hooks.onAudio(track);
+      if (track.kind === 'audio') this.#hooks.onAudio?.(track);
       else if (camera !== undefined) this.#hooks.onVideo(camera, track);
     };
     pc.onconnectionstatechange = () => {
@@ -141,7 +165,7 @@ export class WhepSession {
     try {
       await pc.setLocalDescription(await pc.createOffer());
       if (!current()) return;
-      const response = await fetch(`${this.#path}&layer=${layer}`, {
+      const response = await fetch(`${this.#path}&layer=${common}`, {
         method: 'POST',
         credentials: 'same-origin',
         headers: { 'content-type': 'application/sdp' },
@@ -160,7 +184,8 @@ export class WhepSession {
         return;
       }
       this.#resource = resource;
-      if (resource !== null && layer !== this.#layer) void askLayer(resource, this.#cameras, this.#layer);
+      const other = differing(Object.fromEntries(this.#cameras.map((camera) => [camera, common])), this.#layers);
+      if (resource !== null && Object.keys(other).length > 0) void askLayers(resource, other);
       await pc.setRemoteDescription({ type: 'answer', sdp: ownStreamForSound(await response.text()) });
       if (current()) this.#expectConnection();
     } catch (error) {
@@ -190,20 +215,30 @@ export class WhepSession {
   }
 }
 
+/** The size that all are asked for in the offer: the small one, unless all want the same. @param {Readonly<Record<string, Layer>>} layers @returns {Layer} */
+function commonLayer(layers) {
+  const wanted = new Set(Object.values(layers));
+  return wanted.size === 1 ? [...wanted][0] : 'low';
+}
+
+/** Those of `after` that are not as in `before`. @param {Readonly<Record<string, Layer>>} before @param {Readonly<Record<string, Layer>>} after */
+function differing(before, after) {
+  return Object.fromEntries(Object.entries(after).filter(([camera, layer]) => camera in before && before[camera] !== layer));
+}
+
 /**
- * Best effort: without an answer the picture stays as it is, and the next dial asks again.
+ * Best effort: without an answer the pictures stay as they are, and the next dial asks again.
  *
  * @param {string} resource
- * @param {readonly string[]} cameras
- * @param {Layer} layer
+ * @param {Record<string, Layer>} layers
  */
-async function askLayer(resource, cameras, layer) {
+async function askLayers(resource, layers) {
   try {
     const response = await fetch(`${resource}/layers`, {
       method: 'POST',
       credentials: 'same-origin',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(Object.fromEntries(cameras.map((camera) => [camera, layer]))),
+      body: JSON.stringify(layers),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
     if (!response.ok) console.info('whep: the size stays as it is', await reasonOf(response));

@@ -18,6 +18,8 @@ export const VIDEO = {
   'age.unsupported': ['ブラウザ非対応', 'browser cannot tell'],
 
   'video.repeated': ['同じ映像の繰り返し', 'SAME PICTURE REPEATED'],
+  'video.frozen_small': ['停止 {n} 秒', 'FROZEN {n} s'],
+  'video.repeated_small': ['繰り返し', 'REPEATED'],
   'video.repeated_note': ['車両は動いていますが、映像は変わっていません', 'The vehicle moves, its picture does not'],
 
   'stage.title': ['映像遅延の内訳', 'Where the picture’s age comes from'],
