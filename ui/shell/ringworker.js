@@ -52,7 +52,7 @@ function put(key, frame) {
   }
 }
 
-scope.onmessage = ({ data: message }) => {
+scope.onmessage = (/** @type {MessageEvent} */ { data: message }) => {
   switch (message.type) {
     case 'ping':
       scope.postMessage({ type: 'pong', rings: Object.fromEntries([...rings].map(([key, { frames, bytes, dropped }]) => [key, { frames: frames.length, bytes, dropped }])) });
