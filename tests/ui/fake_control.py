@@ -102,6 +102,10 @@ class FakeControl:
             )
         )
 
+    def free(self, vehicle_id: VehicleId) -> None:
+        """Whoever has control gives it back."""
+        self._set(self.views[str(vehicle_id)], ControlState.FREE)
+
     def _asked(self, event: events.ControlAsked) -> None:
         name = str(event.vehicle_id)
         view = self.views.get(name)

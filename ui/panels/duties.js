@@ -130,7 +130,7 @@ function Phone({ desk, step }) {
   if (!step.phone) {
     return html`<span class="duty-phone missing" data-testid="duty-missing"><b>${t('duty.not_configured')}</b><small>${role} — ${t('duty.not_configured_note')}</small></span>`;
   }
-  return html`<span class="duty-phone" data-testid="duty-phone"><small>${t('duty.call')}: ${step.contact_name}</small><b>${step.phone}</b>
+  return html`<span class="duty-phone" data-testid="duty-phone"><small>${t('duty.call')}: ${desk.say(step.contact_name)}</small><b>${step.phone}</b>
     ${step.contact_note && html`<small>${step.contact_note}</small>`}</span>`;
 }
 

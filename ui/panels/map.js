@@ -61,6 +61,7 @@ class FleetMapView {
   #routes = '';
   #drawn = '';
   #updated_ms = 0;
+  #spoken = '';
   /** Letters in the middle of the ways that a vehicle offers. @type {any[]} */
   #letters = [];
 
@@ -86,7 +87,8 @@ class FleetMapView {
       void this.#desk.tick.value;
       void this.#desk.state.value.focused;
       if (this.#desk.path.value !== null) this.#updated_ms = 0;
-      void this.#desk.language.value;
+      if (this.#spoken !== this.#desk.language.value) this.#updated_ms = -Infinity;
+      this.#spoken = this.#desk.language.value;
       this.#update();
     });
     const repaint = effect(() => this.#recolour(this.#desk.palette.value));

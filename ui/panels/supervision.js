@@ -54,7 +54,7 @@ export const Objectives = ({ desk, vehicle }) => {
   if (!view) return html`<div class="objectives"><h3>${t('objectives.title')}</h3><small>${t('why.no_evidence')}</small></div>`;
   const { closed_loop: loop, drive, speed_limit: limit } = view;
   const stale = standing(view, desk.since(view.at_ns)) === 'unknown' && (desk.since(view.at_ns) ?? Infinity) > 3_000;
-  return html`<div class=${`objectives ${stale ? 'stale' : ''}`} data-testid=${`objective-list-${dashed(vehicle.id)}`}>
+  return html`<div class=${`objectives ${stale ? 'stale' : ''}`} role="region" aria-label=${t('objectives.title')} tabindex="0" data-testid=${`objective-list-${dashed(vehicle.id)}`}>
     <h3>${t('objectives.title')} <small>${t(`purpose.${view.purpose}`)}</small></h3>
     <ul>${inUse(view).map((one) => html`<li key=${one.key} class=${`objective ${one.verdict}`} title=${why(desk, one)}>
       <b>${MARKS[one.verdict] ?? '?'}</b><span>${t(`indicator.${one.indicator}`, {}, one.indicator)}</span><span class="num">${againstLimit(one)}</span>

@@ -34,7 +34,7 @@ export const TakeOver = ({ desk, language }) => {
       ${driving && html`<${DriveState} desk=${desk} vehicle=${vehicle} />`}
     </section>
     <section class="takeover-context">
-      <div class="facts"><${Facts} desk=${desk} vehicle=${vehicle} request=${request} /></div>
+      <div class="facts" role="region" aria-label=${t('takeover.reason')} tabindex="0"><${Facts} desk=${desk} vehicle=${vehicle} request=${request} /></div>
       <div class="takeover-map"><${FleetMap} desk=${desk} language=${language} /></div>
       <${Objectives} desk=${desk} vehicle=${vehicle} />
     </section>

@@ -1,11 +1,13 @@
 // @ts-check
 /** One vehicle: picture, speed with its limit, mode, next stop, link, command, STOP. */
 import { dashed, kmh, seconds } from '../core/format.js';
+import { openRequests, requestPriority } from '../core/select.js';
 import { limitSetBy } from '../core/supervision.js';
 import { html } from '../view.js';
 import { isMine } from '../core/control.js';
 import { StopButton } from './alarmline.js';
 import { Cameras } from './cameras.js';
+import { SHAPES } from './chip.js';
 import { HistoryButton } from './history.js';
 import { CommandProgress } from './command.js';
 import { Holder } from './control.js';
@@ -22,7 +24,7 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
   return html`<article class=${`tile ${focused ? 'focused' : ''} ${held ? 'held' : ''}`} data-testid=${`tile-${id}`} data-focused=${String(focused)}
       data-link=${vehicle.link} onPointerDown=${() => desk.focus(vehicle.id)}>
     <header class="tile-head">
-      <span class="digit">${number}</span><strong>${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
+      <span class="digit">${number}</span><strong>${desk.say(vehicle.name)}</strong><${Asks} desk=${desk} vehicle=${vehicle} /><small class="id">${vehicle.id}</small>
       <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
       <${HistoryButton} desk=${desk} vehicle=${vehicle} />
     </header>
@@ -36,6 +38,15 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
     </footer>
   </article>`;
 };
+
+/** It needs a person: said on its own tile too, so that nobody has to match names. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
+export function Asks({ desk, vehicle }) {
+  const state = desk.state.value;
+  const request = openRequests(state).find((one) => one.vehicle === vehicle.id);
+  if (!request) return null;
+  const priority = requestPriority(state, request);
+  return html`<span class=${`mark p${priority}`} data-testid=${`asks-${dashed(vehicle.id)}`}>${SHAPES[priority]}${priority} ${desk.t('tile.asks')}</span>`;
+}
 
 /** The hub is gone, or the vehicle has been silent: what is shown is no present value. @param {import('../shell/console.js').Console} desk @param {any} vehicle */
 export function unknownNow(desk, vehicle) {

@@ -7,7 +7,7 @@ import { StopButton } from './alarmline.js';
 import { Holder } from './control.js';
 import { HistoryButton } from './history.js';
 import { FleetMap } from './map.js';
-import { Link, Mode, Task, Tile } from './tile.js';
+import { Asks, Link, Mode, Task, Tile } from './tile.js';
 
 /** @param {{desk: import('../shell/console.js').Console, language: 'ja'|'en'}} props */
 export const Watch = ({ desk, language }) => {
@@ -35,7 +35,7 @@ export const Watch = ({ desk, language }) => {
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any, focused: boolean}} props */
 function Row({ desk, vehicle, focused }) {
   return html`<article class=${`row ${focused ? 'focused' : ''}`} data-testid=${`row-${dashed(vehicle.id)}`} onPointerDown=${() => desk.focus(vehicle.id)}>
-    <strong>${desk.say(vehicle.name)}</strong><span class="id"><small>${vehicle.id}</small> <${HistoryButton} desk=${desk} vehicle=${vehicle} /> <${Holder} desk=${desk} vehicle=${vehicle.id} /></span>
+    <strong>${desk.say(vehicle.name)}</strong><span class="id"><small>${vehicle.id}</small> <${Asks} desk=${desk} vehicle=${vehicle} /> <${HistoryButton} desk=${desk} vehicle=${vehicle} /> <${Holder} desk=${desk} vehicle=${vehicle.id} /></span>
     <${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
     <span>${vehicle.pose ? `${kmh(vehicle.pose.speed_mps)} km/h` : '—'}</span>
     <${Task} desk=${desk} vehicle=${vehicle} />

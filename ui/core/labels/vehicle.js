@@ -43,6 +43,7 @@ export const VEHICLE = {
 
   'tile.limit': ['制限 {n}（{who}）', 'limit {n} ({who})'],
   'tile.no_limit': ['制限 —', 'limit —'],
+  'tile.asks': ['介入要求', 'NEEDS YOU'],
   'tile.next.bus': ['次の停留所', 'Next stop'],
   'tile.next.other': ['次の作業', 'Next task'],
   'tile.progress': ['進捗', 'Progress'],
