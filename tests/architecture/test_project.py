@@ -63,8 +63,8 @@ def test_both_readmes_name_the_same_files_and_commands() -> None:
     def links(name: str) -> set[str]:
         text = (ROOT / name).read_text(encoding="utf-8")
         return set(re.findall(r"\]\(((?:docs|deploy)/[^)]+|[A-Z]+(?:\.md)?)\)", text)) - {
-            "docs/screens/watch-en.png",
-            "docs/screens/watch-ja.png",
+            "docs/screens/watch.en.1920.png",
+            "docs/screens/watch.ja.1920.png",
             "README.md",
         }
 
