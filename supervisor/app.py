@@ -38,6 +38,7 @@ from supervisor.config import ROOT, ConfigError, HubConfig
 from supervisor.console.access import Access, may_stop, talk_rank
 from supervisor.console.config import plain_on_network
 from supervisor.console.credentials import Credentials
+from supervisor.console.rehearsal import find_channel
 from supervisor.console.server import Console
 from supervisor.core import effects, events, handover, views
 from supervisor.core.duty_rows import not_configured
@@ -284,6 +285,7 @@ class Hub:
             readiness=self.readiness,
             stop_keys=self._drive.stop_keys,
             on_drive=self._drive.relay,
+            rehearsal=find_channel(self._state_dir, self.counters) if config.hub.demo else None,
         )
         self._access.on_end(self._sign_in_ended)
         self._exporter = Exporter(self.counters)
@@ -500,6 +502,7 @@ class Hub:
             {
                 "console": self._console.url,
                 "mqtt": self._link.public_url,
+                "media": f"{self._config.media.listen}:{ports[0]}",
                 "metrics": self._metrics.url,
             },
         )

@@ -1,20 +1,23 @@
 """`enkan demo`: broker, hub, media worker and a synthetic fleet on one machine.
 
 Everything is a real process that speaks the real protocols over loopback; only the
-vehicles are synthetic. The demo account exists only here, and the hub refuses demo
-mode on any address that is not loopback.
+vehicles are synthetic. Each of them reaches the hub by a path of its own, which passes
+everything on until somebody breaks it (`supervisor.rehearsal`). The demo account exists
+only here, and the hub refuses demo mode on any address that is not loopback.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import shutil
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from protocols.operator import Role
 from protocols.topics import VehicleId
@@ -23,6 +26,11 @@ from supervisor import clock, processes
 from supervisor.config import ROOT
 from supervisor.console.credentials import Credentials, write_vehicle_file
 from supervisor.console.server import DEMO_ACCOUNT, DEMO_PASSWORD
+from supervisor.rehearsal.actor import Actor
+from supervisor.rehearsal.channel import ChannelServer
+from supervisor.rehearsal.second import ACCOUNT as SECOND_ACCOUNT
+from supervisor.rehearsal.second import SecondOperator
+from supervisor.rehearsal.stage import Stage
 
 READY_WITHIN_S: Final = 60.0
 
@@ -77,6 +85,11 @@ class Endpoints(NamedTuple):
 
     console: str
     mqtt: str
+    media: str
+
+
+Say = Callable[[str, str], None]
+"""Takes a part of the demo and what happened to it."""
 
 
 async def run(*, port: int, state_dir: Path, vehicles: int) -> int:
@@ -103,7 +116,24 @@ async def _run(port: int, state_dir: Path, fleet: tuple[DemoVehicle, ...]) -> No
         elapsed_s = (clock.monotonic_ns() - started_ns) / 1e9
         print(f"[{elapsed_s:5.1f} s] {part:<8} {text}", flush=True)
 
-    config_file = _prepare(state_dir, port, fleet)
+    second_password = secrets.token_urlsafe(24)
+    config_file = _prepare(state_dir, port, fleet, second_password)
+    channel = ChannelServer()
+    await channel.open(state_dir)
+    try:
+        await _run_parts(state_dir, config_file, fleet, channel, second_password, say)
+    finally:
+        await channel.close()
+
+
+async def _run_parts(
+    state_dir: Path,
+    config_file: Path,
+    fleet: tuple[DemoVehicle, ...],
+    channel: ChannelServer,
+    second_password: str,
+    say: Say,
+) -> None:
     hub_log = state_dir / "logs" / "hub.log"
     with hub_log.open("wb") as log_file:
         hub = await processes.spawn(
@@ -112,12 +142,18 @@ async def _run(port: int, state_dir: Path, fleet: tuple[DemoVehicle, ...]) -> No
             stderr=log_file.fileno(),
         )
     keepers: list[asyncio.Task[None]] = []
+    actors = {str(entry.vehicle_id): Actor(str(entry.vehicle_id)) for entry in fleet}
+    stage: Stage | None = None
     try:
         endpoints = await _until_ready(hub, say, state_dir, hub_log)
+        second = SecondOperator(endpoints.console, second_password)
+        stage = Stage(actors, hub.pid, second)
+        channel.carry_out = stage.carry_out
         for entry in fleet:
             keepers.append(
                 asyncio.create_task(
-                    _keep_vehicle(entry, state_dir, endpoints), name=str(entry.vehicle_id)
+                    _keep_vehicle(entry, actors[str(entry.vehicle_id)], state_dir, endpoints),
+                    name=str(entry.vehicle_id),
                 )
             )
             say("vehicle", f"{entry.vehicle_id} started ({entry.kind.value})")
@@ -126,6 +162,9 @@ async def _run(port: int, state_dir: Path, fleet: tuple[DemoVehicle, ...]) -> No
         await _repeat_lines(hub, say)
         raise DemoError(f"the hub ended by itself (code {await hub.wait()}); see {hub_log}")
     finally:
+        channel.carry_out = None
+        if stage is not None:
+            await stage.close()
         # Vehicles first: they say OFFLINE and end their media session in order.
         for keeper in keepers:
             keeper.cancel()
@@ -134,7 +173,7 @@ async def _run(port: int, state_dir: Path, fleet: tuple[DemoVehicle, ...]) -> No
 
 
 async def _until_ready(
-    hub: asyncio.subprocess.Process, say: Callable[[str, str], None], state_dir: Path, log: Path
+    hub: asyncio.subprocess.Process, say: Say, state_dir: Path, log: Path
 ) -> Endpoints:
     """Repeat the hub's lines until the console is up; return where everything is."""
     try:
@@ -155,12 +194,10 @@ def _last_line(log: Path) -> str:
 
 def _read_endpoints(path: Path) -> Endpoints:
     known = json.loads(path.read_text(encoding="utf-8"))
-    return Endpoints(known["console"], known["mqtt"])
+    return Endpoints(known["console"], known["mqtt"], known["media"])
 
 
-async def _repeat_lines(
-    hub: asyncio.subprocess.Process, say: Callable[[str, str], None], *, until: str = ""
-) -> None:
+async def _repeat_lines(hub: asyncio.subprocess.Process, say: Say, *, until: str = "") -> None:
     assert hub.stdout is not None
     while line := await hub.stdout.readline():
         part, _, text = line.decode("utf-8", errors="replace").strip().partition(" ")
@@ -169,24 +206,27 @@ async def _repeat_lines(
             return
 
 
-async def _keep_vehicle(entry: DemoVehicle, state_dir: Path, endpoints: Endpoints) -> None:
+async def _keep_vehicle(
+    entry: DemoVehicle, actor: Actor, state_dir: Path, endpoints: Endpoints
+) -> None:
     name = entry.vehicle_id.vehicle
     config_file = state_dir / f"{name}.toml"
-    config_file.write_text(_vehicle_config(entry, endpoints), encoding="utf-8")
-    log_path = state_dir / "logs" / f"{name}.log"
-
-    async def start() -> asyncio.subprocess.Process:
-        with log_path.open("ab") as log_file:
-            return await processes.spawn(
-                [sys.executable, "-m", "vehicle_stub", "--config", str(config_file)],
-                stdout=log_file.fileno(),
-                stderr=log_file.fileno(),
-            )
-
-    await processes.keep_running(name, start)
+    ways = (_address(url) for url in (endpoints.console, endpoints.mqtt, endpoints.media))
+    async with actor.path(*ways) as ports:
+        config_file.write_text(_vehicle_config(entry, *ports), encoding="utf-8")
+        await actor.keep(config_file, state_dir / "logs" / f"{name}.log")
 
 
-def _prepare(state_dir: Path, port: int, fleet: tuple[DemoVehicle, ...]) -> Path:
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    if parts.hostname is None or parts.port is None:
+        raise DemoError(f"the hub says it is at {url!r}: no address with a port")
+    return parts.hostname, parts.port
+
+
+def _prepare(
+    state_dir: Path, port: int, fleet: tuple[DemoVehicle, ...], second_password: str
+) -> Path:
     """Write configuration and credentials; return the hub's configuration file."""
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     logs = state_dir / "logs"
@@ -197,6 +237,7 @@ def _prepare(state_dir: Path, port: int, fleet: tuple[DemoVehicle, ...]) -> Path
     credentials_file.unlink(missing_ok=True)  # a demo's secrets live as long as the demo
     credentials = Credentials.create(credentials_file)
     credentials.add_account(DEMO_ACCOUNT, Role.OPERATOR, DEMO_PASSWORD)
+    credentials.add_account(SECOND_ACCOUNT, Role.SUPERVISOR, second_password)
     for entry in fleet:
         secret = credentials.add_vehicle(entry.vehicle_id)
         write_vehicle_file(
@@ -230,12 +271,14 @@ def _side_camera(facing: str) -> str:
     )
 
 
-def _vehicle_config(entry: DemoVehicle, endpoints: Endpoints) -> str:
+def _vehicle_config(entry: DemoVehicle, http: int, mqtt: int, media: int) -> str:
+    """Return a vehicle's configuration; it reaches the hub by these ports of its path."""
     site, name = entry.vehicle_id
     return (
         f'[vehicle]\nsite = "{site}"\nid = "{name}"\nkind = "{entry.kind.value}"\n'
         f'name = "{entry.name}"\nstate_dir = "."\n\n'
-        f'[hub]\nwhip_url = "{endpoints.console}/whip"\nbroker = "{endpoints.mqtt}"\n'
+        f'[hub]\nwhip_url = "http://127.0.0.1:{http}/whip"\n'
+        f'broker = "mqtt://127.0.0.1:{mqtt}"\nmedia_via = "127.0.0.1:{media}"\n'
         f'credentials = "{name}.credentials.json"\n\n'
         '[[camera]]\nname = "front"\nsource = "synthetic"\n\n'
         f"{''.join(map(_side_camera, SIDES)) if entry.sides else ''}"

@@ -105,6 +105,7 @@ async def spawn(
     *,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    stdin: int = asyncio.subprocess.DEVNULL,
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> asyncio.subprocess.Process:
@@ -117,7 +118,7 @@ async def spawn(
         *argv,
         env=env,
         pass_fds=pass_fds,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,

@@ -24,6 +24,7 @@ from vehicle_stub.config import (
     OnLinkLoss,
     VehicleConfig,
     parse_broker,
+    parse_media_via,
     resolve,
 )
 from vehicle_stub.course import Course, CourseError, field_course, route_course
@@ -33,6 +34,7 @@ from vehicle_stub.epochs import EpochError, EpochStore
 from vehicle_stub.equipment import OF_KIND
 from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.publisher import MediaPublisher
+from vehicle_stub.rehearsal import rehearse
 from vehicle_stub.sound import EngineSound, FileSound, Sound
 from vehicle_stub.sources import FileSource, LiveSource, Source
 from vehicle_stub.speaker import AlsaOutput, Output, Speaker, WavOutput
@@ -55,12 +57,18 @@ GOODBYE_S: Final = 1.5
 class VehicleApp:
     """All parts of one vehicle.
 
+    Args:
+        config: The checked configuration.
+        config_path: Where it came from.
+        rehearse: Take orders for rehearsals (`vehicle_stub.rehearsal`).
+
     Raises:
         ConfigError: Something the configuration names cannot be used.
     """
 
-    def __init__(self, config: VehicleConfig, config_path: Path) -> None:
+    def __init__(self, config: VehicleConfig, config_path: Path, *, rehearse: bool = False) -> None:
         self.config = config
+        self._rehearse = rehearse
         credentials = load_credentials(config, config_path)
         source = random.Random()
         tls = _tls(config, config_path)
@@ -145,10 +153,14 @@ class VehicleApp:
                         speaker,
                         partial(self._hear_frame, uplink),
                         LinkFrames(session_id),
+                        parse_media_via(self.config.hub.media_via),
                     )
                     running.append(tasks.create_task(publisher.run(), name="media"))
                 driving = self._drive(uplink, publisher)
                 running.append(tasks.create_task(driving, name="drive"))
+                if self._rehearse:
+                    rehearsal = rehearse(self.vehicle, self.cameras)
+                    running.append(tasks.create_task(rehearsal, name="rehearsal"))
                 await asked.wait()
                 log.info("ending")
                 await uplink.say_goodbye()

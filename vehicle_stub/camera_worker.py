@@ -11,11 +11,14 @@ reference is lost. The thread rests while nobody takes the pictures.
 
 from __future__ import annotations
 
+import enum
 import logging
 import random
 import threading
 from collections.abc import Callable
 from typing import Final
+
+from av import VideoFrame
 
 from vehicle_stub import clock
 from vehicle_stub.backoff import Backoff
@@ -34,10 +37,24 @@ LOW_FPS: Final = 15
 LOW_KBPS: Final = 300
 
 
+class Filming(enum.StrEnum):
+    """What a camera does; all but FILM are failures, for rehearsals.
+
+    FILM: It films.
+    FREEZE: No more pictures come out of it.
+    REPEAT: Pictures come, each with its time, and all of them show the last one.
+    """
+
+    FILM = "film"
+    FREEZE = "freeze"
+    REPEAT = "repeat"
+
+
 class CameraWorker:
     """The thread of one camera.
 
     Attributes:
+        filming: What it does from the next picture on; set by anybody.
         encodings: The full one first.
         skipped, reopened: Totals since the start.
         working_ns: Time spent drawing and encoding.
@@ -51,6 +68,7 @@ class CameraWorker:
         source: random.Random,
     ) -> None:
         self.camera = camera
+        self.filming = Filming.FILM
         self.skipped = 0
         self.reopened = 0
         self.working_ns = 0
@@ -125,27 +143,38 @@ class CameraWorker:
         copy = Picture(camera.width, camera.height) if burn else None
         period_ns = 1_000_000_000 // camera.fps
         due_ns = clock.monotonic_ns()
+        last: VideoFrame | None = None
         while self._wanted.is_set() and not self._ending.is_set():
-            if source.live:
-                frame = source.read(0, 0, self._number)
-                captured_ns = clock.monotonic_ns()
-                captured_utc_ns = captured_ns + clock.utc_offset_ns()
-            else:
-                due_ns = self._wait_due(due_ns, period_ns)
-                captured_ns = clock.monotonic_ns()
-                captured_utc_ns = captured_ns + clock.utc_offset_ns()
+            frame = source.read(0, 0, self._number) if source.live else None
+            if frame is None:
+                due_ns = self._wait_due(due_ns, period_ns) + period_ns
+            captured_ns = clock.monotonic_ns()
+            captured_utc_ns = captured_ns + clock.utc_offset_ns()
+            filming = self.filming
+            if filming is Filming.FREEZE:
+                self._number += 1
+                continue
+            repeated = last if filming is Filming.REPEAT else None
+            if repeated is not None:
+                frame = repeated
+            elif frame is None:
                 frame = source.read(captured_ns, captured_utc_ns, self._number)
-                due_ns += period_ns
             backoff.reset()
-            if copy is not None and painter is not None:
+            if repeated is None and copy is not None and painter is not None:
                 copy.copy_from(frame)
                 painter.paint(copy, self._number, captured_utc_ns)
                 frame = copy.frame
+            last = frame
             for encoding in self.encodings:
                 if encoding.takes(self._number):
                     shape = encoding.shape
                     fitting = fit(frame, shape.width, shape.height)
-                    encoding.encode(fitting, captured_ns, captured_utc_ns)
+                    encoding.encode(
+                        fitting,
+                        captured_ns,
+                        captured_utc_ns,
+                        repeating=repeated is not None,
+                    )
             self._number += 1
             self.working_ns += clock.monotonic_ns() - captured_ns
 

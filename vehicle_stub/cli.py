@@ -31,6 +31,10 @@ def run(
     check: Annotated[
         bool, typer.Option("--check", help="Only check the configuration, then end.")
     ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="Take faults from standard input, for the demo."),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Run one vehicle: it drives its route or field, sends pictures, sound and numbers
@@ -54,7 +58,7 @@ def run(
 
     try:
         found = load(config)
-        vehicle = VehicleApp(found, config)
+        vehicle = VehicleApp(found, config, rehearse=rehearse)
     except ConfigError as error:
         typer.echo(f"enkan vehicle: {error}", err=True)
         raise typer.Exit(2) from None

@@ -88,12 +88,15 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         whip_url: Where the hub's WHIP endpoints (RFC 9725) begin; `/site/vehicle` is
             appended. Empty sends no video and sound.
         broker: `mqtt://host:port`, or `mqtts://host:port` with TLS.
+        media_via: `host:port` that pictures and sound are sent to, in place of the addresses
+            the hub's answer names: a forwarded port or a relay. Empty: as the answer says.
         ca_file: PEM bundle that signs the hub's certificates; empty: the system's.
         credentials: File made by the hub, mode 0600.
     """
 
     whip_url: str = "http://127.0.0.1:8080/whip"
     broker: str = "mqtt://127.0.0.1:1883"
+    media_via: str = ""
     ca_file: str = ""
     credentials: str
 
@@ -258,6 +261,24 @@ def parse_broker(url: str) -> Broker:
     return Broker(parts.hostname, port or (8883 if tls else DEFAULT_MQTT_PORT), tls)
 
 
+def parse_media_via(text: str) -> tuple[str, int] | None:
+    """Return host and port of `hub.media_via`; None if it is empty.
+
+    Raises:
+        ConfigError: Not `host:port`.
+    """
+    if not text:
+        return None
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"hub.media_via: {text!r}: {error}") from error
+    if not host or not port or parts.netloc != text or "@" in text:
+        raise ConfigError(f"hub.media_via: {text!r}: expected host:port")
+    return host, port
+
+
 def _toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
@@ -352,6 +373,7 @@ def _check(config: VehicleConfig, path: Path) -> None:
         _check_file(config.audio.source.removeprefix("file:"), "audio.source", path)
     _check_speaker(config.speaker.output, path)
     parse_broker(config.hub.broker)
+    parse_media_via(config.hub.media_via)
     if config.hub.whip_url and not _is_http(config.hub.whip_url):
         raise ConfigError(f"{path}: hub.whip_url: expected http://… or https://…, or empty")
     if config.hub.ca_file:

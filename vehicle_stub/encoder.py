@@ -21,6 +21,7 @@ from av.video.frame import PictureType
 from vehicle_stub.rate import FLOOR_KBPS, Rate
 
 VBV_S: Final = 0.5
+REPEATED_QP: Final = 30
 
 _REOPEN_BELOW: Final = 0.6
 _REOPEN_ABOVE: Final = 1.25
@@ -61,17 +62,30 @@ def level_for(width: int, height: int, fps: int) -> str:
 class H264Encoder:
     """One camera's encoder. Used by one thread; blocking, without the GIL.
 
+    Args:
+        repeating: It shows one picture again and again, for rehearsals: at a constant
+            quantiser, where nothing is left to refine and pictures weigh next to nothing,
+            as those of an encoder that hangs.
+
     Attributes:
         rate: What it aims at now.
         opened: How often an encoder was opened; each begins with a keyframe.
     """
 
     def __init__(
-        self, width: int, height: int, fps: int, bitrate_kbps: int, keyframe_interval_s: float
+        self,
+        width: int,
+        height: int,
+        fps: int,
+        bitrate_kbps: int,
+        keyframe_interval_s: float,
+        *,
+        repeating: bool = False,
     ) -> None:
         self._size = (width, height, fps)
         self._interval_s = keyframe_interval_s
         self._ceiling = bitrate_kbps
+        self._repeating = repeating
         self.rate = Rate(bitrate_kbps, 1)
         self.opened = 0
         self._number = 0
@@ -82,7 +96,7 @@ class H264Encoder:
         """Follow an estimate, between the floor and the configured rate."""
         kbps = max(min(FLOOR_KBPS, self._ceiling), min(rate.kbps, self._ceiling))
         rate = Rate(kbps, rate.divisor)
-        if rate == self.rate:
+        if rate == self.rate or self._repeating:
             return
         before, self.rate = self.rate, rate
         room = kbps / self._limit_kbps
@@ -104,7 +118,7 @@ class H264Encoder:
         codec.pix_fmt = "yuv420p"
         codec.framerate = fps
         codec.time_base = 1 / fps
-        codec.bit_rate = self.rate.kbps * 1000
+        codec.bit_rate = 0 if self._repeating else self.rate.kbps * 1000
         codec.gop_size = max(1, round(fps * Fraction(self._interval_s)))
         codec.thread_count = 1
         codec.profile = "Baseline"
@@ -113,8 +127,14 @@ class H264Encoder:
             "tune": "zerolatency",
             "level": level_for(width, height, full_fps),
             "forced-idr": "1",
-            "maxrate": str(limit),
-            "bufsize": str(round(self.rate.kbps * 1000 * VBV_S)),
+            **(
+                {"qp": str(REPEATED_QP)}
+                if self._repeating
+                else {
+                    "maxrate": str(limit),
+                    "bufsize": str(round(self.rate.kbps * 1000 * VBV_S)),
+                }
+            ),
             "x264-params": "scenecut=0:sliced-threads=0:threads=1:slices=1:sync-lookahead=0",
         }
         codec.open()

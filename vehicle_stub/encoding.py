@@ -75,6 +75,7 @@ class Encoding:
         self._keyframe = threading.Event()
         self._rate = Rate(shape.bitrate_kbps, 1)
         self._encoder: H264Encoder | None = None
+        self._repeating = False
 
     # ------------------------------------------------------------ the session's side
 
@@ -124,9 +125,18 @@ class Encoding:
         every = self.shape.every * self._rate.divisor
         return self.wanted and (number % every == 0 or self._keyframe.is_set())
 
-    def encode(self, frame: VideoFrame, captured_ns: int, captured_utc_ns: int) -> None:
+    def encode(
+        self,
+        frame: VideoFrame,
+        captured_ns: int,
+        captured_utc_ns: int,
+        *,
+        repeating: bool = False,
+    ) -> None:
         """Encode one picture of our size and deliver it."""
         shape = self.shape
+        if repeating is not self._repeating:
+            self._repeating, self._encoder = repeating, None
         if self._encoder is None:
             self._encoder = H264Encoder(
                 shape.width,
@@ -134,6 +144,7 @@ class Encoding:
                 shape.fps,
                 shape.bitrate_kbps,
                 shape.keyframe_interval_s,
+                repeating=repeating,
             )
         keyframe = self._keyframe.is_set()
         if keyframe:

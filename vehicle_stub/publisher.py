@@ -23,6 +23,7 @@ from vehicle_stub.camera_worker import CameraWorker
 from vehicle_stub.complaints import Complaints
 from vehicle_stub.link_frames import LinkFrames
 from vehicle_stub.liveness import Act, Liveness
+from vehicle_stub.media_via import redirected
 from vehicle_stub.sound import Sound, SoundTrack
 from vehicle_stub.speaker import Speaker
 from vehicle_stub.webrtc import AnswerError, FrameSink, MediaSession
@@ -78,6 +79,7 @@ class MediaPublisher:
         speaker: Speaker | None = None,
         on_frame: FrameSink | None = None,
         link_frames: LinkFrames | None = None,
+        via: tuple[str, int] | None = None,
     ) -> None:
         self.sessions = 0
         self.noticed = 0
@@ -89,6 +91,7 @@ class MediaPublisher:
         self._speaker = speaker
         self._on_frame = on_frame
         self._link_frames = link_frames
+        self._via = via
         self._resource = ""
         self._since_ns = 0
         self._wanted = asyncio.Event()
@@ -211,7 +214,7 @@ class MediaPublisher:
             answer, resource = await self._whip.publish(await session.offer())
             self._answered = True  # from here on the hub may prefer the new one
             answered.set()
-            await session.accept(answer)
+            await session.accept(redirected(answer, self._via))
             async with asyncio.timeout(CONNECT_S):
                 await session.connected.wait()
             if session.ended.is_set():

@@ -51,6 +51,7 @@ class Operation(enum.Enum):
     TALK = "talk"
     DUTY = "duty"
     HANDOVER = "handover"
+    REHEARSE = "rehearse"
 
 
 class Rule(enum.Enum):
@@ -66,7 +67,7 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.TALK, Operation.DUTY),
-            *(Operation.SHELVE, Operation.HANDOVER),
+            *(Operation.SHELVE, Operation.HANDOVER, Operation.REHEARSE),
         }
     ),
     Role.SUPERVISOR: frozenset(
@@ -74,6 +75,7 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK, Operation.DUTY),
             *(Operation.SHELVE, Operation.ALARM_SERVICE, Operation.HANDOVER),
+            Operation.REHEARSE,
         }
     ),
     Role.MAINTAINER: frozenset(
@@ -125,6 +127,13 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("GET", "/{path:path}"): Rule.PUBLIC,  # the console's program, no data
 }
 """(method, path as routed) -> who. HEAD counts as GET."""
+
+REHEARSAL_ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
+    ("GET", "/api/rehearsal"): Operation.REHEARSE,
+    ("POST", "/api/rehearsal/break"): Operation.REHEARSE,
+    ("POST", "/api/rehearsal/mend"): Operation.REHEARSE,
+}
+"""Of a hub that `enkan demo` started, and of no other."""
 
 SUPERVISOR_TALK_RANK: Final = 3
 OPERATOR_TALK_RANK: Final = 1

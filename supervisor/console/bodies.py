@@ -30,6 +30,8 @@ async def body_of(request: Request, kind: type[T]) -> T:
 async def http_problem(request: Request, error: Exception) -> Response:
     """Answer an `HTTPException` as every other refusal is answered."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 405 and "path" in request.path_params:
+        error = HTTPException(404)  # only the route of all files matched: there is no such path
     reasons = {400: "malformed", 401: "not_signed_in", 404: "not_found", 405: "method_not_allowed"}
     reasons |= {408: "slow_body", 413: "oversize"}
     response = problem(error.status_code, reasons.get(error.status_code, "refused"), error.detail)

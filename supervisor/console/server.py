@@ -29,6 +29,7 @@ from supervisor import clock
 from supervisor.console.access import (
     MEDIA_PREFIXES,
     PLAIN_COOKIE,
+    REHEARSAL_ROUTES,
     ROUTES,
     SECURE_COOKIE,
     Access,
@@ -48,6 +49,7 @@ from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
 from supervisor.console.reader import FleetReader, snapshot
+from supervisor.console.rehearsal import Channel
 from supervisor.console.runbooks import Runbooks
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
@@ -83,6 +85,8 @@ class _StopBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command_id: Token
 
 
+ALL_ROUTES: Final = ROUTES | REHEARSAL_ROUTES
+
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -106,6 +110,7 @@ class Console:
         stop_keys: Returns an account's stop keys by vehicle, hexadecimal.
         on_drive: Takes a relayed control frame of a console (`Operator.session`); returns
             "" or why it was not passed on.
+        rehearsal: The way to the demo that can break things; None: no such routes.
 
     Attributes:
         started: Set once connections are answered.
@@ -135,6 +140,7 @@ class Console:
         help_dir: Path = Path("docs/help"),
         stop_keys: Callable[[str], dict[str, str]] = lambda account: {},
         on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
+        rehearsal: Channel | None = None,
     ) -> None:
         check(config)
         self._config = config
@@ -151,6 +157,7 @@ class Console:
         self._help_dir = help_dir
         self._stop_keys = stop_keys
         self._on_drive = on_drive
+        self._rehearsal = rehearsal
         self._sockets: dict[str, OperatorSocket] = {}
         self._numbers = itertools.count(1)
         self._changes = Changes()
@@ -385,6 +392,7 @@ class Console:
                 self._route("GET", "/help/https", https_help.page),
                 self._route("GET", "/help/https/{language}", https_help.page),
                 self._route("GET", f"/help/{CA_NAME}", https_help.ca),
+                *self._rehearsal_routes(),
                 self._route("GET", "/runbooks/{language}/{key}", runbooks.page),
                 self._route("GET", "/basemaps/index.json", base_maps.index),
                 self._route("GET", "/basemaps/{name}.geojson", base_maps.one),
@@ -393,8 +401,17 @@ class Console:
             exception_handlers={HTTPException: http_problem},
         )
 
+    def _rehearsal_routes(self) -> list[Route]:
+        if (channel := self._rehearsal) is None:
+            return []
+        return [
+            self._route("GET", "/api/rehearsal", channel.look),
+            self._route("POST", "/api/rehearsal/break", channel.do_break),
+            self._route("POST", "/api/rehearsal/mend", channel.mend),
+        ]
+
     def _route(self, method: str, path: str, endpoint: _Endpoint) -> Route:
-        rule = ROUTES[method, path]
+        rule = ALL_ROUTES[method, path]
 
         async def checked(request: Request) -> Response:
             refusal = await self._may(request, rule)

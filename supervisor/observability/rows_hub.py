@@ -91,6 +91,7 @@ HUB: Final[tuple[Metric, ...]] = (
         "Requests refused before any route, by cause",
         label="reason",
     ),
+    counter("rehearsal", "rehearsal", "Wishes of a demo's rehearsal, by outcome", label="outcome"),
     counter("metrics_refused", "metrics_refused", "Scrapes without the token"),
     # -------------------------------------------------------------- telemetry
     counter(

@@ -25,6 +25,7 @@ from protocols.topics import VehicleId
 from supervisor.console.access import Access
 from supervisor.console.config import ConsoleConfig
 from supervisor.console.credentials import Credentials
+from supervisor.console.rehearsal import Channel
 from supervisor.console.server import Console
 from supervisor.core.catalogue import BY_KEY
 from supervisor.core.duty_rows import effective
@@ -173,6 +174,8 @@ class Running:
         self.clock = FakeClock()
         self.access = Access(credentials, counters=self.counters, now_ns=self.clock)
         demo = bool(settings.pop("demo", False))
+        rehearsal = settings.pop("rehearsal", None)
+        assert rehearsal is None or isinstance(rehearsal, Channel)
         routes = settings.pop("routes", [])
         assert isinstance(routes, list)
         extra: list[BaseRoute] = routes
@@ -189,6 +192,7 @@ class Running:
             scenarios_dir=directory / "scenarios",
             extra_routes=extra,
             readiness=lambda: self.parts,
+            rehearsal=rehearsal,
         )
 
     @property

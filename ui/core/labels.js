@@ -16,6 +16,7 @@ import { FRAME } from './labels/frame.js';
 import { HANDOVER } from './labels/handover.js';
 import { HISTORY } from './labels/history.js';
 import { QUEUE } from './labels/queue.js';
+import { REHEARSAL } from './labels/rehearsal.js';
 import { SEAT } from './labels/seat.js';
 import { SEATS } from './labels/seats.js';
 import { SUPERVISION } from './labels/supervision.js';
@@ -24,7 +25,7 @@ import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FRAME, HANDOVER, HISTORY, QUEUE, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

@@ -78,15 +78,19 @@ class PictureView {
       const why = !view.media ? t('video.not_publishing')
         : line.state === 'waiting' ? `${t('video.failed')} (${line.reason})` : t('video.waiting');
       this.#set('waiting', why, '');
+      tell(shown, 'waiting', '', still_ms);
     } else if (still_ms > FREEZE_MS && !document.hidden) {
       const retry = line.state === 'connected' ? '' : t('video.failed');
       const words = this.#which === null ? 'video.frozen' : 'video.frozen_small';
       this.#set('frozen', retry, t(words, { n: tenths(still_ms) }));
+      tell(shown, 'frozen', 'still', still_ms);
     } else if (repeats(view, shown)) {
       // Frames come, the picture does not change, the vehicle moves: what is shown is old.
       this.#set('frozen', t('video.repeated_note'), t(this.#which === null ? 'video.repeated' : 'video.repeated_small'));
+      tell(shown, 'frozen', 'repeated', still_ms);
     } else {
       this.#set('live', '', '');
+      tell(shown, 'live', '', still_ms);
     }
     this.#write(this.#camera, cameraWords(t, shown.camera));
     this.#camera.dataset.camera = shown.camera;
@@ -141,6 +145,11 @@ class PictureView {
 /** The name of a camera; its own if these words have none for it. @param {(key: string, values?: any, fallback?: string) => string} t @param {string} camera */
 export function cameraWords(t, camera) {
   return t(`camera.${camera}`, {}, camera);
+}
+
+/** What is on the screen now is known to who asks. @param {import('../shell/cameraview.js').CameraView} media @param {'waiting'|'live'|'frozen'} state @param {''|'still'|'repeated'} why @param {number} still_ms */
+function tell(media, state, why, still_ms) {
+  if (media.told?.state !== state || media.told.why !== why) media.told = { state, why, still_ms };
 }
 
 /** One picture again and again: by these pixels, or as the hub knows it. @param {any} view @param {import('../shell/cameraview.js').CameraView} media */

@@ -34,6 +34,8 @@ export class CameraView {
     this.camera = camera;
     /** Where the age came from during the last second. @type {readonly import('../core/stages.js').StageTime[]} */
     this.stages = [];
+    /** What its picture was last marked as on the screen, and how long after the last frame. @type {{state: 'waiting'|'live'|'frozen', why: ''|'still'|'repeated', still_ms: number} | null} */
+    this.told = null;
     this.video = document.createElement('video');
     this.video.muted = true;
     this.video.autoplay = true;

@@ -25,6 +25,7 @@ import { HistoryDesk } from './histories.js';
 import { Handing } from './handing.js';
 import { MediaDesk, SAME_MS } from './media.js';
 import { Orders } from './orders.js';
+import { Rehearsal } from './rehearsal.js';
 import { SeatWatch } from './seat.js';
 import { Taking } from './taking.js';
 import { Transport } from './transport.js';
@@ -64,6 +65,7 @@ export class Console {
   seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
   orders = new Orders(this, (message) => this.#transport.send(message));
   taking = new Taking(this, (message) => this.#transport.send(message));
+  rehearsal = new Rehearsal(this);
   driving = new Driving(this, (message) => this.#transport.send(message));
   handing = new Handing((message) => this.#transport.send(message));
   /** Why this seat cannot act now, in the order in which to mend it; empty: it is armed. */
@@ -115,6 +117,7 @@ export class Console {
     this.#timers.forEach((timer) => window.clearInterval(timer));
     document.removeEventListener('visibilitychange', this.#onVisibility);
     this.driving.stop();
+    this.rehearsal.stop();
     this.seat.stop();
     this.#transport.stop();
     this.media.close();
@@ -448,6 +451,7 @@ export class Console {
     this.shift.value = this.#keptShift();
     this.#arm();
     this.seat.report();
+    void this.rehearsal.find(this.state.peek().welcome);
   }
 
   #followMedia() {
