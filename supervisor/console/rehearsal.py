@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -193,6 +194,19 @@ class Channel:
         if standing.reason:
             return problem(409, standing.reason, standing.detail or standing.reason)
         return JSONResponse(msgspec.to_builtins(standing))
+
+
+def endpoints(
+    channel: Channel | None,
+) -> dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]:
+    """Return what answers each of `REHEARSAL_ROUTES`; nothing without a demo."""
+    if channel is None:
+        return {}
+    return {
+        ("GET", "/api/rehearsal"): channel.look,
+        ("POST", "/api/rehearsal/break"): channel.do_break,
+        ("POST", "/api/rehearsal/mend"): channel.mend,
+    }
 
 
 def find_channel(state_dir: Path, counters: Counters) -> Channel | None:

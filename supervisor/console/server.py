@@ -49,7 +49,7 @@ from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages
 from supervisor.console.reader import FleetReader, snapshot
-from supervisor.console.rehearsal import Channel
+from supervisor.console.rehearsal import Channel, endpoints
 from supervisor.console.runbooks import Runbooks
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
@@ -392,7 +392,7 @@ class Console:
                 self._route("GET", "/help/https", https_help.page),
                 self._route("GET", "/help/https/{language}", https_help.page),
                 self._route("GET", f"/help/{CA_NAME}", https_help.ca),
-                *self._rehearsal_routes(),
+                *(self._route(*key, asked) for key, asked in endpoints(self._rehearsal).items()),
                 self._route("GET", "/runbooks/{language}/{key}", runbooks.page),
                 self._route("GET", "/basemaps/index.json", base_maps.index),
                 self._route("GET", "/basemaps/{name}.geojson", base_maps.one),
@@ -400,15 +400,6 @@ class Console:
             ],
             exception_handlers={HTTPException: http_problem},
         )
-
-    def _rehearsal_routes(self) -> list[Route]:
-        if (channel := self._rehearsal) is None:
-            return []
-        return [
-            self._route("GET", "/api/rehearsal", channel.look),
-            self._route("POST", "/api/rehearsal/break", channel.do_break),
-            self._route("POST", "/api/rehearsal/mend", channel.mend),
-        ]
 
     def _route(self, method: str, path: str, endpoint: _Endpoint) -> Route:
         rule = ALL_ROUTES[method, path]

@@ -11,8 +11,8 @@ import { Tile } from './tile.js';
 
 const MARKS = { waiting: '○', seen: '✓', late: '✗', missed: '✗', before: '–', unjudged: '–' };
 
-/** @type {any} */
-export const RehearsalPanel = ({ desk, language }) => {
+/** @param {{desk: import('../shell/console.js').Console, language: string}} props */
+export function RehearsalPanel({ desk, language }) {
   const { t, rehearsal } = desk;
   useEffect(() => {
     rehearsal.enter();
@@ -20,7 +20,7 @@ export const RehearsalPanel = ({ desk, language }) => {
   }, [rehearsal]);
   const state = desk.state.value;
   const vehicles = watched(state);
-  const id = vehicles.includes(state.focused) ? state.focused : vehicles[0];
+  const id = state.focused !== null && vehicles.includes(state.focused) ? state.focused : vehicles[0];
   if (!rehearsal.offered.value || !id) return html`<p class="empty big">—</p>`;
   return html`<div class="rehearsal" data-testid="rehearsal">
     <section class="rehearsal-left">
@@ -38,7 +38,7 @@ export const RehearsalPanel = ({ desk, language }) => {
       <${OwnWord} desk=${desk} vehicle=${id} />
     </section>
   </div>`;
-};
+}
 
 /** @param {{desk: import('../shell/console.js').Console, fault: import('../core/rehearsal.js').Fault, vehicle: string}} props */
 function FaultRow({ desk, fault, vehicle }) {
