@@ -54,8 +54,8 @@ class FleetLoad(NamedTuple):
     decoding: int = 2
 
 
-class _Child:
-    """One of the two generating processes; use as an async context manager."""
+class Child:
+    """A generating process; use as an async context manager."""
 
     def __init__(self, name: str, module: str, log: Path) -> None:
         self._name = name
@@ -63,7 +63,7 @@ class _Child:
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
-    async def __aenter__(self) -> _Child:
+    async def __aenter__(self) -> Child:
         with self._log.open("ab") as log:
             self._process = await spawn(
                 *(sys.executable, "-m", self._module),
@@ -81,10 +81,16 @@ class _Child:
 
     @property
     def pid(self) -> int:
+        """Of the process."""
         assert self._process is not None
         return self._process.pid
 
     async def ask(self, message: control.Message, kind: type[M]) -> M:
+        """Say something; return the answer.
+
+        Raises:
+            BenchError: It failed, ended or said something else.
+        """
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         try:
@@ -144,8 +150,8 @@ async def measure(load: FleetLoad, folder: Path, say: Say, profile: dict[str, st
     try:
         endpoints = await hub.launch(load.vehicles)
         async with (
-            _Child("vehicles", "loadtests.fleet_vehicles", folder / "vehicles.log") as vehicles,
-            _Child("consoles", "loadtests.fleet_consoles", folder / "consoles.log") as consoles,
+            Child("vehicles", "loadtests.fleet_vehicles", folder / "vehicles.log") as vehicles,
+            Child("consoles", "loadtests.fleet_consoles", folder / "consoles.log") as consoles,
         ):
             say(f"connecting {load.vehicles} vehicles", 0.0)
             broker = urlsplit(endpoints["mqtt"])

@@ -23,12 +23,14 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Vehicles(Message, frozen=True):
-    """Be these vehicles of one site. `secrets` holds the secret of each vehicle."""
+    """Be these vehicles of one site. `secrets` holds the secret of each vehicle; the first
+    `cameras` of them say that they have a camera (and send no pictures)."""
 
     host: str
     port: int
     site: str
     secrets: dict[str, str]
+    cameras: int = 0
 
 
 class Consoles(Message, frozen=True):

@@ -49,7 +49,9 @@ class LoadVehicle:
         lost: Why its connection broke; empty while it stands.
     """
 
-    def __init__(self, vehicle_id: VehicleId, phase: float, lateness: list[int]) -> None:
+    def __init__(
+        self, vehicle_id: VehicleId, phase: float, lateness: list[int], *, camera: bool = False
+    ) -> None:
         self.vehicle_id = vehicle_id
         self.telemetry = self.heard = 0
         self.lost = ""
@@ -57,6 +59,7 @@ class LoadVehicle:
         self.holder = ""
         self.control_epoch = 0
         self._phase = phase
+        self._cameras = [vehicle.CameraInfo("front", 1280, 720, 30, 4_000)] if camera else []
         self._lateness = lateness
         self._session = secrets.token_hex(8)
         self._states = self._beats = 0
@@ -91,7 +94,7 @@ class LoadVehicle:
         sheet = vehicle.Factsheet(
             kind=vehicle.Kind.BUS,
             name=self.vehicle_id.vehicle,
-            cameras=[],
+            cameras=self._cameras,
             audio=False,
             commands=self.orders,
             max_speed_mps=11.1,
@@ -213,7 +216,12 @@ class _Fleet:
         self._stop = asyncio.Event()
         names = list(plan.secrets)
         self._vehicles = [
-            LoadVehicle(VehicleId(plan.site, name), number / len(names), self._lateness)
+            LoadVehicle(
+                VehicleId(plan.site, name),
+                number / len(names),
+                self._lateness,
+                camera=number < plan.cameras,
+            )
             for number, name in enumerate(names)
         ]
         self._tasks: list[asyncio.Task[None]] = []

@@ -1,8 +1,9 @@
-"""Figures from what watchers wrote down. Pure; exact, by sorting, never estimated."""
+"""Figures from what was measured. Pure; exact, by sorting, never estimated."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,3 +85,10 @@ def percentile(values: Integers, share: float) -> int | None:
         return None
     rank = max(1, math.ceil(share * len(values)))
     return int(np.partition(values, rank - 1)[rank - 1])
+
+
+def nearest_rank(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that `share` of the values do not exceed; NaN of nothing."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)]

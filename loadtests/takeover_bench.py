@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import functools
 import itertools
-import math
 import statistics
 import time
 import uuid
@@ -32,6 +31,7 @@ from loadtests.glass.browser import chromium, signed_in
 from loadtests.hub_process import ACCOUNT, SITE, HubProcess, vehicle_name
 from loadtests.mqtt import MqttError
 from loadtests.procfs import Machine
+from loadtests.statistics import nearest_rank
 from protocols import commands, vehicle
 from protocols.codec import ProtocolError, decode, encode
 from protocols.operator import AskStop, Delta, LinkState, Snapshot, ToConsole
@@ -77,7 +77,7 @@ class Figure(msgspec.Struct, frozen=True):
     def ok(self) -> bool:
         """Whether something was measured, and the target is met."""
         return bool(self.values_ms) and (
-            self.limit_ms is None or percentile(self.values_ms, 0.99) <= self.limit_ms
+            self.limit_ms is None or nearest_rank(self.values_ms, 0.99) <= self.limit_ms
         )
 
 
@@ -347,12 +347,6 @@ async def _when(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(POLL_S)
 
 
-def percentile(values: list[float], share: float) -> float:
-    """Return the smallest value that `share` of the values do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
-
-
 def show(result: TakeoverResult, terminal: Terminal) -> None:
     """Print the table."""
     table = Table(title=f"Take-over and stop, {result.vehicles} vehicles, milliseconds")
@@ -362,7 +356,7 @@ def show(result: TakeoverResult, terminal: Terminal) -> None:
         values = figure.values_ms
         cells = ["0", "-", "-", "-"]
         if values:
-            of = (statistics.median(values), percentile(values, 0.99), max(values))
+            of = (statistics.median(values), nearest_rank(values, 0.99), max(values))
             cells = [str(len(values)), *(f"{value:.1f}" for value in of)]
         target = "" if figure.limit_ms is None else f"{figure.limit_ms:g}"
         table.add_row(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from supervisor.console.server import TURN
 from supervisor.core import effects, views
 from supervisor.core import events as e
 from supervisor.core.fleet import Fleet
+from supervisor.core.loop import percentile
 from supervisor.core.step import step
 from supervisor.counters import Counters
 from supervisor.observability.exporter import Exporter
@@ -378,12 +378,6 @@ def scrape_times(vehicles: int, tries: int) -> tuple[list[float], list[float]]:
         exporter.render("")
         whole.append((clock.cpu_ns() - begin_ns) / 1e6)
     return reading, whole
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Return the nearest-rank percentile."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def measure(*, quick: bool = False) -> list[Row]:

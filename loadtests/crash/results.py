@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 
 import msgspec
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.procfs import Machine
+from loadtests.statistics import nearest_rank
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def show(result: CrashResult, terminal: Console) -> None:
         if not ordered:
             cells = ["0", "-", "-", "-"]
         else:
-            p99 = ordered[max(0, math.ceil(0.99 * len(ordered)) - 1)]
+            p99 = nearest_rank(ordered, 0.99)
             middle = statistics.median(ordered)
             cells = [str(len(ordered)), *(f"{value:.3g}" for value in (middle, p99, ordered[-1]))]
         verdict = "[green]ok[/]" if figure.ok else "[red]missed[/]"

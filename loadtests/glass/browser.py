@@ -67,11 +67,13 @@ async def signed_in(
     *,
     size: tuple[int, int] = (1366, 768),
     delay_s: float = 0.0,
+    script: str = "",
 ) -> AsyncIterator[Page]:
     """Open the console in a fresh profile and sign in.
 
     Args:
         delay_s: By so much all media to this browser is delayed.
+        script: Runs in the page before its own programs.
     """
     context = await browser.new_context(
         locale="ja-JP",
@@ -83,6 +85,8 @@ async def signed_in(
         page = await context.new_page()
         if delay_s > 0:
             await page.route("**/whep/**", lambda route: _delayed(route, delay_s, lines))
+        if script:
+            await page.add_init_script(script)
         await page.goto(url)
         await page.get_by_test_id("login-name").fill(account)
         await page.get_by_test_id("login-password").fill(password)
