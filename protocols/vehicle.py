@@ -129,6 +129,8 @@ class Factsheet(msgspec.Struct, frozen=True):
         commands: Names of the command types it obeys ("stop", "resume", ...).
         max_speed_mps: The vehicle's own upper limit, m/s.
         route: The planned path, [longitude, latitude] in degrees (WGS 84).
+        maker, software: Who made it, and name and version of the program that speaks here,
+            for people who look after it; empty: not said.
     """
 
     kind: Kind
@@ -139,6 +141,8 @@ class Factsheet(msgspec.Struct, frozen=True):
     max_speed_mps: Annotated[float, Meta(ge=0, le=100)]
     route: Annotated[list[tuple[float, float]], Meta(max_length=2_000)] = []
     protocol_version: Annotated[int, Meta(ge=1, le=1000)] = PROTOCOL_VERSION
+    maker: Annotated[str, Meta(max_length=64)] = ""
+    software: Annotated[str, Meta(max_length=64)] = ""
 
     def check(self) -> None:
         """Raise ProtocolError for values that a type cannot exclude."""

@@ -53,6 +53,7 @@ from supervisor.evidence.journal import About, Journal
 from supervisor.evidence.segments import core_fingerprint
 from supervisor.media.plane import MediaPlane
 from supervisor.media.session import right_of
+from supervisor.observability.equipment import EquipmentReader
 from supervisor.observability.exporter import Exporter
 from supervisor.observability.fleet import (
     Storage,
@@ -286,6 +287,7 @@ class Hub:
             stop_keys=self._drive.stop_keys,
             on_drive=self._drive.relay,
             rehearsal=find_channel(self._state_dir, self.counters) if config.hub.demo else None,
+            equipment=lambda: self._equipment.read(),  # noqa: PLW0108 - it is made below
         )
         self._access.on_end(self._sign_in_ended)
         self._exporter = Exporter(self.counters)
@@ -307,6 +309,15 @@ class Hub:
         add_media_gauges(self._exporter, self._media.worker_stats)
         if self._journal is not None:
             add_journal_gauges(self._exporter, self._journal)
+        self._equipment = EquipmentReader(
+            self._fleet,
+            self._exporter,
+            workers=self._media.worker_stats,
+            readiness=self.readiness,
+            version=__version__,
+            embedded=self._broker is not None,
+            now_ns=clock.monotonic_ns,
+        )
         self._lag = LoopLag(self._exporter)
         self._metrics = MetricsServer(
             config.metrics, exporter=self._exporter, state_dir=self._state_dir
@@ -412,6 +423,7 @@ class Hub:
                 raise
             if self._journal is not None:
                 self._journal.put(now_ns, event, following)
+            self.counters.add("core_event", type(event).__name__)
             for effect in following:
                 self._execute(effect)
 

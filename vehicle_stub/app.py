@@ -285,6 +285,8 @@ def _factsheet(config: VehicleConfig, course: Course) -> Factsheet:
         commands=list(OF_KIND[config.vehicle.kind]),
         max_speed_mps=round(course.cruise_mps, 3),
         route=course.degrees(MAX_ROUTE_POINTS),
+        maker="Enkan",
+        software="enkan vehicle",
     )
 
 

@@ -52,6 +52,7 @@ class Operation(enum.Enum):
     DUTY = "duty"
     HANDOVER = "handover"
     REHEARSE = "rehearse"
+    EQUIPMENT = "equipment"
 
 
 class Rule(enum.Enum):
@@ -67,7 +68,7 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
         {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.TALK, Operation.DUTY),
-            *(Operation.SHELVE, Operation.HANDOVER, Operation.REHEARSE),
+            *(Operation.SHELVE, Operation.HANDOVER, Operation.REHEARSE, Operation.EQUIPMENT),
         }
     ),
     Role.SUPERVISOR: frozenset(
@@ -75,14 +76,19 @@ MATRIX: Final[dict[Role, frozenset[Operation]]] = {
             *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.LIMIT),
             *(Operation.CONTROL, Operation.PREEMPT, Operation.TALK, Operation.DUTY),
             *(Operation.SHELVE, Operation.ALARM_SERVICE, Operation.HANDOVER),
-            Operation.REHEARSE,
+            *(Operation.REHEARSE, Operation.EQUIPMENT),
         }
     ),
     Role.MAINTAINER: frozenset(
-        {*(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP), Operation.ALARM_SERVICE}
+        {
+            *(Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP),
+            *(Operation.ALARM_SERVICE, Operation.EQUIPMENT),
+        }
     ),
-    Role.ADMIN: frozenset({Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP}),
-    Role.AUDITOR: frozenset({Operation.WATCH}),
+    Role.ADMIN: frozenset(
+        {Operation.WATCH, Operation.ACKNOWLEDGE, Operation.STOP, Operation.EQUIPMENT}
+    ),
+    Role.AUDITOR: frozenset({Operation.WATCH, Operation.EQUIPMENT}),
 }
 
 MESSAGES: Final[dict[type[msgspec.Struct], Operation]] = {
@@ -117,6 +123,7 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("GET", "/version"): Operation.WATCH,
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): Operation.STOP,
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): Operation.STOP,
+    ("GET", "/api/fleet"): Operation.EQUIPMENT,
     ("GET", "/ws"): Operation.WATCH,
     ("GET", "/help/https"): Rule.PUBLIC,  # for whom nothing else works yet
     ("GET", "/help/https/{language}"): Rule.PUBLIC,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -69,6 +71,20 @@ class Pages(StaticFiles):
     async def page(self, request: Request) -> Response:
         """Answer a route whose path parameter `path` names the file."""
         return await self.get_response(self.get_path(request.scope), request.scope)
+
+
+def answering(
+    read: Callable[[], msgspec.Struct | None],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that answers what `read` returns, as JSON; 404 for None."""
+
+    async def answer(request: Request) -> Response:
+        told = read()
+        if told is None:
+            raise HTTPException(404, "this hub does not tell that")
+        return Response(msgspec.json.encode(told), headers={"Content-Type": "application/json"})
+
+    return answer
 
 
 class BaseMaps:

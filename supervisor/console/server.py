@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError
+from protocols.equipment import Equipment
 from protocols.operator import Welcome
 from protocols.topics import VehicleId
 from protocols.vehicle import PROTOCOL_VERSION, EmergencyStop, Stop, Token
@@ -47,7 +48,7 @@ from supervisor.console.guard import Guard, Origins, import_map_hashes, problem
 from supervisor.console.https_help import CA_NAME, HttpsHelp
 from supervisor.console.listening import ListenError, bind, serve
 from supervisor.console.operator_socket import OperatorSocket
-from supervisor.console.pages import BaseMaps, Pages
+from supervisor.console.pages import BaseMaps, Pages, answering
 from supervisor.console.reader import FleetReader, snapshot
 from supervisor.console.rehearsal import Channel, endpoints
 from supervisor.console.runbooks import Runbooks
@@ -107,6 +108,7 @@ class Console:
         extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
         readiness: Parts of the hub; True is ready, False or a text is not.
         runbooks_dir, help_dir: Pages for each alarm and for seats without https, by language.
+        equipment: Answers `/api/fleet`; None: this hub does not tell.
         stop_keys: Returns an account's stop keys by vehicle, hexadecimal.
         on_drive: Takes a relayed control frame of a console (`Operator.session`); returns
             "" or why it was not passed on.
@@ -138,6 +140,7 @@ class Console:
         readiness: Callable[[], dict[str, str | bool]],
         runbooks_dir: Path = Path("docs/runbooks"),
         help_dir: Path = Path("docs/help"),
+        equipment: Callable[[], Equipment | None] = lambda: None,
         stop_keys: Callable[[str], dict[str, str]] = lambda account: {},
         on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
         rehearsal: Channel | None = None,
@@ -155,6 +158,7 @@ class Console:
         self._readiness = readiness
         self._runbooks_dir = runbooks_dir
         self._help_dir = help_dir
+        self._equipment = equipment
         self._stop_keys = stop_keys
         self._on_drive = on_drive
         self._rehearsal = rehearsal
@@ -387,6 +391,7 @@ class Console:
                     "/api/vehicles/{site}/{vehicle}/emergency-stop",
                     self._emergency_stop,
                 ),
+                self._route("GET", "/api/fleet", answering(self._equipment)),
                 WebSocketRoute("/ws", self._ws),
                 *extra_routes,
                 self._route("GET", "/help/https", https_help.page),

@@ -116,6 +116,8 @@ class VehicleRecord:
     Attributes:
         name_text: `site/vehicle`, as views and alarms name it.
         session_id: The vehicle's present session; "" before the first.
+        link_since_ns: Since when the link is as it is, as of the last look, which found
+            `link_looked`; None: since the start.
         beat_sent_ns, beat_at_ns: Last heartbeat of that session, on the vehicle's and
             on the hub's clock: the base of the estimated vehicle clock.
         telemetry_expected_ns: From when telemetry is due (the link came up).
@@ -156,6 +158,8 @@ class VehicleRecord:
         self.session_id = ""
         self.past_sessions: deque[str] = deque(maxlen=PAST_SESSIONS)
         self.link = Link(int(config.link_degraded_s * 1e9), int(config.link_lost_s * 1e9))
+        self.link_looked = self.link.state
+        self.link_since_ns: int | None = None
         self.clock = ClockSync(int(config.clock_trusted_ms * 1e6))
         self.beats = Sequence()
         self.beat_sent_ns: int | None = None

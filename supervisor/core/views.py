@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
+from protocols.equipment import VehicleEquipment
 from protocols.operator import (
     AlarmSpecView,
     AlarmView,
@@ -125,6 +126,23 @@ def coverages(fleet: Fleet) -> list[CoverageView]:
 def catalogue_view() -> list[AlarmSpecView]:
     """Return the alarm catalogue as consoles need it."""
     return [spec.view() for spec in CATALOGUE]
+
+
+def equipment(fleet: Fleet) -> list[VehicleEquipment]:
+    """Return what is known of every configured vehicle as a thing to look after."""
+    return [_equipment(record) for record in fleet.vehicles.values()]
+
+
+def _equipment(record: VehicleRecord) -> VehicleEquipment:
+    sheet = record.factsheet
+    return VehicleEquipment(
+        vehicle=record.name_text,
+        maker="" if sheet is None else sheet.maker,
+        software="" if sheet is None else sheet.software,
+        protocol_version=None if sheet is None else sheet.protocol_version,
+        session=record.session_id[:8],
+        link_since_ns=record.link_since_ns,
+    )
 
 
 def _view(fleet: Fleet, record: VehicleRecord, now_ns: int) -> VehicleView:

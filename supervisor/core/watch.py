@@ -32,6 +32,8 @@ def watch_vehicle(fleet: Fleet, record: VehicleRecord, now_ns: int) -> list[AnyE
     if record.link.on_time(now_ns):
         effects.append(record.show)
     link = record.link.state
+    if link is not record.link_looked:
+        record.link_looked, record.link_since_ns = link, now_ns
     alarms = fleet.alarms
     name = record.name_text
     if link is LinkState.LOST:

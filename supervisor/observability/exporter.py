@@ -131,6 +131,23 @@ class Exporter(Collector):
         encode, content_type = choose_encoder(accept)
         return await asyncio.to_thread(encode, values), content_type
 
+    def gauge(self, source: str) -> float | None:
+        """Return the present value of a gauge without labels; None: this hub has none."""
+        read = self._gauges.get(source)
+        value = None if read is None else read()
+        return value.get(()) if isinstance(value, Mapping) else value
+
+    def observed(self, source: str) -> list[tuple[float | None, int]]:
+        """Return a histogram without labels: (upper bound, observations up to it), rising;
+        the last bound is None: all of them. Empty before the first observation."""
+        found = self._histograms[source].get(())
+        if found is None:
+            return []
+        return [
+            (None if bound == "+Inf" else float(bound), int(total))
+            for bound, total in found.cumulative()
+        ]
+
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the same, made on the spot."""
         encode, content_type = choose_encoder(accept)

@@ -58,6 +58,7 @@ HUB: Final[tuple[Metric, ...]] = (
         "Time since steps were last known to be on disk",
         unit="seconds",
     ),
+    counter("hub_events", "core_event", "Events decided by the core", label="kind"),
     counter(
         "hub_events_dropped",
         "events_dropped",

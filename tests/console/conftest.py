@@ -19,6 +19,7 @@ from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.handover import HandoverBoardView
+from protocols.equipment import Equipment, HubEquipment
 from protocols.operator import Role, VehicleView
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
@@ -158,6 +159,22 @@ async def until(condition: object) -> None:
             await asyncio.sleep(0.02)
 
 
+EQUIPMENT = Equipment(
+    at_ns=7,
+    hub=HubEquipment(
+        version="9.9.9",
+        started_ns=1,
+        parts={},
+        broker="embedded",
+        loop_lag=[(None, 2)],
+        totals={"enkan_hub_events_total": 5},
+        gauges={},
+    ),
+    workers=[],
+    vehicles=[],
+)
+
+
 class Running:
     """A console that runs, and what it told the core."""
 
@@ -179,6 +196,7 @@ class Running:
         routes = settings.pop("routes", [])
         assert isinstance(routes, list)
         extra: list[BaseRoute] = routes
+        self.equipment = EQUIPMENT
         self.console = Console(
             msgspec.convert({"port": 0, **settings}, ConsoleConfig),
             access=self.access,
@@ -193,6 +211,7 @@ class Running:
             extra_routes=extra,
             readiness=lambda: self.parts,
             rehearsal=rehearsal,
+            equipment=lambda: self.equipment,
         )
 
     @property

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
+from protocols.equipment import Equipment
 from protocols.operator import Role
 from protocols.topics import VehicleId
 from protocols.vehicle import EmergencyStop, Stop
@@ -34,6 +36,7 @@ EXAMPLES = {
     ("GET", "/version"): "/version",
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): STOP_PATH,
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): EMERGENCY_PATH,
+    ("GET", "/api/fleet"): "/api/fleet",
     ("GET", "/ws"): "",  # tested in test_operator_socket.py
     ("GET", "/runbooks/{language}/{key}"): "/runbooks/ja/takeover.requested",
     ("GET", "/basemaps/index.json"): "/basemaps/index.json",
@@ -514,3 +517,15 @@ def test_public_routes_are_few_and_known() -> None:
         ("GET", "/help/enkan-ca.crt"),
         ("GET", "/{path:path}"),
     }
+
+
+async def test_the_fleet_answers_with_its_equipment_to_who_looks_after_it(hub: Any) -> None:
+    async with hub.sign_in() as client:
+        answer = await client.get("/api/fleet?vehicle=../../etc")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["cache-control"] == "no-store"
+        assert msgspec.json.decode(answer.content, type=Equipment) == hub.equipment
+        for method in ("POST", "PUT", "DELETE"):
+            assert (await client.request(method, "/api/fleet")).status_code in (403, 404, 405)
+    async with hub.sign_in("viewer") as client:
+        assert reason(await client.get("/api/fleet")) == "not_allowed"
