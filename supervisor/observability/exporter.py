@@ -133,7 +133,7 @@ class Exporter(Collector):
 
     def gauge(self, source: str) -> float | None:
         """Return the present value of a gauge without labels; None: this hub has none."""
-        read = self._gauges.get(source)
+        read = self._read.get(source)
         value = None if read is None else read()
         return value.get(()) if isinstance(value, Mapping) else value
 

@@ -18,8 +18,8 @@ from protocols import operator, vehicle
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
-from protocols.handover import HandoverBoardView
 from protocols.equipment import Equipment, HubEquipment
+from protocols.handover import HandoverBoardView
 from protocols.operator import Role, VehicleView
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import fractions
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from starlette.routing import Route
 from protocols.alarms import AlarmGroupView, AlarmKpiView
 from protocols.authority import AttentionView, ControlView, DriveRelay, SeatView
 from protocols.duties import CoverageView, DutySpec, DutyView
+from protocols.equipment import Equipment
 from protocols.handover import HandoverBoardView
 from protocols.operator import (
     AlarmSpecView,
@@ -255,6 +256,7 @@ class FakeHub:
         self.channels: dict[tuple[str, str], RTCDataChannel] = {}
         self.relayed: list[DriveRelay] = []
         self.publishing = True
+        self.equipment: Callable[[], Equipment | None] = lambda: None
         self.layers: list[tuple[str, dict[str, str]]] = []
         self.roads: dict[str, Road] = {}
         self.peers: dict[str, RTCPeerConnection] = {}
@@ -303,6 +305,7 @@ class FakeHub:
                 account, list(self.fleet.vehicle_views)
             ),
             on_drive=self._take_relay,
+            equipment=lambda: self.equipment(),  # noqa: PLW0108 - tests replace it
         )
 
     @contextlib.asynccontextmanager
@@ -393,9 +396,8 @@ class FakeHub:
         while True:
             self._phase += 0.002
             for index, vehicle_id in enumerate(self.fleet.vehicle_views):
-                if vehicle_id not in {BUS_1, BUS_2, TRACTOR} or str(vehicle_id) in self._loose:
-                    continue
-                self._move(vehicle_id, self._phase + index * 0.3)
+                if vehicle_id in self.moving and str(vehicle_id) not in self._loose:
+                    self._move(vehicle_id, self._phase + index * 0.3)
             await asyncio.sleep(0.1)
 
     def _move(self, vehicle_id: VehicleId, phase: float) -> None:

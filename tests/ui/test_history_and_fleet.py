@@ -1,4 +1,4 @@
-"""Histories of a vehicle's numbers, in the page."""
+"""Histories of a vehicle's numbers, and the fleet screen, in the page."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from protocols.supervision import (
 )
 from supervisor import clock
 from supervisor.core import effects
+from ui.fake_equipment import Works
 from ui.fake_hub import BUS_1, FakeHub
 from ui.seat import Seat
 
@@ -89,3 +90,40 @@ async def test_the_history_shows_what_was_measured_and_what_broke_its_limit(seat
         await expect(sheet).to_have_count(0)
         await page.keyboard.press("g")
         await expect(sheet).to_be_visible()
+
+
+async def test_the_fleet_screen_is_sorted_filtered_and_tells_of_hub_and_seat(seat: Seat) -> None:
+    async with seat(publishing=False) as (hub, page):
+        works = hub.equipment = Works(hub)
+        await page.get_by_test_id("tile-maebashi-bus-01").wait_for(timeout=SOON_MS)
+        await page.keyboard.press("f")
+        rows = page.locator("[data-testid=fleet-table] tbody tr")
+        await expect(rows).to_have_count(3, timeout=SOON_MS)
+        row = page.get_by_test_id("fleet-row-maebashi-bus-01")
+        await expect(row).to_contain_text("Yamada", timeout=SOON_MS)
+        await expect(row).to_contain_text("61 min")
+        panel = page.get_by_test_id("fleet-hub")
+        await expect(panel).to_contain_text("212 GB")
+        await expect(panel).to_contain_text("2,000/s", timeout=SOON_MS)
+        works.parts = works.parts | {"journal": False}
+        broken = page.get_by_test_id("part-journal")
+        await expect(broken).to_have_attribute("data-ready", "false", timeout=SOON_MS)
+        await expect(page.get_by_test_id("seat-webrtc")).to_have_attribute("data-state", "ok")
+        await expect(page.get_by_test_id("seat-sound")).to_have_attribute("data-state", "bad")
+
+        hub.lose_link(BUS_1)
+        await page.get_by_test_id("fleet-sort-link").click()
+        await expect(rows.first).to_have_attribute("data-link", "lost", timeout=SOON_MS)
+        await page.get_by_test_id("fleet-filter").fill("バス")
+        await expect(rows).to_have_count(2)
+        await page.get_by_test_id("fleet-filter").fill("")
+        await page.locator("#fleet-maebashi-bus-01").click()
+        detail = page.get_by_test_id("fleet-detail")
+        await expect(detail).to_have_attribute("data-vehicle", str(BUS_1))
+        await page.keyboard.press("ArrowDown")
+        await expect(detail).not_to_have_attribute("data-vehicle", str(BUS_1))
+        await page.keyboard.press("Escape")
+        await page.get_by_test_id("tile-maebashi-bus-01").wait_for(timeout=SOON_MS)
+        asked = works.asked
+        await page.get_by_test_id("clock").wait_for()
+        assert works.asked <= asked + 1, "a screen that is closed asks for nothing"

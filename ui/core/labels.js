@@ -12,6 +12,7 @@ import { CAMERAS } from './labels/cameras.js';
 import { COMMANDS } from './labels/commands.js';
 import { CONTROL } from './labels/control.js';
 import { DUTIES } from './labels/duties.js';
+import { FLEET } from './labels/fleet.js';
 import { FRAME } from './labels/frame.js';
 import { HANDOVER } from './labels/handover.js';
 import { HISTORY } from './labels/history.js';
@@ -25,7 +26,7 @@ import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, SEAT, SEATS, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

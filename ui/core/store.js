@@ -41,7 +41,7 @@
  * }} State
  *   `intervene`: vehicle of the take-over screen, null: not shown; `takeover`: the request it
  *   was opened for, if any.
- * @typedef {'watch'|'map'|'alarms'|'duties'|'handover'|'seats'|'rehearsal'} Screen
+ * @typedef {'watch'|'map'|'alarms'|'duties'|'handover'|'seats'|'fleet'|'rehearsal'} Screen
  */
 import { heldVehicle, isMine, withControls } from './control.js';
 

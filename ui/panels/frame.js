@@ -8,6 +8,7 @@ import { AlarmLine } from './alarmline.js';
 import { Alarms } from './alarms.js';
 import { ControlStrip, GoneBanner } from './control.js';
 import { Duties } from './duties.js';
+import { Fleet } from './fleet.js';
 import { Handover } from './handover.js';
 import { Help } from './help.js';
 import { HistorySheet } from './history.js';
@@ -34,7 +35,7 @@ export function Frame({ desk }) {
   useEffect(() => {
     document.title = `${desk.t(`nav.${screen}`)} — ${welcome?.site_name ?? ''} ${desk.t('app.name')}`;
   }, [language, screen, welcome]);
-  const body = intervene ? TakeOver : { watch: Watch, map: MapScreen, alarms: Alarms, duties: Duties, handover: Handover, seats: Seats, rehearsal: RehearsalPanel }[screen];
+  const body = intervene ? TakeOver : { watch: Watch, map: MapScreen, alarms: Alarms, duties: Duties, handover: Handover, seats: Seats, fleet: Fleet, rehearsal: RehearsalPanel }[screen];
   return html`<div class="frame" data-testid="frame" data-socket=${socket}
       data-armed=${String(armedSeat(desk))} data-control=${held ?? ''} data-stale=${String(was_open && socket !== 'open')}>
     <${Strip} desk=${desk} language=${language} />
@@ -65,7 +66,7 @@ const Strip = ({ desk }) => {
   const silent_s = Math.ceil((desk.silent_until_ms.value - now_ms) / 1000);
   return html`<header class="strip">
     <strong class="site" data-testid="site">${welcome?.site_name ?? t('app.name')}</strong>
-    <nav>${['watch', 'map', 'alarms', 'duties', 'handover', ...(MAY_SEE.includes(welcome?.role) ? ['seats'] : []), ...(desk.rehearsal.offered.value ? ['rehearsal'] : [])].map((name) => html`<button key=${name} class="tab" data-testid=${`nav-${name}`}
+    <nav>${['watch', 'map', 'alarms', 'duties', 'handover', ...(MAY_SEE.includes(welcome?.role) ? ['seats'] : []), 'fleet', ...(desk.rehearsal.offered.value ? ['rehearsal'] : [])].map((name) => html`<button key=${name} class="tab" data-testid=${`nav-${name}`}
       aria-current=${screen === name && !intervene ? 'page' : undefined}
       onClick=${() => desk.dispatch({ type: 'local.screen', screen: name })}>${t(`nav.${name}`)}</button>`)}</nav>
     <span class=${`clock ${trusted ? '' : 'warn'}`} data-testid="clock" title=${trust}>

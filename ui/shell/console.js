@@ -21,6 +21,7 @@ import { cameraNames, initialState, reduce, requestKey } from '../core/store.js'
 import { call, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
 import { Driving } from './driving.js';
+import { EquipmentDesk } from './equipment.js';
 import { HistoryDesk } from './histories.js';
 import { Handing } from './handing.js';
 import { MediaDesk, SAME_MS } from './media.js';
@@ -61,6 +62,7 @@ export class Console {
   /** The path that is being drawn. @type {import('@preact/signals').Signal<{vehicle: string, points: import('../core/path.js').Path} | null>} */
   path = signal(null);
   media = new MediaDesk((vehicle, text) => this.#onWord(vehicle, text));
+  equipment = new EquipmentDesk();
   histories = new HistoryDesk(this);
   seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
   orders = new Orders(this, (message) => this.#transport.send(message));
@@ -74,6 +76,8 @@ export class Console {
     const mine = seats.find((one) => one.seat === welcome?.seat);
     return whyNotArmed(this.seat.facts.value, mine?.why_not ?? null);
   });
+  /** The vehicle on which keys act. */
+  focused = computed(() => this.state.value.focused);
   seatArmed = computed(() => this.seatWhy.value.length === 0);
 
   #clock = emptyClock();

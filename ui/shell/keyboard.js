@@ -122,6 +122,7 @@ function act(desk, action) {
     case 'map':
     case 'duties':
     case 'handover':
+    case 'fleet':
       return desk.dispatch({ type: 'local.screen', screen: desk.state.peek().screen === action ? 'watch' : action });
     case 'history':
       return desk.histories.toggle(desk.state.peek().focused);
