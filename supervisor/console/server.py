@@ -22,7 +22,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError
-from protocols.equipment import Equipment
 from protocols.operator import Welcome
 from protocols.topics import VehicleId
 from protocols.vehicle import PROTOCOL_VERSION, EmergencyStop, Stop, Token
@@ -62,10 +61,8 @@ TURN: Final = 25
 """Views read before others get a turn."""
 TICK_S: Final = 0.1
 """Vehicles are shown this often; alarms, requests and commands at once."""
-
 GATHER_S: Final = 0.005
 """What is shown at once waits this long for what belongs to it."""
-
 QUIET_NS: Final = 1_000_000_000
 """After this long without a change consoles get an empty Delta: the hub is there."""
 
@@ -140,7 +137,7 @@ class Console:
         readiness: Callable[[], dict[str, str | bool]],
         runbooks_dir: Path = Path("docs/runbooks"),
         help_dir: Path = Path("docs/help"),
-        equipment: Callable[[], Equipment | None] = lambda: None,
+        equipment: Callable[[], msgspec.Struct | None] = lambda: None,
         stop_keys: Callable[[str], dict[str, str]] = lambda account: {},
         on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
         rehearsal: Channel | None = None,

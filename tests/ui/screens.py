@@ -178,6 +178,7 @@ SCREENS: Final = (
     Screen("duties", tab("duties", "duties")),
     Screen("handover", tab("handover", "handover")),
     Screen("seats", tab("seats", "seats")),
+    Screen("fleet", tab("fleet", "fleet-table")),
     Screen("history", history_sheet, close_history),
     Screen("take-over", take_over),
     Screen("take-over-held", take_over_held, give_back),
