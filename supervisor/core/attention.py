@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from protocols.authority import AttentionView, ControlState
-from protocols.operator import AlarmState, RequestState, Role
+from protocols.operator import AlarmState, CommandState, RequestState, Role
 from protocols.supervision import Purpose
 from supervisor.core import coverage, supervise
 from supervisor.core.alarm import Alarm
@@ -277,8 +277,14 @@ def _escalate(
     entry.step = step
     if step is Step.ROUTED:
         entry.neighbour = ""
-    elif entry.neighbour not in armed or entry.neighbour == entry.owner:
-        record = fleet.by_name[need.vehicle]
+    else:
+        _call_neighbour(fleet, entry, armed)
+
+
+def _call_neighbour(fleet: Fleet, entry: Entry, armed: dict[str, Seat]) -> None:
+    """Keep the neighbour while he can be warned and is another than the owner."""
+    if entry.neighbour not in armed or entry.neighbour == entry.owner:
+        record = fleet.by_name[entry.need.vehicle]
         entry.neighbour = _choose(fleet, record, armed, (entry.owner,))
 
 
@@ -295,6 +301,8 @@ def _relieve(fleet: Fleet, ordered: list[Entry], armed: dict[str, Seat], now_ns:
         other = _choose(fleet, fleet.by_name[entry.need.vehicle], free, (entry.owner,))
         if other:
             give(fleet, entry, other, now_ns)
+            if entry.step is not Step.ROUTED:
+                _call_neighbour(fleet, entry, armed)
 
 
 def sessions(fleet: Fleet, entry: Entry) -> list[str]:
@@ -340,7 +348,8 @@ def _alarms(fleet: Fleet, armed: dict[str, Seat], now_ns: int) -> list[AnyEffect
 
 def _manoeuvres(fleet: Fleet, now_ns: int) -> list[AnyEffect]:
     """Ask vehicles for their minimal-risk manoeuvre when a request is unanswered: until it
-    is applied once, or somebody takes it. Only a `resume` ends the manoeuvre."""
+    is applied once, or somebody takes it or has his own order applied. Only a `resume` ends
+    the manoeuvre."""
     effects: list[AnyEffect] = []
     if not fleet.config.attention.minimal_risk:
         return effects
@@ -356,12 +365,23 @@ def _manoeuvres(fleet: Fleet, now_ns: int) -> list[AnyEffect]:
     for record in fleet.vehicles.values():
         if not record.unanswered:
             continue
+        request = record.open_requests.get(record.unanswered)
         done = record.manoeuvre_order.state is OrderState.APPLIED
-        taken = record.control.view.state in TAKING or bool(record.in_flight)
-        if done or taken or record.unanswered not in record.open_requests:
+        taken = record.control.view.state in TAKING
+        if request is None or done or taken or _acted(record, request.deadline_ns):
             record.unanswered = ""
             effects += supervise.manoeuvre(fleet, record, now_ns)
     return effects
+
+
+def _acted(record: VehicleRecord, since_ns: int | None) -> bool:
+    """Return whether the vehicle has applied what somebody asked of it since then. What was
+    asked and never arrived is no answer: the manoeuvre waits for it (`supervise.enforce`), and
+    goes on when it has come to nothing."""
+    return since_ns is not None and any(
+        command.view.state is CommandState.APPLIED and command.view.asked_ns >= since_ns
+        for command in record.commands.values()
+    )
 
 
 def _tell(fleet: Fleet, entry: Entry, now_ns: int, effects: list[AnyEffect]) -> None:

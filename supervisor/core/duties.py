@@ -53,9 +53,10 @@ class DutyBoard:
         duties: Those shown, by id; open ones and those that ended lately.
         triggers: By alarm key, the duties it starts.
         raised_ns: By alarm id, the event that was last looked at.
+        unwritten: A record could not be written; all of them are recorded again when one can.
     """
 
-    __slots__ = ("duties", "ended", "next_due_ns", "raised_ns", "specs", "triggers")
+    __slots__ = ("duties", "ended", "next_due_ns", "raised_ns", "specs", "triggers", "unwritten")
 
     def __init__(self, config: CoreConfig) -> None:
         self.specs = effective(config.duty)
@@ -67,6 +68,7 @@ class DutyBoard:
             for alarm in spec.alarms:
                 self.triggers.setdefault(alarm, []).append(spec.key)
         self.raised_ns: dict[str, int] = {}
+        self.unwritten = False
 
     def open_one(self, key: str, vehicle: str) -> DutyView | None:
         """Return the open duty of this kind for this vehicle, if there is one."""
@@ -164,6 +166,23 @@ def hand_over(fleet: Fleet, leaving: str, taking: str, now_ns: int) -> list[AnyE
         if duty.ended_ns is None and duty.in_charge == leaving:
             duty = msgspec.structs.replace(duty, in_charge=taking)
             effects += _changed(fleet, duty, "duty.handed_over", taking, now_ns, "")
+    return effects
+
+
+def on_recorded(fleet: Fleet, ok: bool, now_ns: int) -> list[AnyEffect]:
+    """A record was written or not. After a failure every duty is recorded again, so that a
+    step that was marked meanwhile outlives the hub."""
+    board = fleet.duties
+    if not ok:
+        board.unwritten = bool(board.duties)
+        return []
+    if not board.unwritten:
+        return []
+    board.unwritten = False
+    effects: list[AnyEffect] = []
+    for duty in board.duties.values():
+        facts: Facts = {"duty": duty.id, "at_ns": now_ns, "view": _json(duty)}
+        effects.append(fleet.ledger.record("duty.restated", "hub", duty.vehicle, facts))
     return effects
 
 

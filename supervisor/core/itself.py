@@ -94,6 +94,7 @@ def on_audit_written(fleet: Fleet, event: AuditWritten, now_ns: int) -> list[Any
             case Purpose.ACKNOWLEDGE_EVENT:
                 effects += requests.on_recorded(record, waiting.item_id, event.ok)
     effects += fleet.alarms.on_recorded(event.ok, now_ns)
+    effects += duties.on_recorded(fleet, event.ok, now_ns)
     return effects + fleet.alarms.set(AUDIT_FAILED, "", not event.ok, now_ns)
 
 

@@ -49,9 +49,7 @@ def on_time(fleet: Fleet, now_ns: int) -> list[AnyEffect]:
     """Notice who has fallen silent. Safe early, late or twice."""
     effects: list[AnyEffect] = []
     for seat in fleet.seats.values():
-        # Between reports nothing but silence disarms, and nothing arms.
-        if fresh_report(fleet, seat, now_ns) is None:
-            effects += _after(fleet, seat, now_ns)
+        effects += _after(fleet, seat, now_ns)
     return effects
 
 

@@ -238,7 +238,9 @@ def enforce(fleet: Fleet, record: VehicleRecord, now_ns: int, effects: list[AnyE
     changed |= _sizes(record, effects)
     changed |= _limit(fleet, record, now_ns, effects)
     effects += record.limit_order.on_time(fleet, record, now_ns)
-    if record.manoeuvre_order.body is not None:
+    # Beside a person's order it waits for what comes of that, unless objectives ask for it.
+    waits = bool(record.in_flight) and not ladder.reaches(Rung.MINIMAL_RISK)
+    if record.manoeuvre_order.body is not None and not waits:
         effects += record.manoeuvre_order.on_time(fleet, record, now_ns)
     reasons = drive_reasons(fleet, record, now_ns)
     if reasons:

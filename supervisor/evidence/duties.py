@@ -22,6 +22,7 @@ KINDS: Final = (
     "duty.overdue",
     "duty.handed_over",
     "duty.restored",
+    "duty.restated",
     "duty.finished",
     "duty.abandoned",
 )

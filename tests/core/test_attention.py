@@ -337,6 +337,51 @@ def test_who_has_taken_it_is_not_overruled_when_the_time_is_over() -> None:
     assert not [r for r in of(effects, Record) if r.kind == "minimal_risk.ordered"]
 
 
+@pytest.mark.parametrize(("arrives", "sent"), [(False, 1), (True, 0)])
+def test_a_stop_that_never_arrives_is_no_answer_and_one_that_does_is(
+    arrives: bool, sent: int
+) -> None:
+    room = Room(A)
+    room.fleet.vehicles[BUS].factsheet = msgspec.structs.replace(
+        FACTSHEET, commands=["stop", "resume", "minimal_risk"]
+    )
+    room.session = "run-bus-01"
+    room.connection("ONLINE")
+    room.beat()
+    room.ask(within_s=2.0)
+    effects = []
+    for _ in range(22):
+        effects += room.tick()
+        effects += room.beat()
+    (ordered,) = [r for r in of(effects, Record) if r.kind == "minimal_risk.ordered"]
+    room.do(e.CommandAsked(A, "c1", BUS, vehicle.Stop(), None))
+    room.do(e.CommandSent(BUS, "c1", True))
+    if arrives:
+        room.result("applied", "c1")
+    effects = []
+    for _ in range(100):
+        effects += room.tick()
+        effects += room.beat()
+        if "c1" not in room.bus.in_flight:
+            effects += room.written(ordered.record_id)
+    orders = [
+        s for s in of(effects, SendCommand) if isinstance(s.command.body, vehicle.MinimalRisk)
+    ]
+    assert bool(orders) is bool(sent)
+
+
+def test_an_entry_that_moves_to_another_seat_keeps_a_neighbour() -> None:
+    room = Room(A)
+    entries = [room.ask(name, within_s=90.0) for name in FLEET[:4]]
+    room.run(50.0)
+    room.come(B)
+    for _ in range(20):
+        room.tick()
+        asked = [room.seats_of(entry) for entry in entries]
+        assert all(sorted(seats) == ["a", "b"] for seats in asked)
+    assert {seats[0] for seats in asked} == {"a", "b"}
+
+
 def test_the_manoeuvre_is_configuration() -> None:
     room = Room(A, config=CoreConfig(attention=AttentionConfig(minimal_risk=False)))
     room.fleet.vehicles[BUS].factsheet = msgspec.structs.replace(

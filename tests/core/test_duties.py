@@ -324,6 +324,18 @@ def test_a_restored_duty_goes_on_and_is_overdue_at_its_own_time() -> None:
     assert other.step("field_team").by == "hanako"
 
 
+def test_what_the_disk_refused_is_recorded_again_when_it_works() -> None:
+    room = Room()
+    room.start()
+    room.written("r1")
+    marked = of(room.mark("field_team"), Record)
+    assert "duty.restated" not in kinds(room.written(marked[0].record_id, ok=False))
+    after = room.written("another")
+    (restated,) = [record for record in of(after, Record) if record.kind == "duty.restated"]
+    assert "hanako" in str(restated.data["view"])
+    assert "duty.restated" not in kinds(room.written(restated.record_id))
+
+
 def test_duties_are_part_of_the_state_a_replay_begins_with() -> None:
     room = Room()
     room.online()

@@ -110,6 +110,9 @@ class SimHub:
         if standing:
             self.feed(e.AlarmsRestored(standing))
         self._referee.on_alarms_restored(self)
+        self._store.base_ns = self._base_ns
+        self.feed(self._store.open_duties())
+        self._referee.duties.on_restored(self)
         self._clockwork.after(self._clockwork.some(50, 500), self._dial, self.life)
         self._clockwork.after(TICK_NS, self._tick, self.life, 0)
         for person in self.people:

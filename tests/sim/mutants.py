@@ -38,6 +38,9 @@ CHECKER: Final = "vehicle_stub.checker"
 COMMANDS: Final = "supervisor.core.commands"
 CONTROL: Final = "supervisor.core.control"
 HOLDING: Final = "supervisor.core.holding"
+ATTENTION: Final = "supervisor.core.attention"
+DUTIES: Final = "supervisor.core.duties"
+COVERAGE: Final = "supervisor.core.coverage"
 ALARMS: Final = "supervisor.core.alarms"
 
 MUTANTS: Final = (
@@ -125,11 +128,21 @@ MUTANTS: Final = (
         "resume-survives-stop", "a stop does not withdraw a resume that waits",
         COMMANDS, "for c in record.in_flight.values() if not c.sent]:", "for c in ()]:",
     ),
-    _one(
-        "decision-without-limit", "a slow disk lets an old decision through",
-        COMMANDS,
-        "if now_ns - command.view.asked_ns > int(fleet.config.decision_limit_s * 1e9):",
-        "if False:",
+    Mutant(
+        "decision-without-limit",
+        "a slow disk lets an old decision through (its neighbour is off)",
+        (
+            Change(
+                COMMANDS,
+                "if now_ns - command.view.asked_ns > int(fleet.config.decision_limit_s * 1e9):",
+                "if False:",
+            ),
+            Change(
+                COMMANDS,
+                "deadline_ns = now_ns + int(fleet.config.decision_limit_s * 1e9)",
+                "deadline_ns = now_ns + 10_000_000_000",
+            ),
+        ),
     ),
     _one(
         "old-picture-accepted", "a resume is decided on any picture",
@@ -297,6 +310,118 @@ MUTANTS: Final = (
         "supervisor.core.authority",
         '    if record.link.state in GONE:\n        return holding.end(',
         '    if False:\n        return holding.end(',
+    ),
+    Mutant(
+        "routed-to-unarmed", "who cannot be warned is asked (his neighbour is off)",
+        (
+            Change(
+                ATTENTION,
+                "    armed = {session: seat for session, seat in fleet.seats.items()"
+                " if not seat.why_not}\n",
+                "    armed = dict(fleet.seats)\n",
+            ),
+            Change(
+                ATTENTION,
+                "armed = [session for session, seat in fleet.seats.items() if not seat.why_not]",
+                "armed = list(fleet.seats)",
+            ),
+        ),
+    ),
+    _one(
+        "owner-kept", "an entry stays with a seat that was disarmed",
+        ATTENTION, 'if entry.owner in armed and holder in ("", entry.owner):', "if entry.owner:",
+    ),
+    _one(
+        "routed-to-all", "an entry is everybody's at once, and so nobody's",
+        ATTENTION, "for s in (entry.owner, entry.neighbour) if s in armed)", "for s in armed)",
+    ),
+    _one(
+        "neighbour-late", "no neighbour is called at half of the time",
+        ATTENTION, "if gone >= config.neighbour_at:", "if gone >= config.supervisor_at:",
+    ),
+    _one(
+        "supervisor-never", "no supervisor is called",
+        ATTENTION, "if gone >= config.supervisor_at:", "if False:",
+    ),
+    _one(
+        "neighbour-lost", "an entry that moves to another seat loses its neighbour",
+        ATTENTION, "            if entry.step is not Step.ROUTED:\n", "            if False:\n",
+    ),
+    _one(
+        "queue-not-shown", "the queue changes and consoles are not told",
+        ATTENTION, "effects.append(ShowAttention())", "pass",
+    ),
+    _one(
+        "alarm-not-queued", "alarms that nobody has seen need no person",
+        ATTENTION, "    for alarm in fleet.alarms.standing():\n", "    for alarm in ():\n",
+    ),
+    _one(
+        "manoeuvre-never", "what nobody answered stays as it is",
+        ATTENTION, "new = entry.step is Step.UNANSWERED and ", "new = False and ",
+    ),
+    _one(
+        "manoeuvre-again", "what was manoeuvred for is manoeuvred for again",
+        ATTENTION, "            record.given_up[entry.need.request_id] = None\n", "",
+    ),
+    Mutant(
+        "manoeuvre-although-taken", "a vehicle that somebody has taken is stopped for him",
+        (
+            Change(ATTENTION, "if new and not entry.taken_by and not", "if new and not"),
+            Change(ATTENTION, "or done or taken or _acted(", "or done or _acted("),
+        ),
+    ),
+    _one(
+        "manoeuvre-forgotten", "an order that never arrived counts as an answer",
+        ATTENTION, "taken = record.control.view.state in TAKING",
+        "taken = record.control.view.state in TAKING or bool(record.in_flight)",
+    ),
+    _one(
+        "duty-not-recorded", "a step is marked and not recorded",
+        DUTIES, "return [fleet.ledger.record(kind, actor, duty.vehicle, facts), ShowDuty(duty)]",
+        "return [ShowDuty(duty)]",
+    ),
+    _one(
+        "duty-forgotten", "a restarted hub does not go on with the duties of the last one",
+        DUTIES, "    for duty in event.duties:\n", "    for duty in ():\n",
+    ),
+    _one(
+        "duty-not-restated", "what the disk refused is not recorded again",
+        DUTIES, "board.unwritten = bool(board.duties)", "board.unwritten = False",
+    ),
+    _one(
+        "duty-clock-begins-anew", "the clocks of a duty are not carried to the next hub's",
+        "supervisor.evidence.duties", "due_ns=s.due_ns + by_ns,", "due_ns=s.due_ns,",
+    ),
+    _one(
+        "duty-late-unsaid", "a step that is late is not said to be",
+        DUTIES, "not step.overdue and now_ns >= step.due_ns", "not step.overdue and False",
+    ),
+    _one(
+        "watch-never-ends", "who has shown a vehicle once has it on screen for ever",
+        COVERAGE, "if now_ns - watch.to_ns > JOIN_NS:", "if False:",
+    ),
+    _one(
+        "watch-ends-now", "an interval ends when it is noticed, not with its last proof",
+        COVERAGE, '"to_ns": watch.to_ns,', '"to_ns": now_ns,',
+    ),
+    _one(
+        "watch-unseen", "a picture that does not move proves that it was watched",
+        COVERAGE,
+        "if record is None or not tile.frames or not tile.still_ms <= ALIVE_MS:",
+        "if record is None:",
+    ),
+    _one(
+        "watch-hidden", "a hidden page proves that it was watched",
+        "supervisor.core.operators",
+        "counts = report.visible and who.role", "counts = who.role",
+    ),
+    _one(
+        "watch-begins-twice", "every report begins an interval",
+        COVERAGE, "        if watch is None:\n", "        if True:\n",
+    ),
+    _one(
+        "gap-too-long", "a gap goes on although somebody watches",
+        COVERAGE, "    if covered.watches or not operated:\n", "    if not operated:\n",
     ),
     _one(
         "clock-too-sure", "a clock's error bar is half of what it must be",

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from protocols import vehicle
 from protocols.authority import ControlState, ControlView, SeatReport
-from protocols.operator import AlarmState, PresentationReport, Presented, RequestState, Role
+from protocols.duties import AbandonDuty, DutyView, MarkDutyStep, StartDuty, StepState
+from protocols.operator import (
+    AlarmState,
+    PresentationReport,
+    Presented,
+    RequestState,
+    RequestView,
+    Role,
+)
 from protocols.supervision import Purpose
 from protocols.topics import VehicleId
 from sim.clockwork import MS, SECOND, Clockwork
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from sim.car import Car
     from sim.hub import SimHub
 
-SEEN: Final = frozenset({f.ShowAlarm, f.ShowRequest, f.ShowControl})
+SEEN: Final = frozenset({f.ShowAlarm, f.ShowRequest, f.ShowControl, f.ShowDuty})
 """What a person acts on."""
 REPORT_NS: Final = SECOND
 SEAT_NS: Final = SECOND // 2
@@ -45,11 +53,13 @@ class Person:
         self._alarms: dict[str, None] = {}
         self._requests: dict[str, tuple[str, str]] = {}
         self._controls: dict[str, ControlView] = {}
+        self._duties: dict[str, DutyView] = {}
         self._silent_until = 0
         self._seen_epoch = 0
         self._sent: deque[e.CommandAsked] = deque(maxlen=5)
         hub.people.append(self)
         clockwork.after(clockwork.some(1_000, 4_000), self._act)
+        clockwork.after(clockwork.some(2_000, 10_000), self._do_duties)
 
     # ------------------------------------------------------------- connection
 
@@ -70,6 +80,7 @@ class Person:
         self._alarms.clear()
         self._requests.clear()
         self._controls.clear()
+        self._duties = {duty.id: duty for duty in self._hub.fleet.duties.duties.values()}
         session = f"s{self._number}-{self._sessions}"
         self._who = e.Operator(session, self._account, self._role, f"seat-{session}")
         self._hub.feed(e.OperatorConnected(self._who))
@@ -100,12 +111,22 @@ class Person:
                     self._requests[request.id] = (request.vehicle, request.id)
                 else:
                     self._requests.pop(request.id, None)
+                    self._startled(request)
             case f.ShowControl(control):
                 self._controls[control.vehicle] = control
                 if control.seat == self._who.seat:
                     self._mine(control)
+            case f.ShowDuty(duty):
+                self._duties[duty.id] = duty
             case _:
                 pass
+
+    def _startled(self, request: RequestView) -> None:
+        """Nobody answered in time: now and then somebody stops the vehicle after all."""
+        clockwork = self._clockwork
+        if request.state is RequestState.UNANSWERED and clockwork.happens(0.4):
+            delay = clockwork.some(0, 2_000)
+            clockwork.after(delay, self._ask, request.vehicle, self._some_stop(), None)
 
     # ---------------------------------------------------------------- acting
 
@@ -168,6 +189,30 @@ class Person:
         if self._clockwork.happens(0.2):  # and thinks better of it
             later = self._clockwork.some(50, 600)
             self._clockwork.after(later, self._ask, name, self._some_stop(), None)
+
+    # ---------------------------------------------------------------- duties
+
+    def _do_duties(self) -> None:
+        """Start one, mark a step of one, take a mark back, give one up."""
+        clockwork, chance = self._clockwork, self._clockwork.chance
+        clockwork.after(clockwork.some(2_000, 12_000), self._do_duties)
+        if not self._connected:
+            return
+        dice = chance.random()
+        if not self._duties or dice < 0.15:
+            key = chance.choice(("accident", "level_crossing", "end_of_operation"))
+            ask = StartDuty(key, self._some_vehicle(), ago_s=float(chance.randrange(0, 60)))
+            self._submit(e.DutyStartAsked(self._who, ask))
+            return
+        duty = chance.choice(list(self._duties.values()))
+        if dice < 0.2:
+            self._submit(e.DutyAbandoned(self._who, AbandonDuty(duty.id, "a false alarm")))
+            return
+        step = chance.choice(duty.steps)
+        states = (StepState.DONE, StepState.DONE, StepState.DONE, StepState.SKIPPED, StepState.OPEN)
+        mark = MarkDutyStep(duty.id, step.key, chance.choice(states), note="as said on the phone")
+        clockwork.note(self._account, "marks", step.key, duty.id, mark.state)
+        self._submit(e.DutyStepMarked(self._who, mark))
 
     # --------------------------------------------------------------- control
 

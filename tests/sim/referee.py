@@ -10,9 +10,12 @@ from protocols import vehicle as v
 from protocols.operator import AlarmState, CommandState, LinkState, RequestState
 from protocols.supervision import Indicator, Verdict
 from protocols.topics import VehicleId
+from sim.attention_judge import AttentionJudge
 from sim.car import SILENT_MPS
 from sim.clockwork import MS, SECOND, Clockwork, Violation
 from sim.control_judge import ControlJudge
+from sim.coverage_judge import CoverageJudge
+from sim.duty_judge import DutyJudge
 from sim.store import Store
 from supervisor.core import catalogue as rows
 from supervisor.core import commands, views
@@ -105,6 +108,9 @@ class Referee:
         self._stops: dict[VehicleId, dict[str, tuple[int, int]]] = {}
         self._applied: set[tuple[VehicleId, str]] = set()
         self.control = ControlJudge(clockwork, store)
+        self.attention = AttentionJudge(clockwork, store, broker)
+        self.coverage = CoverageJudge()
+        self.duties = DutyJudge(clockwork, store)
         self.resumes_obeyed = 0
         self.stops_checked = 0
         self._new_life()
@@ -128,6 +134,9 @@ class Referee:
         """A new life: nothing of the last one counts but what was durable."""
         self._new_life()
         self.control.new_life()
+        self.attention.new_life()
+        self.coverage.new_life()
+        self.duties.new_life()
 
     def on_step(
         self, hub: SimHub, event: e.AnyEvent, effects: list[f.AnyEffect], now_ns: int
@@ -162,6 +171,9 @@ class Referee:
             self._on_asked(hub, event, effects)
         recorded: set[str] = set()
         self.control.on_event(hub, event, now_ns)
+        self.attention.on_event(event, now_ns)
+        self.coverage.on_event(event, now_ns)
+        self.duties.on_step(event, effects)
         for effect in effects:
             kind = type(effect)
             if kind in UNJUDGED:
@@ -170,8 +182,12 @@ class Referee:
             if kind is f.Record:
                 if effect.kind == "command.asked":
                     recorded.add(str(effect.data["command_id"]))
+                self.coverage.on_record(effect, now_ns)
             elif kind is f.SendCommand:
                 self._on_send(hub, effect, recorded)
+                self.attention.on_send(hub, effect, now_ns)
+            elif kind is f.ShowAttention:
+                self.attention.on_shown(hub)
             elif kind is f.SendEventAck:
                 if effect.ack.event_id not in self._store.events:
                     self.fail(f"event {effect.ack.event_id} acknowledged without a durable record")
@@ -387,6 +403,9 @@ class Referee:
         """After every tick: deadlines, links, alarms; now and then what consoles see."""
         now_ns = hub.now_ns()
         self.control.on_tick(hub, now_ns)
+        self.attention.on_tick(hub, now_ns)
+        self.coverage.on_tick(hub, now_ns)
+        self.duties.on_tick(hub, now_ns)
         fleet = hub.fleet
         board = fleet.alarms
         shown = self._shown

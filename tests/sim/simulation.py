@@ -63,6 +63,8 @@ class Simulation:
         clockwork.after(0, self._hub.start)
         for car in self._hub.cars.values():
             clockwork.after(clockwork.some(0, 3_000), car.start)
+        if clockwork.happens(0.25):
+            clockwork.after(clockwork.some(5_000, 45_000), self._collision)
         if not self._calm:
             clockwork.after(clockwork.some(2_000, 6_000), self._mischief)
         clockwork.run(int(seconds * SECOND))
@@ -113,6 +115,13 @@ class Simulation:
             self._hub.repeat_old_command()
         else:
             self._hub.swap_state()
+
+    def _collision(self) -> None:
+        car = self._clockwork.chance.choice(list(self._hub.cars.values()))
+        if car.alive:
+            self._clockwork.note(str(car.name), "has a collision")
+            car.vehicle.asking.alarm("vehicle.collision", "hit", car.now_ns(), active=True)
+            car.pump()
 
     def _restart_hub(self) -> None:
         if self._hub.alive:

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
+from protocols.duties import DutyView
 from protocols.topics import VehicleId
 from sim.clockwork import GRID_NS, MS, SECOND, Clockwork
 from supervisor.core.alarm_standing import StandingAlarm, from_record
 from supervisor.core.effects import Record
-from supervisor.core.events import AuditWritten
+from supervisor.core.events import AuditWritten, DutiesRestored
 from supervisor.evidence.audit import next_epoch
+from supervisor.evidence.duties import KINDS, moved
 
+_decoder = msgspec.json.Decoder(DutyView)
 ANSWER_EARLY = False
 
 
@@ -29,6 +34,8 @@ class Store:
         granted: Control that was granted, durably: vehicle, epoch → to whom.
         answered: Records said to be durable.
         alarm_words: By alarm, when the last word on it was written, and what it says.
+        duty_words: By duty, what its newest record says, and the base of the clock of then.
+        base_ns: Of the monotonic clock of the hub that writes.
         failing_until, stalled_until: Faults, true time.
     """
 
@@ -40,6 +47,8 @@ class Store:
         self.granted: dict[tuple[str, int], str] = {}
         self.answered = 0
         self.alarm_words: dict[str, tuple[int, dict[str, object]]] = {}
+        self.duty_words: dict[str, tuple[DutyView, int]] = {}
+        self.base_ns = 0
         self.failing_until = 0
         self.stalled_until = 0
         self._epochs: dict[VehicleId, int] = {}
@@ -59,6 +68,17 @@ class Store:
         words = [word for word in self.alarm_words.values() if word[1]["stands"]]
         found = [from_record(data, now - at) for at, data in words]
         return [said for said in found if said is not None]
+
+    def open_duties(self) -> DutiesRestored:
+        """As the audit store does, at its start; `base_ns` is the new hub's."""
+        found, handled = [], {}
+        for written, base_ns in self.duty_words.values():
+            duty = moved(written, self.base_ns - base_ns)
+            if duty.trigger:
+                handled[duty.trigger] = max(duty.event_ns, handled.get(duty.trigger, duty.event_ns))
+            if duty.ended_ns is None:
+                found.append(duty)
+        return DutiesRestored(found, handled)
 
     def submit(
         self, record: Record, life: int, answer: Callable[[int, AuditWritten], None]
@@ -109,6 +129,9 @@ class Store:
         elif record.kind == "alarm":
             written = (self._clockwork.now, dict(record.data))
             self.alarm_words[str(record.data["alarm"])] = written
+        elif record.kind in KINDS:
+            written_duty = _decoder.decode(str(record.data["view"]))
+            self.duty_words[written_duty.id] = (written_duty, self.base_ns)
         elif record.kind.endswith(".ordered"):
             self.orders.add((place[0], record.subject, str(record.data["order_id"])))
 
