@@ -371,11 +371,6 @@ MUTANTS: Final = (
         ),
     ),
     _one(
-        "manoeuvre-forgotten", "an order that never arrived counts as an answer",
-        ATTENTION, "taken = record.control.view.state in TAKING",
-        "taken = record.control.view.state in TAKING or bool(record.in_flight)",
-    ),
-    _one(
         "duty-not-recorded", "a step is marked and not recorded",
         DUTIES, "return [fleet.ledger.record(kind, actor, duty.vehicle, facts), ShowDuty(duty)]",
         "return [ShowDuty(duty)]",
