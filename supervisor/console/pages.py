@@ -88,22 +88,36 @@ def answering(
 
 
 class BaseMaps:
-    """`{case}/basemap.geojson` below the scenarios, as `/basemaps/{case}.geojson`.
+    """`{case}/basemap.geojson` below the scenarios, as `/basemaps/{case}.geojson`, and its
+    `site.geojson` (operating areas, headland, handover spots) as `/basemaps/{case}.site.geojson`.
 
     The cases are found once, at start; no other file of a scenario is served.
     """
 
     def __init__(self, scenarios_dir: Path) -> None:
         self._pages = Pages(scenarios_dir)
-        self._cases = sorted(path.parent.name for path in scenarios_dir.glob("*/basemap.geojson"))
+        self._files = {
+            f"{path.parent.name}{'' if path.stem == 'basemap' else '.site'}": path
+            for name in ("basemap", "site")
+            for path in sorted(scenarios_dir.glob(f"*/{name}.geojson"))
+        }
 
     async def index(self, request: Request) -> Response:
-        """List them as `[{"name", "url"}]`, `url` relative to the list."""
-        return JSONResponse([{"name": name, "url": f"{name}.geojson"} for name in self._cases])
+        """List them as `[{"name", "url", "site"}]`, `url` and `site` (left out if there is
+        none) relative to the list."""
+        return JSONResponse(
+            [
+                {"name": name, "url": f"{name}.geojson"}
+                | ({"site": f"{name}.site.geojson"} if f"{name}.site" in self._files else {})
+                for name in self._files
+                if not name.endswith(".site")
+            ]
+        )
 
     async def one(self, request: Request) -> Response:
         """Answer the base map of one case."""
         name = request.path_params["name"]
-        if name not in self._cases:
+        if name not in self._files:
             raise HTTPException(404)
-        return await self._pages.get_response(f"{name}/basemap.geojson", request.scope)
+        path = self._files[name]
+        return await self._pages.get_response(f"{path.parent.name}/{path.name}", request.scope)

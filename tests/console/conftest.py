@@ -270,6 +270,7 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "scenarios" / "maebashi").mkdir(parents=True)
     (tmp_path / "scenarios" / "maebashi" / "basemap.geojson").write_text("{}")
     (tmp_path / "scenarios" / "maebashi" / "route.geojson").write_text("{}")
+    (tmp_path / "scenarios" / "maebashi" / "site.geojson").write_text('{"site": 1}')
     return tmp_path
 
 

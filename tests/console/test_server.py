@@ -469,7 +469,12 @@ async def test_base_maps_are_served_in_ranges_to_who_signed_in(hub: Any) -> None
 async def test_base_maps_are_listed_by_case(hub: Any) -> None:
     async with hub.sign_in() as client:
         answer = await client.get("/basemaps/index.json")
-    assert answer.json() == [{"name": "maebashi", "url": "maebashi.geojson"}]
+        site = await client.get("/basemaps/maebashi.site.geojson")
+        assert (site.json(), site.headers["content-type"]) == ({"site": 1}, "application/geo+json")
+        assert (await client.get("/basemaps/.site.geojson")).status_code == 404
+    assert answer.json() == [
+        {"name": "maebashi", "url": "maebashi.geojson", "site": "maebashi.site.geojson"}
+    ]
 
 
 async def test_every_answer_carries_the_security_headers(hub: Any) -> None:

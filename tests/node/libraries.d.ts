@@ -51,8 +51,12 @@ declare module 'maplibre-gl' {
     addTo(map: Map): this;
     remove(): this;
   }
+  export class ScaleControl {
+    constructor(options: { maxWidth: number });
+  }
   export class Map {
     constructor(options: object);
+    addControl(control: ScaleControl, position: string): this;
     touchZoomRotate: { disableRotation(): void };
     on(event: string, listener: (event: any) => void): this;
     resize(): this;

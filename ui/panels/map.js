@@ -13,6 +13,7 @@ import { dashed, kmh, seconds, shortName } from '../core/format.js';
 import { fromVehicle, withPoint } from '../core/path.js';
 import { call, Unreachable } from '../shell/api.js';
 import { html } from '../view.js';
+import { addSites, paintSite } from './mapsites.js';
 import { unknownNow } from './tile.js';
 
 const UPDATE_EVERY_MS = 500;
@@ -112,6 +113,7 @@ class FleetMapView {
     /** @type {any} */
     const style = { version: 8, sources: {}, layers: [{ id: 'ground', type: 'background', paint: { 'background-color': ground } }] };
     bases.forEach(({ url }, index) => addBase(style, `base-${index}`, url));
+    addSites(style, bases, here);
     for (const name of ['routes', 'trails', 'options', 'path', 'points']) style.sources[name] = { type: 'geojson', data: EMPTY };
     style.layers.push(
       { id: 'routes', type: 'line', source: 'routes', paint: { 'line-width': 3, 'line-dasharray': [2, 1] } },
@@ -125,6 +127,7 @@ class FleetMapView {
       attributionControl: false, dragRotate: false, pitchWithRotate: false, keyboard: false,
       maxPitch: 0, pixelRatio: 1, renderWorldCopies: false,
     });
+    map.addControl(new this.#library.ScaleControl({ maxWidth: 120 }), 'bottom-right');
     map.touchZoomRotate.disableRotation();
     map.on('click', (/** @type {any} */ { lngLat }) => this.#clicked([lngLat.lng, lngLat.lat]));
     map.on('load', () => {
@@ -277,6 +280,7 @@ class FleetMapView {
     const grey = GREYS[palette];
     for (const { id, type } of map.getStyle().layers) {
       if (type === 'background') map.setPaintProperty(id, 'background-color', grey.ground);
+      else if (paintSite(map, id, grey)) continue;
       else if (id === 'routes') map.setPaintProperty(id, 'line-color', grey.route);
       else if (id === 'options' || id === 'path') map.setPaintProperty(id, 'line-color', grey.trail);
       else if (id === 'points') {
@@ -316,7 +320,7 @@ function around({ longitude, latitude }) {
   return [[longitude - 0.0008, latitude - 0.0005], [longitude + 0.0008, latitude + 0.0005]];
 }
 
-/** @returns {Promise<{name: string, url: string}[]>} none: plain background */
+/** @returns {Promise<import('./mapsites.js').Base[]>} none: plain background */
 async function baseMaps() {
   try {
     const { status, body } = await call('/basemaps/index.json');
@@ -339,7 +343,7 @@ function areaGrey(grey) {
  */
 function addBase(style, name, url) {
   const wide = ['interpolate', ['linear'], ['zoom'], 12, 0.8, 17, ['case', ['==', ['get', 'class'], 'main'], 7, 4]];
-  style.sources[name] = { type: 'geojson', data: new URL(url, new URL('/basemaps/', location.href)).href };
+  style.sources[name] = { type: 'geojson', data: here(url) };
   style.layers.push(
     { id: `${name}-area`, type: 'fill', source: name, filter: ['==', ['geometry-type'], 'Polygon'] },
     { id: `${name}-edge`, type: 'line', source: name, filter: ['==', ['get', 'kind'], 'field'], paint: { 'line-width': 1 } },
@@ -355,4 +359,9 @@ function lines(paths) {
       type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates },
     })),
   };
+}
+
+/** @param {string} url relative to the list of base maps */
+function here(url) {
+  return new URL(url, new URL('/basemaps/', location.href)).href;
 }
