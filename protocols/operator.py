@@ -59,6 +59,7 @@ from protocols.handover import (
     WithdrawHandover,
     WriteNote,
 )
+from protocols.session import SessionView
 from protocols.supervision import SupervisionView
 from protocols.vehicle import (
     CameraInfo,
@@ -369,12 +370,15 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
 
 
 class Goodbye(msgspec.Struct, frozen=True, tag="goodbye"):
-    """The hub ends this socket: `shutdown`, `signed_out`, `too_slow`, `protocol`."""
+    """The hub ends this socket: `shutdown`, `too_slow`, `protocol`; or the sign-in is over:
+    `signed_out` by its person, `expired`, `idle`, `revoked`, `replaced` by newer ones."""
 
     reason: str
 
 
-ToConsole = Welcome | Snapshot | StopKeys | Delta | DriveKey | ClockPong | Refusal | Goodbye
+ToConsole = (
+    Welcome | Snapshot | SessionView | StopKeys | Delta | DriveKey | ClockPong | Refusal | Goodbye
+)
 
 
 # ---------------------------------------------------------------- console → hub

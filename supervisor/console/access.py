@@ -26,7 +26,7 @@ from protocols import alarms, authority, duties, handover
 from protocols import operator as messages
 from protocols.operator import Role
 from supervisor import clock
-from supervisor.console.credentials import Credentials
+from supervisor.console.credentials import Account, Credentials
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
 
@@ -119,6 +119,7 @@ ROUTES: Final[dict[tuple[str, str], Operation | Rule]] = {
     ("GET", "/api/info"): Rule.PUBLIC,
     ("GET", "/api/session"): Operation.WATCH,
     ("POST", "/api/session"): Rule.PUBLIC,
+    ("POST", "/api/session/proof"): Operation.WATCH,
     ("DELETE", "/api/session"): Operation.WATCH,
     ("GET", "/version"): Operation.WATCH,
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): Operation.STOP,
@@ -180,20 +181,23 @@ class SignInError(Exception):
     Attributes:
         reason: `wrong`, `too_many_tries`, `busy` or `full`.
         retry_after_s: When another try makes sense; 0 if now.
+        on_record: It belongs into the audit: a password was tried, or tries have become too
+            many; the same news again does not.
     """
 
-    def __init__(self, reason: str, retry_after_s: int = 0) -> None:
+    def __init__(self, reason: str, retry_after_s: int = 0, *, on_record: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.on_record = on_record
 
 
 class _Session:
-    __slots__ = ("last_seen_ns", "operator", "started_ns")
+    __slots__ = ("last_seen_ns", "operator", "proved_ns", "started_ns")
 
     def __init__(self, operator: Operator, now_ns: int) -> None:
         self.operator = operator
-        self.started_ns = now_ns
+        self.started_ns = self.proved_ns = now_ns
         self.last_seen_ns = now_ns
 
 
@@ -202,7 +206,8 @@ class Access:
 
     Args:
         credentials: Where the accounts are.
-        counters: `console_sign_in` by outcome, `console_session_ended` by reason.
+        counters: `console_sign_in` and `console_proof` by outcome, `console_session_ended` by
+            reason.
         now_ns: Hub monotonic clock.
     """
 
@@ -227,6 +232,7 @@ class Access:
         self._sessions: dict[str, _Session] = {}
         self._limit = _TryLimit(self.TRIES_PER_MINUTE)
         self._limit_all = _TryLimit(self.TRIES_PER_MINUTE_ALL)
+        self._told = _TryLimit(1)
         self._verifying = 0
         self._turn = asyncio.Semaphore(2)
         self._on_end: list[Callable[[str, str], None]] = []
@@ -248,12 +254,41 @@ class Access:
         Raises:
             SignInError: With the reason to show.
         """
+        try:
+            account = await self._check(name, password)
+            return self._begin(account.name, account.role)
+        except SignInError as error:
+            self._counters.add("console_sign_in", error.reason)
+            raise
+
+    async def prove(self, cookie: str | None, password: str) -> None:
+        """Take the password of a session once more; it then lasts its whole time again.
+
+        Tries are limited together with those of signing in.
+
+        Raises:
+            SignInError: As when signing in; the session goes on as before.
+        """
+        session = self._sessions.get(_key(cookie or ""))
+        try:
+            if session is None:
+                raise SignInError("wrong")
+            await self._check(session.operator.account, password)
+        except SignInError as error:
+            self._counters.add("console_proof", error.reason)
+            raise
+        session.started_ns = session.proved_ns = self._now_ns()
+        self._counters.add("console_proof", "ok")
+
+    async def _check(self, name: str, password: str) -> Account:
         now_ns = self._now_ns()
         wait_s = max(self._limit.wait_s(name, now_ns), self._limit_all.wait_s("", now_ns))
         if wait_s:
-            self._refuse("too_many_tries", wait_s)
+            is_news = not self._told.wait_s(name, now_ns)
+            self._told.add(name, now_ns)
+            raise SignInError("too_many_tries", wait_s, on_record=is_news)
         if self._verifying >= self.MAX_VERIFYING:
-            self._refuse("busy", 1)
+            raise SignInError("busy", 1)
         self._limit.add(name, now_ns)
         self._limit_all.add("", now_ns)
         self._verifying += 1
@@ -263,15 +298,10 @@ class Access:
         finally:
             self._verifying -= 1
         if account is None:
-            self._refuse("wrong")
-        assert account is not None
+            raise SignInError("wrong", on_record=True)
         self._limit.forgive(name, now_ns)
         self._limit_all.forgive("", now_ns)
-        return self._begin(account.name, account.role)
-
-    def _refuse(self, reason: str, retry_after_s: int = 0) -> None:
-        self._counters.add("console_sign_in", reason)
-        raise SignInError(reason, retry_after_s)
+        return account
 
     def _begin(self, account: str, role: Role) -> SignedIn:
         self.sweep()
@@ -280,7 +310,7 @@ class Access:
             oldest = min(mine, key=lambda key: self._sessions[key].last_seen_ns)
             self._end(oldest, "replaced")
         if len(self._sessions) >= self.MAX_SESSIONS:
-            self._refuse("full", 60)
+            raise SignInError("full", 60)
         cookie = secrets.token_urlsafe(32)
         key = _key(cookie)
         # The public name of a session appears in records; it must not lead back to
@@ -309,9 +339,24 @@ class Access:
 
     def who(self, session: str) -> Operator | None:
         """Return who an `Operator.session` stands for; None if it has ended."""
+        entry = self._entry(session)
+        return None if entry is None else entry.operator
+
+    def is_proved(self, session: str, within_ns: int) -> bool:
+        """Return whether the password of a session was given within this time."""
+        entry = self._entry(session)
+        return entry is not None and self._now_ns() - entry.proved_ns < within_ns
+
+    def times(self, session: str) -> tuple[int, int]:
+        """Return when a session ends and when its password was last given; (0, 0) for one
+        that is over."""
+        entry = self._entry(session)
+        return (0, 0) if entry is None else (entry.started_ns + self.ABSOLUTE_NS, entry.proved_ns)
+
+    def _entry(self, session: str) -> _Session | None:
         for entry in self._sessions.values():
             if entry.operator.session == session:
-                return entry.operator
+                return entry
         return None
 
     def sign_out(self, cookie: str | None) -> None:

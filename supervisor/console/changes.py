@@ -30,6 +30,7 @@ from protocols.operator import (
     VehicleView,
     Welcome,
 )
+from protocols.session import SessionView
 from protocols.supervision import SupervisionView
 
 MAX_KEPT: Final = 5_000
@@ -156,12 +157,19 @@ class Outbox:
 
     Args:
         stop_keys: Sent after the snapshot; None: to this role they are not given.
+        session: Sent after these.
     """
 
     def __init__(
-        self, welcome: Welcome, snapshot: Snapshot, stop_keys: StopKeys | None = None
+        self,
+        welcome: Welcome,
+        snapshot: Snapshot,
+        stop_keys: StopKeys | None = None,
+        session: SessionView | None = None,
     ) -> None:
         self._first: collections.deque[msgspec.Struct] = collections.deque((welcome, snapshot))
+        self.session = session
+        """How long the sign-in lasts, as it is still to be told; newer replaces older."""
         if stop_keys is not None:
             self._first.append(stop_keys)
         self._key: DriveKey | None = None
@@ -193,6 +201,9 @@ class Outbox:
         """Return the next message to send, or None."""
         if self._first:
             return encode(self._first.popleft()).decode()
+        if self.session is not None:
+            told, self.session = self.session, None
+            return encode(told).decode()
         if self._key is not None:
             key, self._key = self._key, None
             return encode(key).decode()

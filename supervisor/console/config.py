@@ -29,6 +29,8 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         insecure_http: Serve plain http on an address that is not loopback. Passwords
             and pictures are then readable on the network, and browsers refuse
             microphone and gamepad.
+        step_up_s: Control for driving needs a password that was given within this time,
+            seconds: when signing in, or once more since.
         training_vehicle: `site/vehicle` on which each shift begins with a test stop; empty:
             none.
     """
@@ -41,6 +43,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_ca: str = ""
     public_origins: list[str] = []
     insecure_http: bool = False
+    step_up_s: Annotated[float, Meta(ge=1, le=43_200)] = 900.0
     training_vehicle: FullName = ""
 
 

@@ -150,8 +150,13 @@ def reference(message: FromConsole) -> str:
             assert_never(message)
 
 
-def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refusal | None:
-    """Return the event of a message, a refusal, or None for one without an event."""
+def to_event(
+    message: FromConsole, operator: Operator, *, is_proved: bool = False
+) -> events.AnyEvent | Refusal | None:
+    """Return the event of a message, a refusal, or None for one without an event.
+
+    `is_proved`: the password of this sign-in was given lately enough for driving.
+    """
     needed = [MESSAGES[type(message)]]
     if isinstance(message, AskControl) and message.preempt:
         needed.append(Operation.PREEMPT)
@@ -195,6 +200,7 @@ def to_event(message: FromConsole, operator: Operator) -> events.AnyEvent | Refu
                     message.purpose,
                     message.request_id,
                     message.preempt,
+                    is_proved,
                 )
             case AcceptControl():
                 return events.ControlAccepted(operator, VehicleId.parse(message.vehicle))

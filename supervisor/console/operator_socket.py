@@ -26,6 +26,7 @@ from protocols.operator import (
     Snapshot,
     Welcome,
 )
+from protocols.session import SessionView
 from supervisor import clock
 from supervisor.console.changes import Outbox, Tick
 from supervisor.console.incoming import parse, reference, to_event
@@ -43,7 +44,8 @@ FAULTS_PER_MINUTE: Final = 10
 MESSAGES_PER_S: Final = 30
 MESSAGES_BURST: Final = 120
 
-_CODES: Final = {"shutdown": 1001, "protocol": 1008, "signed_out": 1008, "too_slow": 1013}
+_CODES: Final = {"shutdown": 1001, "too_slow": 1013}
+_POLICY: Final = 1008
 
 
 class OperatorSocket:
@@ -53,6 +55,8 @@ class OperatorSocket:
         websocket: Accepted; its scope has the `wire`.
         operator: Who sits there; `session` is unique to this socket.
         sign_in: `Operator.session` of the sign-in it belongs to.
+        session: How long the sign-in lasts; sent after the snapshot.
+        is_proved: Says whether its password was given lately enough for driving.
         stop_keys: Sent after the snapshot, if given.
         on_event: Takes core events.
         on_drive: Takes relayed control frames: returns "" or why one was not passed on.
@@ -68,6 +72,8 @@ class OperatorSocket:
         sign_in: str,
         welcome: Welcome,
         snapshot: Snapshot,
+        session: SessionView,
+        is_proved: Callable[[], bool] = lambda: False,
         stop_keys: StopKeys | None = None,
         on_event: Callable[[AnyEvent], None],
         on_drive: Callable[[str, DriveRelay], str] = lambda session, message: "not_granted",
@@ -78,7 +84,8 @@ class OperatorSocket:
         self.sign_in = sign_in
         self._websocket = websocket
         self._wire: Wire = websocket.scope["state"]["wire"]
-        self._outbox = Outbox(welcome, snapshot, stop_keys)
+        self._outbox = Outbox(welcome, snapshot, stop_keys, session)
+        self._is_proved = is_proved
         self._on_event = on_event
         self._on_drive = on_drive
         self._on_activity = on_activity
@@ -106,6 +113,11 @@ class OperatorSocket:
     def give_key(self, key: DriveKey) -> None:
         """Take the key of the control that this console holds; never waits."""
         self._outbox.give_key(key)
+        self._after_put()
+
+    def give_session(self, session: SessionView) -> None:
+        """Take how long the sign-in lasts now; never waits."""
+        self._outbox.session = session
         self._after_put()
 
     def close(self, reason: str) -> None:
@@ -151,7 +163,7 @@ class OperatorSocket:
                         await self._websocket.send_text(text)
                 if self._goodbye:
                     await self._websocket.send_text(encode(Goodbye(self._goodbye)).decode())
-                    await self._websocket.close(_CODES[self._goodbye], self._goodbye)
+                    await self._websocket.close(_CODES.get(self._goodbye, _POLICY), self._goodbye)
                     return
         except TimeoutError:
             self._goodbye = "too_slow"
@@ -197,7 +209,7 @@ class OperatorSocket:
             self._outbox.ping = (message.t1_ms, received_ns)
             self._wake.set()
             return
-        result = to_event(message, self.operator)
+        result = to_event(message, self.operator, is_proved=self._is_proved())
         if isinstance(result, Refusal):
             self._counters.add("console_fault", result.reason)
             self.refuse(result)

@@ -9,10 +9,9 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, assert_never
+from typing import Final, assert_never
 
 import msgspec
-from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,19 +22,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from protocols.authority import DriveKey, DriveRelay, StopKeys
 from protocols.codec import ProtocolError
 from protocols.operator import Welcome
+from protocols.session import SessionView
 from protocols.topics import VehicleId
 from protocols.vehicle import PROTOCOL_VERSION, EmergencyStop, Stop, Token
 from supervisor import clock
 from supervisor.console.access import (
     MEDIA_PREFIXES,
-    PLAIN_COOKIE,
     REHEARSAL_ROUTES,
     ROUTES,
-    SECURE_COOKIE,
     Access,
     Operation,
     Rule,
-    SignInError,
     allowed,
     cookie_of,
 )
@@ -51,6 +48,7 @@ from supervisor.console.pages import BaseMaps, Pages, answering
 from supervisor.console.reader import FleetReader, snapshot
 from supervisor.console.rehearsal import Channel, endpoints
 from supervisor.console.runbooks import Runbooks
+from supervisor.console.sign_in import SignInRoutes, signed_in
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
@@ -72,11 +70,6 @@ MAX_CONSOLES_PER_SIGN_IN: Final = 8
 DEMO_ACCOUNT: Final = "demo"
 DEMO_PASSWORD: Final = "enkan-demo"
 """Shown on the sign-in page in demo mode, which is loopback only."""
-
-
-class _SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(min_length=1, max_length=64)]
-    password: Annotated[str, Meta(max_length=256)]
 
 
 class _StopBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -359,7 +352,18 @@ class Console:
     def _sign_in_ended(self, session: str, reason: str) -> None:
         for socket in list(self._sockets.values()):
             if socket.sign_in == session:
-                socket.close("signed_out")
+                socket.close(reason)
+
+    def _proved(self, session: str) -> None:
+        """Tell every console of a sign-in how long it lasts now."""
+        for socket in self._sockets.values():
+            if socket.sign_in == session:
+                socket.give_session(self._session_view(session))
+
+    def _session_view(self, session: str) -> SessionView:
+        ends_ns, proved_ns = self._access.times(session)
+        step_up_ns = int(self._config.step_up_s * 1e9)
+        return SessionView(ends_ns=ends_ns, proved_until_ns=proved_ns + step_up_ns)
 
     # ------------------------------------------------------------------ routes
 
@@ -370,6 +374,9 @@ class Console:
             path = getattr(route, "path", "")
             if not f"{path}/".startswith(MEDIA_PREFIXES):
                 raise ValueError(f"route {path!r} has no entry in supervisor.console.access")
+        sign_in = SignInRoutes(
+            self._access, self._origins, on_event=self._on_event, on_proof=self._proved
+        )
         base_maps = BaseMaps(scenarios_dir)
         runbooks = Runbooks(self._runbooks_dir, self._fleet.catalogue)
         https_help = HttpsHelp(self._help_dir, self._config.tls_ca, self.certificate)
@@ -379,9 +386,10 @@ class Console:
                 self._route("GET", "/readyz", self._readyz),
                 self._route("GET", "/version", self._version),
                 self._route("GET", "/api/info", self._info),
-                self._route("GET", "/api/session", self._who),
-                self._route("POST", "/api/session", self._sign_in),
-                self._route("DELETE", "/api/session", self._sign_out),
+                self._route("GET", "/api/session", sign_in.who),
+                self._route("POST", "/api/session", sign_in.sign_in),
+                self._route("POST", "/api/session/proof", sign_in.prove),
+                self._route("DELETE", "/api/session", sign_in.sign_out),
                 self._route("POST", "/api/vehicles/{site}/{vehicle}/stop", self._stop),
                 self._route(
                     "POST",
@@ -448,48 +456,6 @@ class Console:
             info["demo_account"] = {"name": DEMO_ACCOUNT, "password": DEMO_PASSWORD}
         return JSONResponse(info)
 
-    # ----------------------------------------------------------------- session
-
-    async def _who(self, request: Request) -> Response:
-        operator = await self._signed_in(request)
-        return JSONResponse({"account": operator.account, "role": operator.role.value})
-
-    async def _sign_in(self, request: Request) -> Response:
-        form = await body_of(request, _SignIn)
-        try:
-            signed_in = await self._access.sign_in(form.name, form.password)
-        except SignInError as refused:
-            status, detail = _SIGN_IN_PROBLEMS[refused.reason]
-            log.warning("sign-in refused: %s", refused.reason)
-            return problem(status, refused.reason, detail, refused.retry_after_s)
-        self._access.sign_out(cookie_of(request))  # a new sign-in never inherits a session
-        operator = signed_in.operator
-        log.info("%s signed in as %s", operator.account, operator.role.value)
-        response = JSONResponse({"account": operator.account, "role": operator.role.value})
-        secure = self._origins.secure(request.url.scheme, request.headers.get("host", ""))
-        response.set_cookie(
-            SECURE_COOKIE if secure else PLAIN_COOKIE,
-            signed_in.cookie,
-            path="/",
-            secure=secure,
-            httponly=True,
-            samesite="strict",
-        )
-        return response
-
-    async def _sign_out(self, request: Request) -> Response:
-        self._access.sign_out(cookie_of(request))
-        response = Response(status_code=204)
-        response.delete_cookie(SECURE_COOKIE, secure=True, httponly=True, samesite="strict")
-        response.delete_cookie(PLAIN_COOKIE, httponly=True, samesite="strict")
-        return response
-
-    async def _signed_in(self, request: Request) -> Operator:
-        operator = await self._access.account_of(request)
-        if operator is None:  # it ended between the check and now
-            raise HTTPException(401, "sign in first")
-        return operator
-
     # ---------------------------------------------------------------- vehicles
 
     async def _stop(self, request: Request) -> Response:
@@ -501,7 +467,7 @@ class Console:
         return await self._stop_with(request, EmergencyStop())
 
     async def _stop_with(self, request: Request, order: Stop | EmergencyStop) -> Response:
-        operator = await self._signed_in(request)
+        operator = await signed_in(self._access, request)
         body = await body_of(request, _StopBody)
         try:
             vehicle_id = VehicleId.parse(
@@ -522,16 +488,16 @@ class Console:
 
     async def _serve_console(self, websocket: WebSocket) -> None:
         cookie = cookie_of(websocket)
-        signed_in = self._access.operator(cookie)
+        account = self._access.operator(cookie)
         refusal = None
-        if signed_in is None:
+        if account is None:
             refusal = problem(401, "not_signed_in", "sign in first: POST /api/session")
-        elif not allowed(signed_in.role, Operation.WATCH):
+        elif not allowed(account.role, Operation.WATCH):
             refusal = problem(403, "not_allowed", "this role may not watch")
         elif self._draining or len(self._sockets) >= MAX_CONSOLES:
             refusal = problem(503, "full", "this hub takes no more consoles now", 5)
         elif (
-            sum(s.sign_in == signed_in.session for s in self._sockets.values())
+            sum(s.sign_in == account.session for s in self._sockets.values())
             >= MAX_CONSOLES_PER_SIGN_IN
         ):
             refusal = problem(503, "full", "too many windows of this sign-in are open", 5)
@@ -539,23 +505,25 @@ class Console:
             self._counters.add("http_refused", "websocket")
             await websocket.send_denial_response(refusal)
             return
-        assert signed_in is not None
+        assert account is not None
         await websocket.accept()
         if self._access.operator(cookie) is None or self._draining:
             await websocket.close(1008)
             return
         operator = Operator(
-            f"{signed_in.session}.{next(self._numbers)}",
-            signed_in.account,
-            signed_in.role,
-            f"seat-{secrets.token_hex(4)}" if allowed(signed_in.role, Operation.CONTROL) else "",
+            f"{account.session}.{next(self._numbers)}",
+            account.account,
+            account.role,
+            f"seat-{secrets.token_hex(4)}" if allowed(account.role, Operation.CONTROL) else "",
         )
         may_stop = allowed(operator.role, Operation.STOP)
         stop_keys = self._stop_keys(operator.account) if may_stop else {}
         socket = OperatorSocket(
             websocket,
             operator=operator,
-            sign_in=signed_in.session,
+            sign_in=account.session,
+            session=self._session_view(account.session),
+            is_proved=lambda: self._is_proved(account.session),
             welcome=self._welcome(operator),
             snapshot=snapshot(self._fleet, clock.monotonic_ns()),
             stop_keys=StopKeys(stop_keys) if stop_keys else None,
@@ -575,6 +543,10 @@ class Console:
                 self._empty.set()
             self._on_event(events.OperatorDisconnected(operator))
 
+    def _is_proved(self, session: str) -> bool:
+        """Return whether the password of a sign-in was given lately enough for driving."""
+        return self._access.is_proved(session, int(self._config.step_up_s * 1e9))
+
     def _welcome(self, operator: Operator) -> Welcome:
         return Welcome(
             protocol_version=PROTOCOL_VERSION,
@@ -590,11 +562,3 @@ class Console:
             training_vehicle=self._config.training_vehicle,
             duty_catalogue=self._fleet.duty_catalogue(),
         )
-
-
-_SIGN_IN_PROBLEMS: Final = {
-    "wrong": (401, "account or password is wrong"),
-    "too_many_tries": (429, "too many failed sign-ins; wait and try again"),
-    "busy": (503, "too many sign-ins at this moment; try again"),
-    "full": (503, "too many sessions are open; sign out somewhere else"),
-}

@@ -1,7 +1,8 @@
 """Who has control of a vehicle: asked for, offered, accepted, recorded, confirmed by the
 vehicle, given back.
 
-    asked    who may, from an armed seat, and has no other vehicle (`core.permits`)
+    asked    who may, from an armed seat, and has no other vehicle (`core.permits`); for
+             driving, with a password given lately
     accepted a new epoch, above any ever given; the record of it, and the epoch with it,
              durable first; then `TakeControl`
     applied  the holder's grant and key; ten heartbeats a second that say `leased`
@@ -56,6 +57,8 @@ def on_asked(fleet: Fleet, event: ControlAsked, now_ns: int) -> list[AnyEffect]:
     if mine and control.view.purpose is event.purpose:
         return [ShowControl(control.view)]  # the same wish once more
     objection = permits.to_control(fleet, record, who, event.purpose, now_ns)
+    if objection is None and event.purpose is Purpose.DRIVE and not event.is_proved:
+        objection = permits.Objection("step_up", "give your password once more before driving")
     waits = control.state is ControlState.RELEASING and control.then is None
     if objection is None and not mine and not waits:
         objection = permits.to_preempt(record, who, event.preempt)

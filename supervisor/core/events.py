@@ -223,13 +223,29 @@ class LimitAsked(Event, frozen=True):
 
 
 class ControlAsked(Event, frozen=True):
-    """An operator asks for control of a vehicle; see `protocols.authority.AskControl`."""
+    """An operator asks for control of a vehicle; see `protocols.authority.AskControl`.
+
+    `is_proved`: his password was given lately enough for driving.
+    """
 
     operator: Operator
     vehicle_id: VehicleId
     purpose: Purpose
     request_id: str = ""
     preempt: str = ""
+    is_proved: bool = False
+
+
+class PasswordGiven(Event, frozen=True):
+    """Somebody who is signed in gave his password once more.
+
+    Attributes:
+        operator: `session` is the sign-in.
+        refused: Why it did not count: `wrong`, `too_many_tries`; empty: it did.
+    """
+
+    operator: Operator
+    refused: str
 
 
 class ControlAccepted(Event, frozen=True):
@@ -411,6 +427,7 @@ AnyEvent = (
     | CommandAsked
     | LimitAsked
     | ControlAsked
+    | PasswordGiven
     | ControlAccepted
     | ControlGivenBack
     | SeatReported

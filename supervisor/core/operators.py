@@ -12,6 +12,7 @@ from supervisor.core.events import (
     CommandAsked,
     OperatorConnected,
     OperatorDisconnected,
+    PasswordGiven,
     PresentationReported,
     SeatReported,
 )
@@ -46,6 +47,14 @@ def on_disconnected(fleet: Fleet, event: OperatorDisconnected, now_ns: int) -> l
     effects += seats.on_disconnected(fleet, who)
     record = fleet.ledger.record("operator.disconnected", who.account, who.account, facts)
     return [*effects, record, *coverage.on_gone(fleet, who.session, now_ns)]
+
+
+def on_password_given(fleet: Fleet, event: PasswordGiven, now_ns: int) -> list[AnyEffect]:
+    """Somebody gave his password once more, rightly or not: that is on record."""
+    who = event.operator
+    facts: Facts = {"session": who.session, "reason": event.refused, "at_ns": now_ns}
+    kind = "password.refused" if event.refused else "password.given"
+    return [fleet.ledger.record(kind, who.account, who.account, facts)]
 
 
 def on_command_asked(fleet: Fleet, event: CommandAsked, now_ns: int) -> list[AnyEffect]:

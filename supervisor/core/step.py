@@ -42,6 +42,7 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.CommandAsked: operators.on_command_asked,
     e.LimitAsked: supervise.on_limit_asked,
     e.ControlAsked: authority.on_asked,
+    e.PasswordGiven: operators.on_password_given,
     e.ControlAccepted: authority.on_accepted,
     e.ControlGivenBack: authority.on_given_back,
     e.SeatReported: operators.on_seat_reported,

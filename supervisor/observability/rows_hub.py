@@ -76,6 +76,12 @@ HUB: Final[tuple[Metric, ...]] = (
     ),
     counter("console_sign_ins", "console_sign_in", "Sign-ins by outcome", label="outcome"),
     counter(
+        "console_proofs",
+        "console_proof",
+        "Passwords given once more by who is signed in, by outcome",
+        label="outcome",
+    ),
+    counter(
         "console_sessions_ended",
         "console_session_ended",
         "Sign-ins that ended, by cause",

@@ -21,6 +21,7 @@ from protocols.duties import CoverageView, DutySpec, DutyView
 from protocols.equipment import Equipment, HubEquipment
 from protocols.handover import HandoverBoardView
 from protocols.operator import Role, VehicleView
+from protocols.session import SessionView
 from protocols.supervision import SupervisionView
 from protocols.topics import VehicleId
 from supervisor.console.access import Access
@@ -139,6 +140,13 @@ class FakeClock:
 
 
 async def receive(socket: ClientConnection) -> operator.ToConsole:
+    """Return the next message, but how long the sign-in lasts."""
+    while isinstance(message := await receive_any(socket), SessionView):
+        pass
+    return message
+
+
+async def receive_any(socket: ClientConnection) -> operator.ToConsole:
     async with asyncio.timeout(20):
         text = await socket.recv()
     assert isinstance(text, str)
@@ -147,7 +155,7 @@ async def receive(socket: ClientConnection) -> operator.ToConsole:
 
 
 async def receive_until(socket: ClientConnection, kind: type) -> operator.ToConsole:
-    while not isinstance(message := await receive(socket), kind):
+    while not isinstance(message := await receive_any(socket), kind):
         pass
     return message
 

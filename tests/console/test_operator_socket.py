@@ -314,7 +314,7 @@ async def test_an_expired_session_closes_its_socket(hub: Any) -> None:
     async with hub.sign_in() as client, hub.socket(client) as socket:
         await hub.receive_until(socket, Snapshot)
         hub.clock.ns += 13 * 3600 * 1_000_000_000
-        assert await goodbye(hub, socket) == "signed_out"
+        assert await goodbye(hub, socket) == "expired"
     assert hub.counters.get("console_session_ended", "expired") == 1
 
 

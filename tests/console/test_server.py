@@ -37,6 +37,7 @@ EXAMPLES = {
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"): STOP_PATH,
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"): EMERGENCY_PATH,
     ("GET", "/api/fleet"): "/api/fleet",
+    ("POST", "/api/session/proof"): "/api/session/proof",
     ("GET", "/ws"): "",  # tested in test_operator_socket.py
     ("GET", "/runbooks/{language}/{key}"): "/runbooks/ja/takeover.requested",
     ("GET", "/basemaps/index.json"): "/basemaps/index.json",

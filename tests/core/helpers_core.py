@@ -193,7 +193,7 @@ class World:
         vehicle_id: VehicleId = BUS,
         **changes: object,
     ) -> list[AnyEffect]:
-        return self.do(e.ControlAsked(who, vehicle_id, purpose, **changes))
+        return self.do(e.ControlAsked(who, vehicle_id, purpose, **{"is_proved": True, **changes}))
 
     def accept(self, who: e.Operator = OPERATOR, vehicle_id: VehicleId = BUS) -> list[AnyEffect]:
         return self.do(e.ControlAccepted(who, vehicle_id))

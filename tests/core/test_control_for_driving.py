@@ -107,3 +107,26 @@ def test_who_assists_can_go_on_to_drive_in_a_new_epoch() -> None:
     assert (seat.control.state, seat.control.purpose) == (ControlState.OFFERED, Purpose.DRIVE)
     seat.do(e.ControlAccepted(OPERATOR, BUS))
     assert seat.control.epoch == before + 1
+
+
+def test_driving_needs_a_password_given_lately_and_assisting_does_not() -> None:
+    seat = Driver()
+    seat.drive(16)
+    effects = seat.ask_control(purpose=Purpose.DRIVE, is_proved=False)
+    assert [one.refusal.reason for one in of(effects, Refuse)] == ["step_up"]
+    assert [one.kind for one in of(effects, Record)] == ["control.refused"]
+    assert seat.control.state is ControlState.FREE
+    assert not of(seat.ask_control(purpose=Purpose.ASSIST, is_proved=False), Refuse)
+    assert seat.control.state is ControlState.OFFERED
+
+
+def test_each_password_given_is_on_record_right_or_wrong() -> None:
+    seat = Driver()
+    (wrong,) = of(seat.do(e.PasswordGiven(OPERATOR, "wrong")), Record)
+    (right,) = of(seat.do(e.PasswordGiven(OPERATOR, "")), Record)
+    assert (wrong.kind, wrong.actor, wrong.data["reason"]) == (
+        "password.refused",
+        "hanako",
+        "wrong",
+    )
+    assert (right.kind, right.actor) == ("password.given", "hanako")

@@ -318,7 +318,7 @@ class ControlRun:
         if dice < 0.50:
             purpose = Purpose.ASSIST
             reason = "grab" if chance.random() < 0.6 else ""
-            asked = e.ControlAsked(who, name, purpose, "", reason)
+            asked = e.ControlAsked(who, name, purpose, "", reason, True)
             self._feed(authority.on_asked, asked)
         elif dice < 0.62:
             self._feed(authority.on_given_back, e.ControlGivenBack(who, name))

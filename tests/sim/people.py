@@ -233,7 +233,7 @@ class Person:
             self._submit(e.ControlGivenBack(self._who, self._id(held), "another one"))
         purpose = Purpose.DRIVE if self._clockwork.happens(0.2) else Purpose.ASSIST
         reason = "he does not answer" if self._clockwork.happens(0.5) else ""
-        asked = e.ControlAsked(self._who, self._id(name), purpose, request_id, reason)
+        asked = e.ControlAsked(self._who, self._id(name), purpose, request_id, reason, True)
         self._clockwork.note(self._account, "asks for control of", name, purpose, reason)
         self._submit(asked)
 

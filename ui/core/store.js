@@ -35,6 +35,7 @@
  *   alarm_groups: Record<string, any>, alarm_kpi: any, handover: any,
  *   controls: Record<string, any>, seats: readonly any[], attention: readonly any[],
  *   taking: Taking | null, gone: Gone | null,
+ *   session: {ends_ns: number, proved_until_ns: number} | null, ended: import('./session.js').Ended | null,
  *   focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
  *   closed: readonly {key: string, vehicle: string, how: string, at_ms: number}[],
  *   refusal: {ref: string, reason: string, detail: string, at_ms: number} | null,
@@ -60,7 +61,7 @@ export function initialState() {
     vehicles: {}, order: [], routes: {}, supervision: {}, alarms: {}, requests: {}, commands: {}, asked: {}, trails: {},
     duties: {}, coverage: {},
     alarm_groups: {}, alarm_kpi: null, handover: null,
-    controls: {}, seats: [], attention: [], taking: null, gone: null,
+    controls: {}, seats: [], attention: [], taking: null, gone: null, session: null, ended: null,
     focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
   };
 }
@@ -90,6 +91,13 @@ export function reduce(state, message) {
       return onDelta(state, message);
     case 'refusal':
       return onRefusal(state, message);
+    case 'session':
+      return { ...state, session: { ends_ns: message.ends_ns, proved_until_ns: message.proved_until_ns } };
+    case 'local.ended': {
+      const lost = reduce(state, { type: 'local.socket', state: 'lost', at_ms: message.at_ms });
+      const account = state.welcome?.account ?? '';
+      return { ...lost, session: null, ended: { how: message.how, account, held: heldVehicle(state) ?? state.gone?.vehicle ?? null, at_ms: message.at_ms } };
+    }
     case 'local.socket':
       return {
         ...state,
@@ -100,6 +108,7 @@ export function reduce(state, message) {
         // A seat ends with its socket, and control with the seat; nothing is asked again by itself.
         taking: message.state === 'open' ? state.taking : null,
         gone: seatLost(state, message),
+        ended: message.state === 'open' ? null : state.ended,
         seq: message.state === 'open' ? state.seq : null,
       };
     case 'local.focus':

@@ -47,7 +47,7 @@ function StopFocused({ desk }) {
   const state = desk.state.value;
   const vehicle = state.focused ? state.vehicles[state.focused] : null;
   return html`<div class="stop-focused" data-testid="stop-target" data-vehicle=${state.focused ?? ''}>
-    <span class="stop-what"><small>${t('stop.focused')} <kbd>Space</kbd></small><b>${vehicle ? desk.say(vehicle.name) : t('stop.none')}</b></span>
+    <span class="stop-what">${state.ended !== null ? html`<strong data-testid="stop-cannot">${t('session.stop')}</strong>` : html`<small>${t('stop.focused')} <kbd>Space</kbd></small>`}<b>${vehicle ? desk.say(vehicle.name) : t('stop.none')}</b></span>
     ${vehicle && html`<${CommandProgress} desk=${desk} vehicle=${vehicle.id} compact=${true} />`}
     <${StopButton} desk=${desk} vehicle=${state.focused} testid="stop-focused" />
     <${EmergencyButton} desk=${desk} vehicle=${state.focused} testid="emergency-focused" />

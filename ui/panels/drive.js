@@ -1,8 +1,12 @@
 // @ts-check
 /** Direct driving: the last resort, and only while every condition holds. */
+import { useState } from 'preact/hooks';
 import { controlOf, isMine, takeBlockedBy } from '../core/control.js';
 import { dashed, kmh, seconds } from '../core/format.js';
+import { isProved } from '../core/session.js';
+import { prove } from '../shell/session.js';
 import { html } from '../view.js';
+import { PasswordForm } from './session.js';
 import { driveReason } from './supervision.js';
 
 /** Reasons that need another step of the operator first, and not a condition to hold. */
@@ -13,17 +17,26 @@ export const DrivePanel = ({ desk, vehicle }) => {
   const { t } = desk;
   void desk.tick.value;
   const state = desk.state.value;
+  const [asking, setAsking] = useState(false);
   const blocked = desk.driving.blockedBy(vehicle.id);
   const id = dashed(vehicle.id);
   const control = controlOf(state, vehicle.id);
   const mine = isMine(state, control);
   const cannotTake = mine ? '' : takeBlockedBy(state, vehicle.id, desk.seatArmed.value);
   const may = ASK_FIRST.includes(blocked) && cannotTake === '';
+  // The hub's clock decides: it may want the password although this page still thought it fresh.
+  const again = state.taking?.vehicle === vehicle.id && state.taking?.refused === 'step_up';
+  const take = () => {
+    setAsking(false);
+    desk.taking.take(vehicle.id, { purpose: 'drive' });
+  };
   const reasons = blocked === 'withdrawn'
     ? (vehicle.supervision?.drive.reasons ?? []).map((/** @type {string} */ reason) => driveReason(desk, vehicle.supervision, reason)).join('・') : '';
   return html`<div class="drive-panel" data-testid=${`drive-${id}`} data-blocked=${blocked}>
     ${mine && control.purpose === 'drive' ? html`<small>${t('driving.below')}</small>` : html`<small>${t('driving.last')}</small>
-    <button data-testid=${`drive-begin-${id}`} disabled=${!may} onClick=${() => desk.taking.take(vehicle.id, { purpose: 'drive' })}>${t('driving.begin')}</button>
+    ${may && (asking || again) ? html`<strong>${t('session.drive')}</strong>
+      <${PasswordForm} desk=${desk} testid="stepup" button=${t('session.drive_do')} give=${prove} onDone=${take} /><small>${t('session.drive_note')}</small>`
+      : html`<button data-testid=${`drive-begin-${id}`} disabled=${!may} onClick=${() => (isProved(state, desk.hubNow()) ? take() : setAsking(true))}>${t('driving.begin')}</button>`}
     ${!may && html`<small class="why-not">${t('more.cannot', { why: `${ASK_FIRST.includes(blocked) ? t(`takeblock.${cannotTake}`, {}, cannotTake) : t(`driveblock.${blocked}`)}${reasons && `（${reasons}）`}` })}</small>`}`}
   </div>`;
 };

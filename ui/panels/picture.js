@@ -64,6 +64,10 @@ class PictureView {
     const media = desk.media.of(this.#vehicle);
     const state = desk.state.peek();
     const view = state.vehicles[this.#vehicle];
+    if (state.ended !== null) {
+      this.#set('waiting', t('session.picture'), '');
+      return;
+    }
     if (!media || !view) {
       this.#set('waiting', t(desk.media.supported ? 'video.waiting' : 'video.no_webrtc'), '');
       return;

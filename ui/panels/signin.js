@@ -1,7 +1,8 @@
 // @ts-check
 /** Sign-in: the only page without a session. */
 import { useEffect, useState } from 'preact/hooks';
-import { call, Unreachable } from '../shell/api.js';
+import { call } from '../shell/api.js';
+import { signIn, wordsOf } from '../shell/session.js';
 import { label } from '../core/labels.js';
 import { html } from '../view.js';
 
@@ -9,7 +10,7 @@ import { html } from '../view.js';
 export function SignIn({ notice, onSignedIn }) {
   const [language, setLanguage] = useState(localStorage.getItem('enkan.language') === 'en' ? 'en' : 'ja');
   const [info, setInfo] = useState(/** @type {any} */ (null));
-  const [problem, setProblem] = useState({ key: notice, values: {} });
+  const [problem, setProblem] = useState(/** @type {import('../shell/session.js').Problem} */ ({ key: notice, values: {} }));
   const [busy, setBusy] = useState(false);
   /** @param {string} key @param {Record<string, string|number>} [values] */
   const t = (key, values) => label(/** @type {'ja'|'en'} */ (language), key, values);
@@ -41,7 +42,7 @@ export function SignIn({ notice, onSignedIn }) {
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
     setBusy(true);
     setProblem({ key: '', values: {} });
-    const found = await signIn(String(form.get('name')), String(form.get('password')), t);
+    const found = await signIn(String(form.get('name')), String(form.get('password')));
     setBusy(false);
     if (found === null) onSignedIn();
     else setProblem(found);
@@ -56,7 +57,7 @@ export function SignIn({ notice, onSignedIn }) {
           onClick=${() => setLanguage(language === 'ja' ? 'en' : 'ja')}>${t('lang.other')}</button>
       </header>
       ${info && html`<p class="signin-site">${info.name}${info.version && html`<span>v${info.version}</span>`}</p>`}
-      ${problem.key && html`<p class="problem" role="alert" data-testid="login-problem">${t(problem.key, problem.values)}</p>`}
+      ${problem.key && html`<p class="problem" role="alert" data-testid="login-problem">${wordsOf(t, problem)}</p>`}
       <label>${t('signin.name')}
         <input name="name" data-testid="login-name" autocomplete="username" required maxlength="64" autofocus />
       </label>
@@ -71,28 +72,4 @@ export function SignIn({ notice, onSignedIn }) {
       </aside>`}
     </form>
   </main>`;
-}
-
-/**
- * @param {string} name
- * @param {string} password
- * @param {(key: string, values?: Record<string, string|number>) => string} t
- * @returns {Promise<{key: string, values: Record<string, string|number>} | null>} null: signed in
- */
-async function signIn(name, password, t) {
-  try {
-    const { status, headers } = await call('/api/session', { method: 'POST', body: { name, password }, within_ms: 10_000 });
-    if (status < 300) return null;
-    if (status === 401 || status === 403) return { key: 'signin.bad', values: {} };
-    if (status === 429) {
-      const wait_s = Number(headers.get('retry-after'));
-      const wait = wait_s > 0 ? t('signin.seconds', { n: Math.ceil(wait_s) }) : t('signin.minute');
-      return { key: 'signin.many', values: { wait } };
-    }
-    if (status === 503) return { key: 'signin.busy_hub', values: {} };
-    return { key: 'signin.failed', values: { status } };
-  } catch (error) {
-    if (!(error instanceof Unreachable)) throw error;
-    return { key: 'signin.unreachable', values: {} };
-  }
 }

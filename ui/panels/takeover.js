@@ -1,5 +1,6 @@
 // @ts-check
 /** S2 Take-over 介入: orient, act, hand back. Live large, why, control, answers, STOP. */
+import { useEffect, useRef } from 'preact/hooks';
 import { heldVehicle, standingOf } from '../core/control.js';
 import { dashed } from '../core/format.js';
 import { requestPriority } from '../core/select.js';
@@ -21,12 +22,15 @@ import { Link, Mode, Speed } from './tile.js';
 export const TakeOver = ({ desk, language }) => {
   const { t } = desk;
   const state = desk.state.value;
+  const root = useRef(/** @type {HTMLElement | null} */ (null));
+  // Who came here by a key goes on by keys: Tab walks through this screen from its beginning.
+  useEffect(() => root.current?.focus({ preventScroll: true }), [state.intervene]);
   const vehicle = state.intervene === null ? undefined : state.vehicles[state.intervene];
   if (!vehicle) return html`<p class="empty big">${t('blocked.no_vehicle')}</p>`;
   const request = state.takeover === null ? null : state.requests[state.takeover];
   const standing = standingOf(state, vehicle.id);
   const driving = standing === 'held' && state.controls[vehicle.id]?.purpose === 'drive';
-  return html`<div class=${`takeover ${standing}`} data-testid="takeover" data-vehicle=${vehicle.id} data-standing=${standing}>
+  return html`<div class=${`takeover ${standing}`} tabindex="-1" ref=${root} data-testid="takeover" data-vehicle=${vehicle.id} data-standing=${standing}>
     <section class="takeover-live">
       <header class="tile-head">${request && html`<${Chip} priority=${requestPriority(state, request)} />`}<strong>${t('takeover.title')}: ${desk.say(vehicle.name)}</strong><small class="id">${vehicle.id}</small>
         <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} /></header>

@@ -14,6 +14,7 @@ import { inLanguage } from '../core/format.js';
 import { ownAccepted } from '../core/handover.js';
 import { label } from '../core/labels.js';
 import { shiftHolds, whyNotArmed } from '../core/seat.js';
+import { endingOf } from '../core/session.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
 import { nextSound, quiet, silence } from '../core/sounds.js';
 import { summary } from '../core/stages.js';
@@ -407,10 +408,24 @@ export class Console {
   /** An attempt failed: is it the network, or has the session ended? */
   async #checkSession() {
     try {
-      if ((await call('/api/session')).status === 401) this.#signedOut();
+      if ((await call('/api/session')).status !== 401) return;
+      if (this.state.peek().was_open) this.#ended('gone');
+      else this.#signedOut();
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
     }
+  }
+
+  /** The sign-in is over, not by its person's wish: the page stays, and says what it cannot do. @param {import('../core/session.js').Ending} how */
+  #ended(how) {
+    this.#transport.stop();
+    this.driving.forgetKey();
+    this.dispatch({ type: 'local.ended', how, at_ms: performance.now() });
+  }
+
+  /** Signed in again, on the same screen; nothing is armed or taken by that. */
+  beginAgain() {
+    this.#transport.start();
   }
 
   /** @param {any} message @param {number} at_ms */
@@ -420,8 +435,10 @@ export class Console {
       if (this.clock.peek() === null) this.clock.value = estimate(this.#clock, at_ms);
       return;
     }
-    if (message.type === 'goodbye' && message.reason === 'signed_out') {
-      this.#signedOut();
+    if (message.type === 'goodbye') {
+      const how = endingOf(message.reason);
+      if (message.reason === 'signed_out') this.#signedOut();
+      else if (how !== null) this.#ended(how);
       return;
     }
     if (message.type === 'stop_keys') return this.orders.takeStopKeys(message.keys);
@@ -460,7 +477,7 @@ export class Console {
 
   #followMedia() {
     const state = this.state.peek();
-    this.media.follow(watched(state), state.vehicles, state.focused);
+    this.media.follow(state.ended === null ? watched(state) : [], state.vehicles, state.focused);
     this.#followSound();
   }
 

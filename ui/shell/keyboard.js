@@ -20,6 +20,7 @@ export function bindKeys(desk) {
       inText: at.closest(TEXT) !== null,
       onControl: at.closest(CONTROL) !== null,
       hasRequests: openRequests(desk.state.peek()).length > 0,
+      inTakeover: at.closest('.takeover') !== null,
     });
   };
   /** @param {KeyboardEvent} event */
@@ -131,6 +132,8 @@ function act(desk, action) {
     case 'help':
       desk.help.value = !desk.help.peek();
       return undefined;
+    case 'leave_field':
+      return document.activeElement instanceof HTMLElement ? document.activeElement.blur() : undefined;
     case 'language':
       return desk.toggleLanguage();
     default:

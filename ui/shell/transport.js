@@ -44,6 +44,8 @@ export class Transport {
   }
 
   start() {
+    this.#ended = false;
+    this.#delay_ms = FIRST_DELAY_MS;
     this.#connect();
     this.#pinger = window.setInterval(() => this.#beat(), PING_MS);
   }

@@ -1,0 +1,25 @@
+// @ts-check
+/** How long a sign-in lasts, its end, and the password once more. @type {import('../labels.js').Words} */
+export const SESSION = {
+  'session.soon': ['サインインはあと {time} で終了します。終了すると操作権は返り、映像と停止ボタンは使えなくなります。', 'This sign-in ends in {time}. Then control is released, and pictures and STOP no longer work here.'],
+  'session.renew': ['パスワードで延長', 'Renew by password'],
+  'session.renewed': ['延長する', 'Renew'],
+  'session.password': ['パスワード（{who}）', 'Password of {who}'],
+  'session.checking': ['確認中…', 'Checking…'],
+  'session.wrong': ['パスワードが違います', 'The password is wrong'],
+  'session.ended.expired': ['サインインの時間が終了しました。', 'YOUR SIGN-IN HAS ENDED: its time is over.'],
+  'session.ended.idle': ['操作がなかったためサインインが終了しました。', 'YOUR SIGN-IN HAS ENDED: nothing was heard of this page.'],
+  'session.ended.revoked': ['管理者がサインインを終了しました。', 'YOUR SIGN-IN HAS ENDED: it was revoked.'],
+  'session.ended.replaced': ['同じ利用者の新しいサインインに置き換えられました。', 'YOUR SIGN-IN HAS ENDED: newer ones of this account took its place.'],
+  'session.ended.gone': ['ハブがこのサインインを知りません（再起動した、または期限切れ）。', 'THE HUB NO LONGER KNOWS THIS SIGN-IN: it was restarted, or the time was over.'],
+  'session.cannot': ['この画面からは停止できません。映像も警報も届いていません。急ぐときは別の席か現場へ連絡してください。', 'STOP DOES NOT WORK FROM THIS PAGE, and it gets no pictures and no alarms. If it is urgent, call another seat or the field team.'],
+  'session.released': ['{vehicle} の操作権は失われました。自動では戻りません。', 'Control of {vehicle} is gone, and does not come back by itself.'],
+  'session.again': ['同じ画面でもう一度サインイン', 'Sign in again on this screen'],
+  'session.other': ['別の利用者でサインイン', 'Sign in as somebody else'],
+  'session.picture': ['サインイン終了 — 映像は届いていません', 'Signed out — no picture arrives'],
+  'session.stop': ['停止不可 — サインインが必要', 'NO STOP from here — sign in'],
+  'session.drive': ['運転のためにパスワードを入力', 'Driving needs your password once more'],
+  'session.drive_do': ['確認して操作権（運転）を要求', 'Check it, then ask for control to drive'],
+  'session.drive_note': ['停止・支援・応答には不要です。Esc で入力欄を離れると Space は停止に戻ります。', 'Never needed to stop, assist or answer. Esc leaves the field, and Space is STOP again.'],
+  'refusal.step_up': ['運転にはパスワードの再入力が必要', 'driving needs your password once more'],
+};
