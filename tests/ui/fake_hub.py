@@ -337,6 +337,21 @@ class FakeHub:
         finally:
             self.console._draining = original
 
+    def set_session(self, *, left_s: float | None = None, proved_ago_s: float = 0.0) -> None:
+        """Let the sign-ins of all consoles have so much time, and so old a password."""
+        now_ns = clock.monotonic_ns()
+        for entry in self.access._sessions.values():
+            if left_s is not None:
+                entry.started_ns = now_ns + int(left_s * 1e9) - self.access.ABSOLUTE_NS
+            entry.proved_ns = now_ns - int(proved_ago_s * 1e9)
+            self.console._proved(entry.operator.session)
+
+    def forget_everybody(self) -> None:
+        """What a restarted hub knows of sign-ins and control: nothing."""
+        self.access._sessions.clear()
+        for socket in list(self.console._sockets.values()):
+            socket.close("shutdown")
+
     # ---------------------------------------------------------------- pictures
 
     async def _whep(self, request: Request) -> Response:

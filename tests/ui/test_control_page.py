@@ -17,7 +17,7 @@ from supervisor.core import effects, events
 from support import pad
 from support.waiting import until
 from ui.fake_control import COMMAND_KEY, SESSION
-from ui.fake_hub import ACCOUNT, BUS_1, BUS_2, FakeHub
+from ui.fake_hub import ACCOUNT, BUS_1, BUS_2, PASSWORD, FakeHub
 from ui.seat import Seat, check_shift, sign_in
 from ui.test_operator_page import PICTURE_MS, SOON_MS, live
 
@@ -261,6 +261,10 @@ def may_be_driven(hub: FakeHub) -> None:
     hub.console.show(effects.ShowSupervision(BUS_2))
 
 
+def asked_for(hub: FakeHub) -> list[Purpose]:
+    return [event.purpose for event in hub.events if isinstance(event, events.ControlAsked)]
+
+
 def driven(hub: FakeHub) -> list[drive.DriveFrame]:
     view = hub.control.views[str(BUS_2)]
     key = drive.drive_key(COMMAND_KEY, BUS_2, view.epoch, ACCOUNT)
@@ -295,10 +299,17 @@ async def test_driving_needs_the_hands_the_vehicles_word_and_the_window(seat: Se
         hub.ask_for_a_person(BUS_2)
         await page.get_by_test_id(f"card-{BUS}").click(timeout=SOON_MS)
         await page.get_by_test_id("more-drive").click()
+        hub.set_session(proved_ago_s=901)
         await standing(page, "held")
         panel = page.get_by_test_id(f"drive-{BUS}")
         await expect(panel).to_have_attribute("data-blocked", "not_drive", timeout=SOON_MS)
         await page.get_by_test_id(f"drive-begin-{BUS}").click()
+        await page.get_by_test_id("stepup-password").fill("not the password")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("stepup-problem")).to_be_visible(timeout=SOON_MS)
+        assert asked_for(hub) == [Purpose.ASSIST], "without the password nothing is asked for"
+        await page.get_by_test_id("stepup-password").fill(PASSWORD)
+        await page.keyboard.press("Enter")
         state = page.locator(f"[data-testid=drive-state-{BUS}]").first
         await expect(state).to_have_attribute("data-why", "deadman", timeout=SOON_MS)
         await until(lambda: len(driven(hub)) > 5, "frames also with the dead-man up")

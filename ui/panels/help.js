@@ -1,6 +1,7 @@
 // @ts-check
 /** F1: the keys. */
 import { html } from '../view.js';
+import { useFocusHere } from './focus.js';
 
 const ROWS = [
   ['Space', 'help.stop'], ['Shift+Space', 'help.emergency'], ['L', 'help.control'], ['Enter', 'help.enter'], ['1–9', 'help.tiles'], ['Tab', 'help.tab'],
@@ -11,7 +12,8 @@ const ROWS = [
 /** @param {{desk: import('../shell/console.js').Console}} props */
 export function Help({ desk }) {
   const { t } = desk;
-  return html`<section class="sheet" role="dialog" aria-label=${t('help.title')} data-testid="help">
+  const root = useFocusHere('help');
+  return html`<section class="sheet" role="dialog" aria-label=${t('help.title')} tabindex="-1" ref=${root} data-testid="help">
     <h2>${t('help.title')}</h2>
     <dl class="keys">${ROWS.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${t(what)}</dd></div>`)}</dl>
     <footer><button onClick=${() => (desk.help.value = false)}>${t('help.close')}</button></footer>

@@ -11,6 +11,7 @@ import { keepCalibration, loadCalibration, readPad } from '../shell/gamepads.js'
 import { listen } from '../shell/microphone.js';
 import { html } from '../view.js';
 import { Bar } from './drive.js';
+import { useFocusHere } from './focus.js';
 
 const SOUNDS = /** @type {const} */ (['p1', 'p2', 'p3', 'hub_lost']);
 const LOOK_EVERY_MS = 33;
@@ -28,12 +29,13 @@ export function ShiftCheck({ desk }) {
   const stop = stopFound(desk);
   const kept = desk.shift.value;
   const done = desk.armed.value;
+  const root = useFocusHere(calibrating);
   const finish = () => {
     if (done) desk.finishShift({ microphone, gamepad, clock, stop });
     desk.shiftCheck.value = false;
   };
   if (calibrating) return html`<${Calibrate} desk=${desk} leave=${() => setCalibrating(false)} />`;
-  return html`<section class="sheet" role="dialog" aria-label=${t('shift.title')} data-testid="shift">
+  return html`<section class="sheet" role="dialog" aria-label=${t('shift.title')} tabindex="-1" ref=${root} data-testid="shift">
     <h2>${t('shift.title')} ${kept && html`<small>${t('shift.last', { time: new Date(kept.at_utc_ms).toLocaleTimeString('ja-JP', { hour: '2-digit', minute: '2-digit' }), who: kept.account })}</small>`}</h2>
     <p>${t(kept && !done ? 'shift.reload_note' : 'shift.intro')}</p>
     <ul class="shift-list">${SOUNDS.map((name) => html`<li key=${name}>

@@ -1,6 +1,5 @@
 // @ts-check
 /** S2 Take-over 介入: orient, act, hand back. Live large, why, control, answers, STOP. */
-import { useEffect, useRef } from 'preact/hooks';
 import { heldVehicle, standingOf } from '../core/control.js';
 import { dashed } from '../core/format.js';
 import { requestPriority } from '../core/select.js';
@@ -12,6 +11,7 @@ import { Chip } from './chip.js';
 import { CommandProgress } from './command.js';
 import { ControlBox, HandBack, Holder } from './control.js';
 import { DriveState } from './drive.js';
+import { useFocusHere } from './focus.js';
 import { FleetMap } from './map.js';
 import { More } from './more.js';
 import { TimeLeft } from './queue.js';
@@ -22,9 +22,7 @@ import { Link, Mode, Speed } from './tile.js';
 export const TakeOver = ({ desk, language }) => {
   const { t } = desk;
   const state = desk.state.value;
-  const root = useRef(/** @type {HTMLElement | null} */ (null));
-  // Who came here by a key goes on by keys: Tab walks through this screen from its beginning.
-  useEffect(() => root.current?.focus({ preventScroll: true }), [state.intervene]);
+  const root = useFocusHere(state.intervene);
   const vehicle = state.intervene === null ? undefined : state.vehicles[state.intervene];
   if (!vehicle) return html`<p class="empty big">${t('blocked.no_vehicle')}</p>`;
   const request = state.takeover === null ? null : state.requests[state.takeover];
