@@ -158,6 +158,7 @@ async def test_a_sign_in_is_renewed_in_place_and_its_end_is_plain(seat: Seat) ->
         await expect(ended).to_contain_text("停止できません")
         await expect(ended).to_contain_text("操作権は失われました")
         await expect(page.get_by_test_id("stop-cannot")).to_be_visible()
+        await expect(page.get_by_test_id("stop-focused")).to_be_disabled()
         await expect(page.get_by_test_id(f"note-{BUS}").first).to_contain_text("サインイン終了")
         await until(
             lambda: hub.control.views[str(BUS_2)].state is ControlState.FREE, "control is released"

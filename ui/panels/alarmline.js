@@ -54,21 +54,30 @@ function StopFocused({ desk }) {
   </div>`;
 }
 
+/** A page whose sign-in is over stops nothing: its buttons must not look as if. @param {import('../shell/console.js').Console} desk */
+function mayStop(desk) {
+  const { welcome, ended } = desk.state.value;
+  return ended === null && (welcome === null || MAY_STOP.includes(welcome.role));
+}
+
+/** @param {import('../shell/console.js').Console} desk */
+function whyNoStop(desk) {
+  return desk.t(desk.state.value.ended === null ? 'stop.role' : 'session.stop');
+}
+
 /** @param {{desk: import('../shell/console.js').Console, vehicle: string | null, testid?: string}} props */
 export function StopButton({ desk, vehicle, testid }) {
   const { t } = desk;
-  const role = desk.state.value.welcome?.role;
-  const may = role === undefined || MAY_STOP.includes(role);
+  const may = mayStop(desk);
   return html`<button class="stop" data-testid=${testid ?? `stop-${dashed(vehicle ?? '')}`}
-    disabled=${!may || vehicle === null} title=${may ? undefined : t('stop.role')}
+    disabled=${!may || vehicle === null} title=${may ? undefined : whyNoStop(desk)}
     onClick=${() => desk.stopVehicle(vehicle)}><i aria-hidden="true"></i>${t('stop.button')}</button>`;
 }
 
 /** The hardest stop, by three ways at once. @param {{desk: import('../shell/console.js').Console, vehicle: string | null, testid: string}} props */
 export function EmergencyButton({ desk, vehicle, testid }) {
   const { t } = desk;
-  const role = desk.state.value.welcome?.role;
-  const may = role === undefined || MAY_STOP.includes(role);
+  const may = mayStop(desk);
   return html`<button class="stop emergency" data-testid=${testid} disabled=${!may || vehicle === null}
-    title=${t(may ? 'stop.emergency_title' : 'stop.role')} onClick=${() => desk.emergencyStop(vehicle)}>${t('stop.emergency')}</button>`;
+    title=${may ? t('stop.emergency_title') : whyNoStop(desk)} onClick=${() => desk.emergencyStop(vehicle)}>${t('stop.emergency')}</button>`;
 }

@@ -26,13 +26,19 @@ export const Holder = ({ desk, vehicle }) => {
   const control = controlOf(state, vehicle);
   if (control === null || control.state === 'free') return null;
   void desk.tick.value;
-  const mine = isMine(state, control);
+  const mine = state.socket === 'open' && isMine(state, control);
   const doubt = !control.vehicle_confirms && control.state === 'held';
   return html`<span class=${`holder ${mine ? 'mine' : ''}`} data-testid=${`holder-${dashed(vehicle)}`} data-holder=${control.holder}
       data-mine=${String(mine)} data-state=${control.state}>
-    ${mine ? t('control.held_here') : t('control.held_by', { who: control.holder })}
+    ${holderText(desk, control)}
     <small>${t('control.since', { age: seconds(desk.since(control.since_ns) ?? 0) })}${doubt ? ` — ${t('control.unconfirmed')}` : ''}</small></span>`;
 };
+
+/** Whose it is; without the hub only whose it last was: this seat has nothing then. @param {import('../shell/console.js').Console} desk @param {any} control */
+export function holderText({ t, state }, control) {
+  if (state.peek().socket !== 'open') return t('control.last_known', { who: control.holder });
+  return isMine(state.peek(), control) ? t('control.held_here') : t('control.held_by', { who: control.holder });
+}
 
 /** Control that ended without being given back: said until it is understood. @param {{desk: import('../shell/console.js').Console}} props */
 export const GoneBanner = ({ desk }) => {

@@ -107,7 +107,7 @@ const Banners = ({ desk }) => {
     ${lost && ended === null && html`<p class="banner lost" data-testid="banner-lost">${t('banner.lost', { age: seconds(age_ms) })}</p>`}
     ${!was_open && socket !== 'open' && html`<p class="banner note" data-testid="banner-connecting">${t('banner.connecting')}</p>`}
     ${hidden_ms > 1_000 && html`<p class="banner note" data-testid="banner-hidden">${t('banner.hidden')} (${seconds(hidden_ms)})</p>`}
-    <${GoneBanner} desk=${desk} />
+    ${ended === null && html`<${GoneBanner} desk=${desk} />`}
     <${Unarmed} desk=${desk} />
   </div>`;
 };

@@ -14,6 +14,7 @@ import { fromVehicle, withPoint } from '../core/path.js';
 import { call, Unreachable } from '../shell/api.js';
 import { html } from '../view.js';
 import { addSites, paintSite } from './mapsites.js';
+import { holderText } from './control.js';
 import { unknownNow } from './tile.js';
 
 const UPDATE_EVERY_MS = 500;
@@ -237,9 +238,9 @@ class FleetMapView {
     const called = this.#desk.say(vehicle.name);
     const state = this.#desk.state.peek();
     const control = controlOf(state, vehicle.id);
-    const mine = isMine(state, control);
+    const mine = state.socket === 'open' && isMine(state, control);
     const holder = control === null || control.state === 'free' ? ''
-      : ` — ${mine ? this.#desk.t('control.held_here') : this.#desk.t('control.held_by', { who: control.holder })}`;
+      : ` — ${holderText(this.#desk, control)}`;
     const words = (unknown ? `${called} ${this.#desk.t('link.age', { age: seconds(age_ms) })}` : called) + holder;
     if (shown.name.textContent !== words) shown.name.textContent = words;
     shown.element.classList.toggle('unknown', unknown);

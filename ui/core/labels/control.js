@@ -8,6 +8,7 @@ export const CONTROL = {
   'control.you_take': ['{vehicle} を取得中', 'taking {vehicle}'],
   'control.you_return': ['{vehicle} を返却中', 'giving back {vehicle}'],
   'control.held_by': ['操作権 {who}', 'Control: {who}'],
+  'control.last_known': ['操作権 最終情報: {who}', 'Control, last known: {who}'],
   'control.held_here': ['操作権 この席', 'Control: this seat'],
   'control.since': ['{age}前から', 'for {age}'],
   'control.unconfirmed': ['車両は未確認', 'vehicle has not confirmed'],

@@ -17,7 +17,7 @@ export const SESSION = {
   'session.again': ['同じ画面でもう一度サインイン', 'Sign in again on this screen'],
   'session.other': ['別の利用者でサインイン', 'Sign in as somebody else'],
   'session.picture': ['サインイン終了 — 映像は届いていません', 'Signed out — no picture arrives'],
-  'session.stop': ['停止不可 — サインインが必要', 'NO STOP from here — sign in'],
+  'session.stop': ['停止不可 — 要サインイン', 'NO STOP — sign in'],
   'session.drive': ['運転のためにパスワードを入力', 'Driving needs your password once more'],
   'session.drive_do': ['確認して操作権（運転）を要求', 'Check it, then ask for control to drive'],
   'session.drive_note': ['停止・支援・応答には不要です。Esc で入力欄を離れると Space は停止に戻ります。', 'Never needed to stop, assist or answer. Esc leaves the field, and Space is STOP again.'],
