@@ -54,12 +54,14 @@ WISHES: Final[dict[str, tuple[msgspec.Struct, frozenset[Role]]]] = {
 
 OPEN: Final = {
     *(("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/api/info"), ("POST", "/api/session")),
+    *(("GET", "/help/https"), ("GET", "/help/https/{language}"), ("GET", "/help/enkan-ca.crt")),
     ("GET", "/{path:path}"),
 }
 STOPS: Final = {
     ("POST", "/api/vehicles/{site}/{vehicle}/stop"),
     ("POST", "/api/vehicles/{site}/{vehicle}/emergency-stop"),
 }
+EQUIPMENT: Final = {("GET", "/api/fleet")}
 SIGNED_IN: Final = {
     *(("GET", "/api/session"), ("POST", "/api/session/proof"), ("DELETE", "/api/session")),
     *(("GET", "/version"), ("GET", "/ws"), ("GET", "/runbooks/{language}/{key}")),
@@ -69,7 +71,7 @@ SIGNED_IN: Final = {
 
 def test_every_kind_of_wish_is_in_the_table() -> None:
     assert {type(wish) for wish, _ in WISHES.values()} == set(typing.get_args(FromConsole))
-    assert set(ROUTES) == OPEN | STOPS | SIGNED_IN
+    assert set(ROUTES) == OPEN | STOPS | EQUIPMENT | SIGNED_IN
 
 
 @pytest.mark.parametrize("name", WISHES)
@@ -86,12 +88,14 @@ def test_every_route_is_open_to_exactly_those_who_may() -> None:
         assert isinstance(rule, Rule) is (route in OPEN), route
         if isinstance(rule, Operation):
             roles = AT_THE_MACHINES if route in STOPS else ALL
+            if route in EQUIPMENT:
+                roles = ALL - {Role.VIEWER}
             assert {role for role in Role if allowed(role, rule)} == roles, route
 
 
 async def test_the_server_holds_to_the_table(hub: Any) -> None:
     async with hub.client() as stranger:
-        for method, route in sorted(STOPS | SIGNED_IN - {("GET", "/ws")}):
+        for method, route in sorted((STOPS | EQUIPMENT | SIGNED_IN) - {("GET", "/ws")}):
             path = route.format(site="maebashi", vehicle="bus-01", language="ja", key="k", name="n")
             answer = await stranger.request(method, path, json={})
             assert answer.status_code == 401, route
