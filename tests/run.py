@@ -32,7 +32,10 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "mosquitto_sub": "mosquitto-clients",
     "ip": "iproute2",
+    "promtool": "prometheus",
 }
+SERVICES = {"mosquitto", "prometheus"}
+"""Packages that bring a service."""
 SIMULATION = [str(ROOT / "tests" / "sim" / "run.py"), "--seeds", "1000", "--within", "60"]
 CONTROL = [*SIMULATION[:1], "--control", "--seeds", "2000", "--within", "20"]
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
@@ -107,7 +110,16 @@ def provide_packages() -> list[str]:
         if done.returncode != 0:
             sys.stdout.buffer.write(done.stdout)
             print(f"-- `{' '.join(command)}` failed")
+    _quieten(missing)
     return _missing()
+
+
+def _quieten(packages: list[str]) -> None:
+    """End the services that Debian's packages start where systemd runs: tests start their
+    own, on free ports. What was installed before is somebody's own, and left alone."""
+    started = [f"{name}.service" for name in packages if name in SERVICES]
+    if started and Path("/run/systemd/system").exists():
+        subprocess.run(["systemctl", "disable", "--now", *started], check=False)
 
 
 def _missing() -> list[str]:
