@@ -222,14 +222,14 @@ async def _watch(
 
 
 async def _fleet_shown(page: Page, load: ConsoleLoad) -> None:
-    online = (
+    heard = (
         "Object.values(globalThis.enkan?.state.peek().vehicles ?? {})"
-        ".filter(({link}) => link === 'online').length"
+        ".filter(({pose}) => pose).length"
     )
     deadline = time.monotonic() + WITHIN_S
-    while (count := await page.evaluate(online)) < load.vehicles:
+    while (count := await page.evaluate(heard)) < load.vehicles:
         if time.monotonic() > deadline:
-            raise BenchError(f"only {count} of {load.vehicles} vehicles came online in the page")
+            raise BenchError(f"only {count} of {load.vehicles} vehicles were heard of in the page")
         await asyncio.sleep(0.2)
 
 

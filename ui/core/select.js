@@ -8,12 +8,15 @@ import { duringFlood, ownLoad, pressing } from './alarmlist.js';
 import { queueEntries, soundsElsewhere } from './attention.js';
 import { cameraNames, requestKey } from './store.js';
 
+/** More pictures nobody watches; the first nine have a key. */
+export const MAX_TILES = 16;
+
 /** Vehicles that send pictures, in the order of their tiles. @param {State} state @returns {string[]} */
 export function watched(state) {
-  return state.order.filter((id) => cameraNames(state.vehicles[id]).length > 0).slice(0, 9);
+  return state.order.filter((id) => cameraNames(state.vehicles[id]).length > 0).slice(0, MAX_TILES);
 }
 
-/** Vehicles shown as status rows: no camera, or beyond the ninth tile. @param {State} state @returns {string[]} */
+/** Vehicles shown as status rows: no camera, or beyond the last tile. @param {State} state @returns {string[]} */
 export function unwatched(state) {
   const tiles = watched(state);
   return state.order.filter((id) => !tiles.includes(id));

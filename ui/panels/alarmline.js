@@ -56,8 +56,8 @@ function StopFocused({ desk }) {
 
 /** A page whose sign-in is over stops nothing: its buttons must not look as if. @param {import('../shell/console.js').Console} desk */
 function mayStop(desk) {
-  const { welcome, ended } = desk.state.value;
-  return ended === null && (welcome === null || MAY_STOP.includes(welcome.role));
+  const role = desk.role.value;
+  return !desk.over.value && (role === undefined || MAY_STOP.includes(role));
 }
 
 /** @param {import('../shell/console.js').Console} desk */

@@ -22,7 +22,8 @@ export const ControlStrip = ({ desk }) => {
 /** Who has control of a vehicle; nothing while nobody has. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export const Holder = ({ desk, vehicle }) => {
   const { t } = desk;
-  const state = desk.state.value;
+  void desk.controls.value;
+  const state = desk.state.peek();
   const control = controlOf(state, vehicle);
   if (control === null || control.state === 'free') return null;
   void desk.tick.value;

@@ -1,7 +1,8 @@
 // @ts-check
 /** One vehicle: picture, speed with its limit, mode, next stop, link, command, STOP. */
 import { dashed, kmh, seconds } from '../core/format.js';
-import { openRequests, requestPriority } from '../core/select.js';
+import { requestPriority } from '../core/select.js';
+import { ending } from '../core/store.js';
 import { limitSetBy } from '../core/supervision.js';
 import { html } from '../view.js';
 import { isMine } from '../core/control.js';
@@ -24,7 +25,7 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
   return html`<article class=${`tile ${focused ? 'focused' : ''} ${held ? 'held' : ''}`} data-testid=${`tile-${id}`} data-focused=${String(focused)}
       data-link=${vehicle.link} onPointerDown=${() => desk.focus(vehicle.id)}>
     <header class="tile-head">
-      <span class="digit">${number}</span><strong>${desk.say(vehicle.name)}</strong><${Asks} desk=${desk} vehicle=${vehicle} /><small class="id">${vehicle.id}</small>
+      ${number <= 9 && html`<span class="digit">${number}</span>`}<strong>${desk.say(vehicle.name)}</strong><${Asks} desk=${desk} vehicle=${vehicle} /><small class="id">${vehicle.id}</small>
       <${Holder} desk=${desk} vehicle=${vehicle.id} /><${Mode} desk=${desk} vehicle=${vehicle} /><${Link} desk=${desk} vehicle=${vehicle} />
       <${HistoryButton} desk=${desk} vehicle=${vehicle} />
     </header>
@@ -41,16 +42,15 @@ export const Tile = ({ desk, vehicle, number, focused }) => {
 
 /** It needs a person: said on its own tile too, so that nobody has to match names. @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export function Asks({ desk, vehicle }) {
-  const state = desk.state.value;
-  const request = openRequests(state).find((one) => one.vehicle === vehicle.id);
+  const request = Object.values(desk.requests.value).find((one) => one.vehicle === vehicle.id && ending(one) === '');
   if (!request) return null;
-  const priority = requestPriority(state, request);
+  const priority = requestPriority(desk.state.peek(), request);
   return html`<span class=${`mark p${priority}`} data-testid=${`asks-${dashed(vehicle.id)}`}>${SHAPES[priority]}${priority} ${desk.t('tile.asks')}</span>`;
 }
 
 /** The hub is gone, or the vehicle has been silent: what is shown is no present value. @param {import('../shell/console.js').Console} desk @param {any} vehicle */
 export function unknownNow(desk, vehicle) {
-  return desk.state.value.socket !== 'open' || !['online', 'degraded'].includes(vehicle.link);
+  return desk.socket.value !== 'open' || !['online', 'degraded'].includes(vehicle.link);
 }
 
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
@@ -70,7 +70,7 @@ export function Mode({ desk, vehicle }) {
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any}} props */
 export function Link({ desk, vehicle }) {
   const { t } = desk;
-  const hubLost = desk.state.value.socket !== 'open';
+  const hubLost = desk.socket.value !== 'open';
   const link = hubLost ? 'unknown' : vehicle.link;
   if (link !== 'online') void desk.tick.value;
   // It is heard, and does not hear the hub: how old its last word is says nothing then.

@@ -1,5 +1,7 @@
 // @ts-check
 /** S1 Watch 監視: tiles, the map as one more tile, status rows for the rest. */
+import { useRef } from 'preact/hooks';
+import { rowViews } from '../core/rows.js';
 import { unwatched, watched } from '../core/select.js';
 import { dashed, kmh } from '../core/format.js';
 import { html } from '../view.js';
@@ -14,6 +16,8 @@ export const Watch = ({ desk, language }) => {
   const state = desk.state.value;
   const tiles = watched(state);
   const rows = unwatched(state);
+  const shown = useRef(/** @type {Map<string, import('../core/rows.js').Shown>} */ (new Map()));
+  shown.current = rowViews(shown.current, state.vehicles, rows, performance.now());
   const cells = tiles.length + 1;
   const columns = Math.ceil(Math.sqrt(cells));
   if (state.seq !== null && state.order.length === 0) return html`<p class="empty big" data-testid="no-vehicles">${desk.t('tile.empty')}</p>`;
@@ -27,7 +31,7 @@ export const Watch = ({ desk, language }) => {
       <section class="tile map-tile" key="map"><${FleetMap} desk=${desk} language=${language} /></section>
     </div>
     ${rows.length > 0 && html`<section class="rows" aria-label=${desk.t('rows.title')}>
-      ${rows.map((id) => html`<${Row} key=${id} desk=${desk} vehicle=${state.vehicles[id]} focused=${state.focused === id} />`)}
+      ${rows.map((id) => html`<${Row} key=${id} desk=${desk} vehicle=${shown.current.get(id)?.view} language=${language} focused=${state.focused === id} />`)}
     </section>`}
   </div>`;
 };

@@ -80,6 +80,12 @@ export class Console {
   /** The vehicle on which keys act. */
   focused = computed(() => this.state.value.focused);
   seatArmed = computed(() => this.seatWhy.value.length === 0);
+  /** Parts of the state for what is on screen hundreds of times: it is drawn again only for them. */
+  socket = computed(() => this.state.value.socket);
+  role = computed(() => this.state.value.welcome?.role);
+  over = computed(() => this.state.value.ended !== null);
+  controls = computed(() => this.state.value.controls);
+  requests = computed(() => this.state.value.requests);
 
   #clock = emptyClock();
   #sounding = quiet();
