@@ -165,6 +165,8 @@
 
   // ------------------------------------------------------------------ holding time
 
+  const views = (desk) => desk.media.all().flatMap((media) => media.views());
+
   /** Hold time `after_ms` after the hub's `epoch_ms`. */
   studio.hold = async ({ epoch_ms, after_ms, utc_ms }) => {
     const desk = globalThis.enkan;
@@ -186,7 +188,7 @@
     const desk = globalThis.enkan;
     giveAll(0.35);
     if (!desk) return;
-    for (const media of desk.media.all()) {
+    for (const media of views(desk)) {
       Object.defineProperty(media, 'same_ms', { configurable: true, get: () => null });
       const still_ms = studio.still.get(media.vehicle.replace('/', '-'));
       if (still_ms === undefined) continue;
@@ -204,7 +206,7 @@
     if (desk) {
       delete desk.clock.value;
       delete desk.clock.peek;
-      for (const media of desk.media.all()) for (const name of ['same_ms', 'still', 'age']) delete media[name];
+      for (const media of views(desk)) for (const name of ['same_ms', 'still', 'age']) delete media[name];
     }
     const waited = later;
     later = [];
