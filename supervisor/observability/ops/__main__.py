@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from supervisor.observability.ops import rules
+from supervisor.observability.ops import dashboards, rules
 
 DEPLOY: Final = Path(__file__).resolve().parents[3] / "deploy"
 
 
 def written() -> dict[Path, str]:
     """Return what should be in which file."""
-    return {DEPLOY / "prometheus" / name: text for name, text in rules.files().items()}
+    found = {DEPLOY / "prometheus" / name: text for name, text in rules.files().items()}
+    return found | {DEPLOY / "grafana" / name: text for name, text in dashboards.files().items()}
 
 
 def differing() -> list[Path]:
