@@ -5,7 +5,7 @@
  *
  * @typedef {{code: string, repeat?: boolean, isComposing?: boolean, keyCode?: number, ctrlKey?: boolean,
  *            altKey?: boolean, metaKey?: boolean, shiftKey?: boolean}} Press
- * @typedef {'stop'|'top_card'|'next_request'|'acknowledge'|'silence'|'map'|'camera'|'escape'|
+ * @typedef {'stop'|'top_card'|'next_request'|'acknowledge'|'silence'|'map'|'camera'|'rewind'|'talk'|'escape'|
  *           'help'|'language'|'leave_field'|'control'|'emergency_stop'|'duties'|'handover'|'history'|'fleet'|'tile_1'|'tile_2'|'tile_3'|'tile_4'|'tile_5'|'tile_6'|'tile_7'|
  *           'tile_8'|'tile_9'} Action
  */
@@ -13,7 +13,7 @@
 /** @type {Readonly<Record<string, Action>>} */
 const BY_CODE = {
   Space: 'stop', Enter: 'top_card', NumpadEnter: 'top_card', Tab: 'next_request',
-  KeyA: 'acknowledge', KeyS: 'silence', KeyM: 'map', KeyC: 'camera', KeyL: 'control', KeyD: 'duties', KeyF: 'fleet', KeyG: 'history', KeyH: 'handover', Escape: 'escape',
+  KeyA: 'acknowledge', KeyS: 'silence', KeyM: 'map', KeyC: 'camera', KeyR: 'rewind', KeyT: 'talk', KeyL: 'control', KeyD: 'duties', KeyF: 'fleet', KeyG: 'history', KeyH: 'handover', Escape: 'escape',
   F1: 'help', F2: 'language',
 };
 

@@ -18,16 +18,18 @@ import { HANDOVER } from './labels/handover.js';
 import { HISTORY } from './labels/history.js';
 import { QUEUE } from './labels/queue.js';
 import { REHEARSAL } from './labels/rehearsal.js';
+import { REWIND } from './labels/rewind.js';
 import { SEAT } from './labels/seat.js';
 import { SEATS } from './labels/seats.js';
 import { SESSION } from './labels/session.js';
 import { SUPERVISION } from './labels/supervision.js';
 import { TAKEOVER } from './labels/takeover.js';
+import { TALK } from './labels/talk.js';
 import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, SEAT, SEATS, SESSION, SUPERVISION, TAKEOVER, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, REWIND, SEAT, SEATS, SESSION, SUPERVISION, TAKEOVER, TALK, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

@@ -6,6 +6,7 @@ import { dashed } from '../core/format.js';
 import { cameraNames } from '../core/store.js';
 import { html } from '../view.js';
 import { cameraWords, Picture } from './picture.js';
+import { ReplayInset } from './replay.js';
 
 /** @param {{desk: import('../shell/console.js').Console, vehicle: any, large?: boolean}} props */
 export function Cameras({ desk, vehicle, large = false }) {
@@ -22,13 +23,15 @@ export function Cameras({ desk, vehicle, large = false }) {
   }, []);
   const names = cameraNames(vehicle);
   const now = desk.media.largeOf(vehicle.id, names);
-  const { side, columns, thumb } = arrange(size.width, size.height, names.length - 1, false);
+  const replay = desk.rewind.replay.value?.vehicle === vehicle.id;
+  const { side, columns, thumb } = arrange(size.width, size.height, names.length - 1, replay);
   const others = thumb === null ? [] : names.filter((name) => name !== now).slice(0, 4);
   useEffect(() => desk.media.showThumbs(vehicle.id, others), [desk, vehicle.id, others.join()]);
   useEffect(() => () => desk.media.showThumbs(vehicle.id, []), [desk, vehicle.id]);
   return html`<div class="cameras" ref=${ref} data-testid=${`cameras-${dashed(vehicle.id)}`} data-large=${now}>
     <${Picture} desk=${desk} vehicle=${vehicle.id} large=${large} />
     ${side > 0 && html`<div class="cameras-side" style=${{ width: `${side}px` }}>
+      ${replay && html`<${ReplayInset} desk=${desk} vehicle=${vehicle} />`}
       ${thumb !== null && html`<div class="thumbs" style=${{ gridTemplateColumns: `repeat(${columns}, ${thumb.width}px)`, gridAutoRows: `${thumb.height}px` }}>
         ${others.map((name) => html`<${Thumb} key=${name} desk=${desk} vehicle=${vehicle.id} camera=${name} />`)}</div>`}
     </div>`}

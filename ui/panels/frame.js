@@ -11,6 +11,7 @@ import { Duties } from './duties.js';
 import { Fleet } from './fleet.js';
 import { Handover } from './handover.js';
 import { Help } from './help.js';
+import { Intercom } from './intercom.js';
 import { HistorySheet } from './history.js';
 import { MapScreen } from './mapscreen.js';
 import { Queue } from './queue.js';
@@ -42,7 +43,7 @@ export function Frame({ desk }) {
     <${Strip} desk=${desk} language=${language} />
     <${Banners} desk=${desk} language=${language} />
     <div class="middle">
-      <${Queue} desk=${desk} language=${language} />
+      <div class="left-column"><${Queue} desk=${desk} language=${language} /><${Intercom} desk=${desk} /></div>
       <main class="screen"><${body} desk=${desk} language=${language} /></main>
       <${HistorySheet} desk=${desk} language=${language} />
       ${desk.help.value && html`<${Help} desk=${desk} />`}

@@ -5,7 +5,7 @@ import { useFocusHere } from './focus.js';
 
 const ROWS = [
   ['Space', 'help.stop'], ['Shift+Space', 'help.emergency'], ['L', 'help.control'], ['Enter', 'help.enter'], ['1–9', 'help.tiles'], ['Tab', 'help.tab'],
-  ['A', 'help.ack'], ['S', 'help.silence'], ['M', 'help.map'], ['C', 'help.camera'], ['D', 'help.duties'], ['F', 'help.fleet'], ['G', 'help.history'], ['H', 'help.handover'],
+  ['A', 'help.ack'], ['S', 'help.silence'], ['M', 'help.map'], ['C', 'help.camera'], ['R', 'help.rewind'], ['T', 'help.talk'], ['D', 'help.duties'], ['F', 'help.fleet'], ['G', 'help.history'], ['H', 'help.handover'],
   ['Esc', 'help.escape'], ['Pad', 'help.pad'], ['F1', 'help.title'], ['F2', 'help.language'],
 ];
 

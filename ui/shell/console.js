@@ -28,7 +28,9 @@ import { Handing } from './handing.js';
 import { MediaDesk, SAME_MS } from './media.js';
 import { Orders } from './orders.js';
 import { Rehearsal } from './rehearsal.js';
+import { Rewind } from './rewind.js';
 import { SeatWatch } from './seat.js';
+import { Talk } from './talk.js';
 import { Taking } from './taking.js';
 import { Transport } from './transport.js';
 
@@ -64,6 +66,8 @@ export class Console {
   path = signal(null);
   media = new MediaDesk((vehicle, text) => this.#onWord(vehicle, text));
   equipment = new EquipmentDesk();
+  rewind = new Rewind(this.media);
+  talk = new Talk(this.media);
   histories = new HistoryDesk(this);
   seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
   orders = new Orders(this, (message) => this.#transport.send(message));
@@ -116,6 +120,7 @@ export class Console {
     this.#transport.start();
     this.seat.start();
     this.driving.start();
+    this.talk.start();
     this.#timers = [
       window.setInterval(() => this.#onTick(), 250),
       window.setInterval(() => this.#report(), 1_000),
@@ -129,6 +134,8 @@ export class Console {
     document.removeEventListener('visibilitychange', this.#onVisibility);
     this.driving.stop();
     this.rehearsal.stop();
+    this.talk.stop();
+    this.rewind.close();
     this.seat.stop();
     this.#transport.stop();
     this.media.close();
@@ -189,8 +196,29 @@ export class Console {
 
   /** @param {object} message */
   dispatch(message) {
+    const before = this.state.peek().intervene;
     this.state.value = reduce(this.state.peek(), message);
     this.#followMedia();
+    const { intervene } = this.state.peek();
+    if (intervene !== before) this.#orient(intervene);
+  }
+
+  /** A take-over begins with what led to it; with its end that is over. @param {string | null} vehicle */
+  #orient(vehicle) {
+    if (this.rewind.replay.peek() !== null) this.rewind.close();
+    if (vehicle !== null) void this.rewind.open(vehicle, true);
+  }
+
+  /** Only where its tile or the take-over is on the screen: a replay stands beside the live picture. */
+  rewindFocused() {
+    const { focused, intervene, screen } = this.state.peek();
+    if (focused !== null && (intervene === focused || (intervene === null && screen === 'watch'))) void this.rewind.open(focused);
+  }
+
+  /** How loud the focused vehicle is heard. @param {number} volume 0 to 1 */
+  setVolume(volume) {
+    this.media.volume.value = volume;
+    this.#followSound();
   }
 
   /** @param {string | null} vehicle */
@@ -447,6 +475,7 @@ export class Console {
       else if (how !== null) this.#ended(how);
       return;
     }
+    if (message.type === 'refusal') this.talk.onRefusal(message);
     if (message.type === 'stop_keys') return this.orders.takeStopKeys(message.keys);
     if (message.type === 'drive_key') return void this.driving.takeKey(message);
     message.at_ms = at_ms;
@@ -501,7 +530,8 @@ export class Console {
     });
     this.#sound();
     this.taking.follow(now_ms);
-    const { vehicles } = this.state.peek();
+    const { vehicles, focused } = this.state.peek();
+    this.talk.follow(now_ms, focused);
     let repeats = false;
     for (const media of this.media.all()) {
       const view = vehicles[media.vehicle];

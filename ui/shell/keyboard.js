@@ -5,7 +5,8 @@ import { controlOf, isMine } from '../core/control.js';
 import { openRequests } from '../core/select.js';
 import { HOLD_KEY_MS } from './taking.js';
 
-const TEXT = 'input, textarea, select, [contenteditable]';
+/** A slider is no text: Space beside it is still STOP. */
+const TEXT = 'input:not([type="range"]), textarea, select, [contenteditable]';
 const CONTROL = 'button, a[href], summary';
 
 /**
@@ -31,11 +32,13 @@ export function bindKeys(desk) {
     event.stopPropagation();
     if (isRepeat(event)) return;
     if (action === 'control') hold.begin(event.timeStamp);
+    else if (action === 'talk') void desk.talk.begin(desk.state.peek().focused);
     else act(desk, action);
   };
   /** A button is clicked when Space is let go: not here. @param {KeyboardEvent} event */
   const up = (event) => {
     if (event.code === 'KeyL') hold.letGo(event.timeStamp);
+    if (event.code === 'KeyT') desk.talk.end();
     if (event.code !== 'Space' || read(event) === null) return;
     event.preventDefault();
     event.stopPropagation();
@@ -129,6 +132,8 @@ function act(desk, action) {
       return desk.histories.toggle(desk.state.peek().focused);
     case 'camera':
       return desk.nextCamera();
+    case 'rewind':
+      return desk.rewindFocused();
     case 'help':
       desk.help.value = !desk.help.peek();
       return undefined;
@@ -146,6 +151,7 @@ function escape(desk) {
   if (desk.help.peek()) desk.help.value = false;
   else if (desk.shiftCheck.peek()) desk.shiftCheck.value = false;
   else if (desk.histories.shown.peek() !== null) desk.histories.toggle(null);
+  else if (desk.rewind.replay.peek() !== null) desk.rewind.close();
   else if (!drives(desk)) desk.dispatch({ type: 'local.screen', screen: 'watch' });
 }
 

@@ -1,0 +1,25 @@
+// @ts-check
+/** Cabin intercom. @type {import('../labels.js').Words} */
+export const TALK = {
+  'talk.title': ['車内通話', 'Cabin intercom'],
+  'talk.hold': ['押している間だけ話す', 'Hold to talk'],
+  'talk.asking': ['マイクを開いています…', 'Opening the microphone…'],
+  'talk.talking': ['話しています（送信中）', 'Talking (being sent)'],
+  'talk.refused': ['話せません', 'Cannot talk'],
+  'talk.unheard': ['聞こえていません', 'Nobody hears'],
+  'talk.cannot': ['話せません', 'Cannot talk'],
+  'talk.volume': ['車内音の音量', 'Volume of the cabin'],
+  'talk.heard.playing': ['♪ 車内の音が聞こえます', '♪ Cabin sound on'],
+  'talk.heard.none': ['車内の音は届いていません', 'No cabin sound arrives'],
+  'talk.heard.unarmed': ['席の音が未確認', 'Sound not checked'],
+  'talk.heard.muted': ['音量 0', 'Volume 0'],
+  'talk.why.insecure': ['暗号化されていない接続ではマイクを使えません（HTTPS が必要）', 'no microphone over plain http (HTTPS is needed)'],
+  'talk.why.denied': ['マイクの使用が許可されていません（ブラウザの設定）', 'the browser does not allow the microphone'],
+  'talk.why.no_microphone': ['マイクが見つかりません', 'no microphone was found'],
+  'talk.why.microphone_busy': ['マイクが他のソフトで使用中です', 'the microphone is in use by something else'],
+  'talk.why.microphone_gone': ['マイクが外れました', 'the microphone is gone'],
+  'talk.why.not_connected': ['車両の音声につながっていません', 'not connected to the vehicle’s sound'],
+  'talk.why.not_offered': ['この車両に拡声器がないか、この役割では話せません', 'the vehicle has no speaker, or your role may not talk'],
+  'talk.why.other_vehicle': ['別の車両を選んだため終了しました', 'ended: another vehicle was chosen'],
+  'help.talk': ['押している間、選択中の車両に話す', 'Hold: talk to the focused vehicle'],
+};
