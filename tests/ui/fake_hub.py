@@ -237,7 +237,15 @@ def a_vehicle(vehicle_id: VehicleId, kind: Kind, name: str) -> VehicleView:
 class FakeHub:
     """A console server whose fleet drives in circles."""
 
-    def __init__(self, folder: Path, *, role: Role = Role.OPERATOR, obey: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        role: Role = Role.OPERATOR,
+        obey: bool = True,
+        config: ConsoleConfig | None = None,
+    ) -> None:
+        self._config = config or ConsoleConfig(port=0)
         credentials = Credentials.create(
             folder / "credentials.json", hasher=PasswordHasher(1, 8, 1)
         )
@@ -281,11 +289,11 @@ class FakeHub:
             [(one, view.name) for one, view in self.fleet.vehicle_views.items()],
             lambda effect: self.console.show(effect),  # noqa: PLW0108 - there is none yet
         )
-        self.console = self._console(0)
+        self.console = self._console()
 
-    def _console(self, port: int) -> Console:
+    def _console(self) -> Console:
         return Console(
-            ConsoleConfig(port=port),
+            self._config,
             access=self.access,
             fleet=self.fleet,
             counters=self.counters,

@@ -99,7 +99,7 @@
     #transceivers = [];
     addTransceiver(kind) {
       const of = typeof kind === 'string' ? kind : kind.kind;
-      const transceiver = { kind: of, mid: String(this.#transceivers.length), receiver: { track: null }, sender: { replaceTrack: async () => {} }, direction: 'recvonly' };
+      const transceiver = { kind: of, mid: String(this.#transceivers.length), receiver: { track: null, getStats: async () => new Map() }, sender: { replaceTrack: async () => {} }, direction: 'recvonly' };
       this.#transceivers.push(transceiver);
       return transceiver;
     }

@@ -20,7 +20,9 @@ import { QUEUE } from './labels/queue.js';
 import { REHEARSAL } from './labels/rehearsal.js';
 import { REWIND } from './labels/rewind.js';
 import { SEAT } from './labels/seat.js';
+import { SEAT_BUDGET } from './labels/seatbudget.js';
 import { SEATS } from './labels/seats.js';
+import { SECURE } from './labels/secure.js';
 import { SESSION } from './labels/session.js';
 import { SUPERVISION } from './labels/supervision.js';
 import { TAKEOVER } from './labels/takeover.js';
@@ -29,7 +31,7 @@ import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, REWIND, SEAT, SEATS, SESSION, SUPERVISION, TAKEOVER, TALK, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, REWIND, SEAT, SEAT_BUDGET, SEATS, SECURE, SESSION, SUPERVISION, TAKEOVER, TALK, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

@@ -17,6 +17,8 @@ import { MapScreen } from './mapscreen.js';
 import { Queue } from './queue.js';
 import { RehearsalPanel } from './rehearsal.js';
 import { MAY_SEE, Seats } from './seats.js';
+import { SeatFigure, SeatSheet } from './seatbudget.js';
+import { Insecure } from './secure.js';
 import { SessionLine } from './session.js';
 import { ShiftCheck } from './shift.js';
 import { TakeOver } from './takeover.js';
@@ -47,6 +49,7 @@ export function Frame({ desk }) {
       <main class="screen"><${body} desk=${desk} language=${language} /></main>
       <${HistorySheet} desk=${desk} language=${language} />
       ${desk.help.value && html`<${Help} desk=${desk} />`}
+      <${SeatSheet} desk=${desk} />
       ${desk.shiftCheck.value && html`<${ShiftCheck} desk=${desk} />`}
     </div>
     <${AlarmLine} desk=${desk} language=${language} />
@@ -85,6 +88,7 @@ const Strip = ({ desk }) => {
         onClick=${() => (desk.shiftCheck.value = true)}>
         <small>${t('top.sound')}</small> ${desk.armed.value
           ? (silent_s > 0 ? t('top.sound_silent', { n: silent_s }) : t('top.sound_on')) : t('top.sound_off')}</button>
+      <${SeatFigure} desk=${desk} />
       <span class=${desk.visible.value ? '' : 'bad'} data-testid="tab"><small>${t('top.tab')}</small> ${t(desk.visible.value ? 'top.tab_visible' : 'top.tab_hidden')}</span>
     </span>
     <span class="settings">
@@ -108,6 +112,7 @@ const Banners = ({ desk }) => {
     ${lost && ended === null && html`<p class="banner lost" data-testid="banner-lost">${t('banner.lost', { age: seconds(age_ms) })}</p>`}
     ${!was_open && socket !== 'open' && html`<p class="banner note" data-testid="banner-connecting">${t('banner.connecting')}</p>`}
     ${hidden_ms > 1_000 && html`<p class="banner note" data-testid="banner-hidden">${t('banner.hidden')} (${seconds(hidden_ms)})</p>`}
+    <${Insecure} t=${t} language=${desk.language.value} />
     ${ended === null && html`<${GoneBanner} desk=${desk} />`}
     <${Unarmed} desk=${desk} />
   </div>`;

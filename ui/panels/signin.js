@@ -5,6 +5,7 @@ import { call } from '../shell/api.js';
 import { signIn, wordsOf } from '../shell/session.js';
 import { label } from '../core/labels.js';
 import { html } from '../view.js';
+import { Insecure } from './secure.js';
 
 /** @param {{notice: string, onSignedIn: () => void}} props */
 export function SignIn({ notice, onSignedIn }) {
@@ -50,6 +51,7 @@ export function SignIn({ notice, onSignedIn }) {
 
   const demo = info?.demo && info.demo_account;
   return html`<main class="signin" data-testid="login">
+    <${Insecure} t=${t} language=${language} brief=${true} />
     <form class="signin-card" data-testid="login-form" onSubmit=${submit}>
       <header>
         <h1>${t('app.name')}<small>${t('app.subtitle')}</small></h1>

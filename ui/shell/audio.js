@@ -1,6 +1,7 @@
 // @ts-check
 /** Alarm sounds by WebAudio. Needs one gesture of the user before it may sound. */
 import { PLANS } from '../core/sounds.js';
+import { schedule } from './tones.js';
 
 export class AlarmAudio {
   /** @type {AudioContext | null} */
@@ -34,23 +35,7 @@ export class AlarmAudio {
     const context = this.#context;
     if (context === null || context.state !== 'running') return;
     this.hush();
-    const out = new GainNode(context, { gain: 1 });
-    out.connect(context.destination);
-    this.#playing = out;
-    const start = context.currentTime + 0.02;
-    for (const { at_s, length_s, hz, gain } of PLANS[name].pulses) {
-      const from = start + at_s;
-      const tone = new OscillatorNode(context, { type: 'triangle', frequency: hz });
-      const envelope = new GainNode(context, { gain: 0 });
-      // Rise and fall of 15 ms: no click, still sharp.
-      envelope.gain.setValueAtTime(0, from);
-      envelope.gain.linearRampToValueAtTime(gain, from + 0.015);
-      envelope.gain.setValueAtTime(gain, from + length_s - 0.015);
-      envelope.gain.linearRampToValueAtTime(0, from + length_s);
-      tone.connect(envelope).connect(out);
-      tone.start(from);
-      tone.stop(from + length_s + 0.01);
-    }
+    this.#playing = schedule(context, PLANS[name], context.currentTime + 0.02);
   }
 
   /** End the sound that is playing. */

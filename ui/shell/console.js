@@ -30,9 +30,11 @@ import { Orders } from './orders.js';
 import { Rehearsal } from './rehearsal.js';
 import { Rewind } from './rewind.js';
 import { SeatWatch } from './seat.js';
+import { SeatBudget } from './seatbudget.js';
 import { Talk } from './talk.js';
 import { Taking } from './taking.js';
 import { Transport } from './transport.js';
+import { WakeLock } from './wakelock.js';
 
 const SHIFT = 'enkan.shift';
 /** A vehicle that is faster than this moves; a slower one may rightly show one picture. */
@@ -69,6 +71,8 @@ export class Console {
   rewind = new Rewind(this.media);
   talk = new Talk(this.media);
   histories = new HistoryDesk(this);
+  budget = new SeatBudget(this.media);
+  awake = new WakeLock();
   seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
   orders = new Orders(this, (message) => this.#transport.send(message));
   taking = new Taking(this, (message) => this.#transport.send(message));
@@ -121,6 +125,7 @@ export class Console {
     this.seat.start();
     this.driving.start();
     this.talk.start();
+    this.budget.start();
     this.#timers = [
       window.setInterval(() => this.#onTick(), 250),
       window.setInterval(() => this.#report(), 1_000),
@@ -136,6 +141,8 @@ export class Console {
     this.rehearsal.stop();
     this.talk.stop();
     this.rewind.close();
+    this.budget.stop();
+    this.awake.stop();
     this.seat.stop();
     this.#transport.stop();
     this.media.close();
@@ -393,6 +400,7 @@ export class Console {
     const all = needed.every((name) => this.heard.peek().includes(name));
     this.armed.value = all && this.#audio.running;
     this.seat.know({ sound: this.armed.peek(), ready: this.shift.peek() !== null });
+    if (this.armed.peek() && this.shift.peek() !== null) this.awake.want();
     this.soundHeld.value = this.heard.peek().length > 0 && !this.#audio.running;
     this.#followSound();
   }

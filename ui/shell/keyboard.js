@@ -150,6 +150,7 @@ function act(desk, action) {
 function escape(desk) {
   if (desk.help.peek()) desk.help.value = false;
   else if (desk.shiftCheck.peek()) desk.shiftCheck.value = false;
+  else if (desk.budget.shown.peek()) desk.budget.shown.value = false;
   else if (desk.histories.shown.peek() !== null) desk.histories.toggle(null);
   else if (desk.rewind.replay.peek() !== null) desk.rewind.close();
   else if (!drives(desk)) desk.dispatch({ type: 'local.screen', screen: 'watch' });

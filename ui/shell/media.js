@@ -200,6 +200,16 @@ export class VehicleMedia {
     return this.#main?.session.connection ?? null;
   }
 
+  /** The video receiver of every picture on screen. @returns {{view: CameraView, receiver: RTCRtpReceiver}[]} */
+  receivers() {
+    return this.views().filter((view) => view.shown).flatMap((view) => {
+      const line = this.#side?.session.cameras.includes(view.camera) ? this.#side : this.#main;
+      const track = /** @type {MediaStream | null} */ (view.video.srcObject)?.getVideoTracks()[0];
+      const receiver = track && line?.session.connection?.getReceivers().find((one) => one.track === track);
+      return receiver ? [{ view, receiver }] : [];
+    });
+  }
+
   /** Where the operator's voice goes; null while nothing is connected. */
   get voice() {
     return this.#main?.session.voice ?? null;
