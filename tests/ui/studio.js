@@ -195,6 +195,9 @@
       media.still = () => still_ms;
       media.age = () => ({ ok: true, age_ms: still_ms + DELAY_MS, uncertainty_ms: 4.6 });
     }
+    // What this machine is busy with is no part of a screen.
+    desk.budget.stop();
+    desk.budget.value.value = { state: 'ok', ms: 12, why: [], pictures: [], stalled_ms: 0, longest_ms: 0, stalls_known: true };
     desk.tick.value = heldAt + Math.random() * 1e-6;
   };
   /** Let time go on from where it was held. */
