@@ -12,6 +12,8 @@ import { Sameness } from './sameness.js';
 const UNSTAMPED_FRAMES = 5;
 /** Displayed frames kept between two reports. */
 const MAX_FRAMES = 240;
+/** A vehicle that is faster than this moves; a slower one may rightly show one picture. */
+const MOVING_MPS = 0.3;
 const CAN_TELL = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 
 export class CameraView {
@@ -131,9 +133,9 @@ export class CameraView {
     return frames;
   }
 
-  /** Compare the picture with the one before. @param {boolean} moving is the vehicle @param {number} now_ms */
-  compare(moving, now_ms) {
-    if (moving && this.shown) this.#sameness.look(this.video, this.#count, now_ms);
+  /** Compare the picture with those before. @param {number} speed_mps of the vehicle @param {number} now_ms */
+  compare(speed_mps, now_ms) {
+    if (speed_mps > MOVING_MPS && this.shown) this.#sameness.look(this.video, this.#count, now_ms, speed_mps);
     else this.#sameness.forget();
   }
 

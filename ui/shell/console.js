@@ -9,7 +9,6 @@
 import { batch, computed, signal } from '@preact/signals';
 import { addExchange, emptyClock, estimate } from '../core/clock.js';
 import { controlOf, heldVehicle } from '../core/control.js';
-import { ageAt } from '../core/frameage.js';
 import { inLanguage } from '../core/format.js';
 import { ownAccepted } from '../core/handover.js';
 import { label } from '../core/labels.js';
@@ -17,7 +16,6 @@ import { shiftHolds, whyNotArmed } from '../core/seat.js';
 import { endingOf } from '../core/session.js';
 import { audible, openRequests, alarmLine, watched } from '../core/select.js';
 import { nextSound, quiet, silence } from '../core/sounds.js';
-import { summary } from '../core/stages.js';
 import { cameraNames, initialState, reduce, requestKey } from '../core/store.js';
 import { call, Unreachable } from './api.js';
 import { AlarmAudio } from './audio.js';
@@ -25,8 +23,9 @@ import { Driving } from './driving.js';
 import { EquipmentDesk } from './equipment.js';
 import { HistoryDesk } from './histories.js';
 import { Handing } from './handing.js';
-import { MediaDesk, SAME_MS } from './media.js';
+import { MediaDesk } from './media.js';
 import { Orders } from './orders.js';
+import { Presentation } from './presentation.js';
 import { Rehearsal } from './rehearsal.js';
 import { Rewind } from './rewind.js';
 import { SeatWatch } from './seat.js';
@@ -37,8 +36,6 @@ import { Transport } from './transport.js';
 import { WakeLock } from './wakelock.js';
 
 const SHIFT = 'enkan.shift';
-/** A vehicle that is faster than this moves; a slower one may rightly show one picture. */
-const MOVING_MPS = 0.3;
 const SOUNDS = /** @type {const} */ (['p1', 'p2', 'p3', 'hub_lost']);
 
 export class Console {
@@ -75,6 +72,7 @@ export class Console {
   awake = new WakeLock();
   seat = new SeatWatch((message) => this.#tellSeat(message), (lost) => this.#onLostSeat(lost));
   orders = new Orders(this, (message) => this.#transport.send(message));
+  #presentation = new Presentation(this, (message) => this.#transport.send(message));
   taking = new Taking(this, (message) => this.#transport.send(message));
   rehearsal = new Rehearsal(this);
   driving = new Driving(this, (message) => this.#transport.send(message));
@@ -128,7 +126,7 @@ export class Console {
     this.budget.start();
     this.#timers = [
       window.setInterval(() => this.#onTick(), 250),
-      window.setInterval(() => this.#report(), 1_000),
+      window.setInterval(() => this.#presentation.report(), 1_000),
       window.setInterval(() => this.histories.sample(), 1_000),
     ];
     document.addEventListener('visibilitychange', this.#onVisibility);
@@ -538,20 +536,8 @@ export class Console {
     });
     this.#sound();
     this.taking.follow(now_ms);
-    const { vehicles, focused } = this.state.peek();
-    this.talk.follow(now_ms, focused);
-    let repeats = false;
-    for (const media of this.media.all()) {
-      const view = vehicles[media.vehicle];
-      media.check((camera) => view !== undefined && this.streamOf(view, camera)?.live === true, now_ms);
-      for (const shown of media.views()) {
-        const before = shown.same_ms ?? 0;
-        shown.compare(Math.abs(view?.pose?.speed_mps ?? 0) > MOVING_MPS, now_ms);
-        repeats ||= before < SAME_MS && (shown.same_ms ?? 0) >= SAME_MS;
-      }
-    }
-    // The hub is told of a repeated picture at once, not with the next regular report.
-    if (repeats) this.#report();
+    this.talk.follow(now_ms, this.state.peek().focused);
+    this.#presentation.look(now_ms);
   }
 
   #sound() {
@@ -574,34 +560,6 @@ export class Console {
       window.setTimeout(() => (this.hidden_for_ms.value = 0), 10_000);
     }
   };
-
-  #report() {
-    const now_ms = performance.now();
-    const state = this.state.peek();
-    const large = new Set(this.media.all().map((media) => media.large));
-    const tiles = this.media.all().flatMap((media) => media.views()).filter((media) => media.shown).map((media) => {
-      const stream = this.streamOf(state.vehicles[media.vehicle], media.camera);
-      const clock = this.clock.peek();
-      const frames = media.takeFrames();
-      const still_ms = media.still(now_ms);
-      const { videoWidth: width, videoHeight: height } = media.video;
-      const told = summary(frames, stream, ({ rtp, displayed_ms }) => ageAt(stream, rtp, displayed_ms, clock));
-      media.stages = told.stages;
-      return {
-        vehicle: media.vehicle,
-        camera: media.camera,
-        frames: frames.length,
-        still_ms: Number.isFinite(still_ms) ? still_ms : now_ms,
-        ...told,
-        width: width || null,
-        height: height || null,
-        same_ms: media.same_ms,
-        focused: media.vehicle === state.focused && large.has(media),
-      };
-    });
-    const rtt_ms = this.clock.peek()?.rtt_ms ?? null;
-    this.#transport.send({ type: 'presentation', visible: !document.hidden, tiles, rtt_ms });
-  }
 }
 
 /** @template {string} T @param {string} key @param {readonly T[]} allowed @param {T} otherwise @returns {T} */

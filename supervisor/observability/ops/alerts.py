@@ -3,7 +3,7 @@
 Ops alerts are not operator alarms. An alarm (`supervisor.core.catalogue`) asks the person
 at the console to do something about a vehicle, now; the hub raises it whether or not
 anything scrapes it. An alert asks whoever runs the hub to repair it; Prometheus raises it
-also when the hub is gone. None of them stands for the other (decisions/0018).
+also when the hub is gone. None of them stands for the other (decisions/0019).
 
 `critical` means: supervision is, or is about to be, impaired: call somebody. `warning`
 means: look at it in working hours.
