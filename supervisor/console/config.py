@@ -12,6 +12,7 @@ from msgspec import Meta
 from protocols.fields import FullName
 from supervisor.console.certificates import CertificateError, load_certificate
 from supervisor.console.listening import ListenError, is_loopback
+from supervisor.console.map_tiles import MapTiles
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +34,8 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             seconds: when signing in, or once more since.
         training_vehicle: `site/vehicle` on which each shift begins with a test stop; empty:
             none.
+        map_tiles: Tiles from outside under the local base maps, fetched by the browsers;
+            none unless named.
     """
 
     listen: str = "127.0.0.1"
@@ -45,6 +48,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     insecure_http: bool = False
     step_up_s: Annotated[float, Meta(ge=1, le=43_200)] = 900.0
     training_vehicle: FullName = ""
+    map_tiles: MapTiles = MapTiles.NONE
 
 
 def check(config: ConsoleConfig) -> None:

@@ -109,15 +109,23 @@ class Guard:
         app: The application behind it.
         origins: Which hosts and origins are allowed.
         script_hashes: CSP sources of the inline import maps.
+        tile_origin: The one outside host whose map tiles pages may show; empty: none.
         counters: `http_refused` by reason.
     """
 
     def __init__(
-        self, app: ASGIApp, *, origins: Origins, script_hashes: Sequence[str], counters: Counters
+        self,
+        app: ASGIApp,
+        *,
+        origins: Origins,
+        script_hashes: Sequence[str],
+        counters: Counters,
+        tile_origin: str = "",
     ) -> None:
         self._app = app
         self._origins = origins
         self._scripts = " ".join(["'self'", *script_hashes])
+        self._outside = f" {tile_origin}" if tile_origin else ""
         self._counters = counters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -174,8 +182,9 @@ class Guard:
                 headers = MutableHeaders(raw=message["headers"])
                 headers["Content-Security-Policy"] = (
                     f"default-src 'self'; script-src {self._scripts}; "
-                    "img-src 'self' data: blob:; media-src 'self' blob:; "
-                    f"worker-src 'self' blob:; connect-src 'self'{sockets}; object-src 'none'; "
+                    f"img-src 'self' data: blob:{self._outside}; media-src 'self' blob:; "
+                    "worker-src 'self' blob:; "
+                    f"connect-src 'self'{sockets}{self._outside}; object-src 'none'; "
                     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
                 )
                 headers["X-Content-Type-Options"] = "nosniff"

@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from supervisor.console.map_tiles import TileSource
+
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -92,9 +94,14 @@ class BaseMaps:
     `site.geojson` (operating areas, headland, handover spots) as `/basemaps/{case}.site.geojson`.
 
     The cases are found once, at start; no other file of a scenario is served.
+
+    Args:
+        scenarios_dir: Where the cases are.
+        tiles: What browsers may fetch from outside to lie under them; None: nothing.
     """
 
-    def __init__(self, scenarios_dir: Path) -> None:
+    def __init__(self, scenarios_dir: Path, tiles: TileSource | None = None) -> None:
+        self._tiles = tiles
         self._pages = Pages(scenarios_dir)
         self._files = {
             f"{path.parent.name}{'' if path.stem == 'basemap' else '.site'}": path
@@ -103,16 +110,15 @@ class BaseMaps:
         }
 
     async def index(self, request: Request) -> Response:
-        """List them as `[{"name", "url", "site"}]`, `url` and `site` (left out if there is
-        none) relative to the list."""
-        return JSONResponse(
-            [
-                {"name": name, "url": f"{name}.geojson"}
-                | ({"site": f"{name}.site.geojson"} if f"{name}.site" in self._files else {})
-                for name in self._files
-                if not name.endswith(".site")
-            ]
-        )
+        """List them as `{"bases": [{"name", "url", "site"}], "tiles": TileSource or null}`,
+        `url` and `site` (left out if there is none) relative to the list."""
+        bases = [
+            {"name": name, "url": f"{name}.geojson"}
+            | ({"site": f"{name}.site.geojson"} if f"{name}.site" in self._files else {})
+            for name in self._files
+            if not name.endswith(".site")
+        ]
+        return JSONResponse({"bases": bases, "tiles": msgspec.to_builtins(self._tiles)})
 
     async def one(self, request: Request) -> Response:
         """Answer the base map of one case."""

@@ -43,6 +43,7 @@ from supervisor.console.config import ConsoleConfig, check, url_of
 from supervisor.console.guard import Guard, Origins, import_map_hashes, problem
 from supervisor.console.https_help import CA_NAME, HttpsHelp
 from supervisor.console.listening import ListenError, bind, serve
+from supervisor.console.map_tiles import tile_source
 from supervisor.console.operator_socket import OperatorSocket
 from supervisor.console.pages import BaseMaps, Pages, answering
 from supervisor.console.reader import FleetReader, snapshot
@@ -171,11 +172,13 @@ class Console:
         except ValueError as error:
             raise ListenError(f"[console] public_origins: {error}") from error
         access.on_end(self._sign_in_ended)
+        self._tiles = tile_source(config.map_tiles)
         self.app = Guard(
             self._routes(extra_routes, ui_dir, scenarios_dir),
             origins=self._origins,
             script_hashes=import_map_hashes(ui_dir / "index.html"),
             counters=counters,
+            tile_origin=self._tiles.origin if self._tiles else "",
         )
 
     # ---------------------------------------------------------------- its life
@@ -377,7 +380,7 @@ class Console:
         sign_in = SignInRoutes(
             self._access, self._origins, on_event=self._on_event, on_proof=self._proved
         )
-        base_maps = BaseMaps(scenarios_dir)
+        base_maps = BaseMaps(scenarios_dir, self._tiles)
         runbooks = Runbooks(self._runbooks_dir, self._fleet.catalogue)
         https_help = HttpsHelp(self._help_dir, self._config.tls_ca, self.certificate)
         return Starlette(

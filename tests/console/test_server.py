@@ -473,9 +473,10 @@ async def test_base_maps_are_listed_by_case(hub: Any) -> None:
         site = await client.get("/basemaps/maebashi.site.geojson")
         assert (site.json(), site.headers["content-type"]) == ({"site": 1}, "application/geo+json")
         assert (await client.get("/basemaps/.site.geojson")).status_code == 404
-    assert answer.json() == [
-        {"name": "maebashi", "url": "maebashi.geojson", "site": "maebashi.site.geojson"}
-    ]
+    assert answer.json() == {
+        "bases": [{"name": "maebashi", "url": "maebashi.geojson", "site": "maebashi.site.geojson"}],
+        "tiles": None,
+    }
 
 
 async def test_every_answer_carries_the_security_headers(hub: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Page
 
 from protocols.operator import Role
+from supervisor.console.config import ConsoleConfig
 from support.browser import chromium
 from ui.fake_hub import FakeHub
 from ui.seat import Seat, open_page, sign_in
@@ -27,8 +28,9 @@ def seat(tmp_path: Path) -> Seat:
         publishing: bool = True,
         signed_in: bool = True,
         size: tuple[int, int] = (1366, 768),
+        config: ConsoleConfig | None = None,
     ) -> AsyncIterator[tuple[FakeHub, Page]]:
-        hub = FakeHub(tmp_path, role=role, obey=obey)
+        hub = FakeHub(tmp_path, role=role, obey=obey, config=config)
         hub.publishing = publishing
         async with hub.running(), chromium() as browser, open_page(browser, size) as page:
             await page.goto(hub.console.url)

@@ -13,6 +13,7 @@ from protocols.operator import Role
 from protocols.supervision import ClosedLoopView, DriveView, LadderView, Purpose, SupervisionView
 from protocols.vehicle import AlternatePath, Doors, EmergencyStop, FollowPath, PathOption, Wait
 from supervisor import clock
+from supervisor.console.map_tiles import MapTiles
 from supervisor.core import effects, events
 from support import pad
 from support.waiting import until
@@ -341,9 +342,32 @@ async def test_driving_needs_the_hands_the_vehicles_word_and_the_window(seat: Se
         assert [e.cause for e in given_back][-1] == "seat_lost"
 
 
+async def the_map_follows_and_credits(page: Page) -> None:
+    """Follow by keyboard until the hand moves the map; tiles that fail leave the own map."""
+    follow, whole = page.get_by_test_id("map-follow"), page.get_by_test_id("map-fleet")
+    await expect(follow).to_be_enabled(timeout=PICTURE_MS)
+    await expect(page.get_by_test_id("map-credit")).to_have_text("地理院タイル", timeout=PICTURE_MS)
+    await whole.click()
+    await expect(page.get_by_test_id("map-note")).to_contain_text(
+        "地理院タイルを取得できません", timeout=SOON_MS
+    )
+    await follow.press("Enter")
+    await expect(follow).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_test_id("map-legend")).to_contain_text("走行領域", timeout=SOON_MS)
+    box = await page.get_by_test_id("map").bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=4)
+    await page.mouse.up()
+    await expect(follow).to_have_attribute("aria-pressed", "false", timeout=SOON_MS)
+
+
 async def test_a_path_is_drawn_on_the_map_measured_taken_back_and_sent(seat: Seat) -> None:
-    async with seat() as (hub, page):
+    async with seat(map_tiles=MapTiles.GSI) as (hub, page):
+        await page.context.route("https://cyberjapandata.gsi.go.jp/**", lambda one: one.abort())
         await live(page, BUS)
+        await the_map_follows_and_credits(page)
         await check_shift(page)
         hub.ask_for_a_person(BUS_2)
         await page.get_by_test_id(f"card-{BUS}").click(timeout=SOON_MS)

@@ -16,6 +16,7 @@ import { FLEET } from './labels/fleet.js';
 import { FRAME } from './labels/frame.js';
 import { HANDOVER } from './labels/handover.js';
 import { HISTORY } from './labels/history.js';
+import { MAP } from './labels/map.js';
 import { QUEUE } from './labels/queue.js';
 import { REHEARSAL } from './labels/rehearsal.js';
 import { REWIND } from './labels/rewind.js';
@@ -31,7 +32,7 @@ import { VEHICLE } from './labels/vehicle.js';
 import { VIDEO } from './labels/video.js';
 
 /** By topic. */
-export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, QUEUE, REHEARSAL, REWIND, SEAT, SEAT_BUDGET, SEATS, SECURE, SESSION, SUPERVISION, TAKEOVER, TALK, VEHICLE, VIDEO];
+export const TOPICS = [ALARMS, ANSWERS, CAMERAS, COMMANDS, CONTROL, DUTIES, FLEET, FRAME, HANDOVER, HISTORY, MAP, QUEUE, REHEARSAL, REWIND, SEAT, SEAT_BUDGET, SEATS, SECURE, SESSION, SUPERVISION, TAKEOVER, TALK, VEHICLE, VIDEO];
 
 /** @type {Words} */
 export const LABELS = Object.assign({}, ...TOPICS);

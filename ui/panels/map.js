@@ -10,22 +10,18 @@ import { useEffect, useRef } from 'preact/hooks';
 import { effect } from '@preact/signals';
 import { controlOf, isMine } from '../core/control.js';
 import { dashed, kmh, seconds, shortName } from '../core/format.js';
+import { FOLLOW_ZOOM, GREYS, addBase, addTiles, areaGrey, around, cornersOf, lines, mapsOf, placesOf, pointOf, tilePaint } from '../core/mapstyle.js';
 import { fromVehicle, withPoint } from '../core/path.js';
 import { call, Unreachable } from '../shell/api.js';
 import { html } from '../view.js';
-import { addSites, paintSite } from './mapsites.js';
 import { holderText } from './control.js';
+import { addSites, kindsInView, paintSite } from './mapsites.js';
+import { TileWatch } from './maptiles.js';
+import { MapTools } from './maptools.js';
 import { unknownNow } from './tile.js';
 
 const UPDATE_EVERY_MS = 500;
 const EMPTY = /** @type {const} */ ({ type: 'FeatureCollection', features: [] });
-
-/** Greys by palette: the base map's kinds, and what we draw on it. */
-const GREYS = {
-  night: { ground: '#24282c', water: '#1b1e21', soft: '#2b3035', building: '#343a40', minor: '#3f464d', main: '#565e66', route: '#9aa2aa', trail: '#e6e8ea' },
-  dusk: { ground: '#3a3f44', water: '#2f3337', soft: '#42484e', building: '#4c535a', minor: '#5a626a', main: '#737c85', route: '#b3bac1', trail: '#f2f3f4' },
-  day: { ground: '#e2e4e5', water: '#c3c8cc', soft: '#d6d9db', building: '#c9cdd0', minor: '#f4f5f5', main: '#ffffff', route: '#5d656d', trail: '#15181b' },
-};
 
 /** @type {WeakMap<object, FleetMapView>} */
 const maps = new WeakMap();
@@ -51,7 +47,7 @@ class FleetMapView {
   #desk;
   #root = document.createElement('div');
   #list = document.createElement('ul');
-  #note = document.createElement('p');
+  #tools;
   /** @type {import('maplibre-gl').Map | null} */
   #map = null;
   /** @type {any} */
@@ -66,6 +62,13 @@ class FleetMapView {
   #spoken = '';
   /** Letters in the middle of the ways that a vehicle offers. @type {any[]} */
   #letters = [];
+  /** Keep the focused vehicle in the middle, until the map is moved by hand. */
+  #following = false;
+  /** @type {TileWatch | null} */
+  #tiles = null;
+  /** Kinds of site areas in view. @type {string[]} */
+  #kinds = [];
+  #looked = false;
 
   /** @param {import('../shell/console.js').Console} desk */
   constructor(desk) {
@@ -73,14 +76,13 @@ class FleetMapView {
     this.#root.className = 'map-root';
     this.#list.className = 'map-list';
     this.#list.dataset.testid = 'map-list';
-    this.#note.className = 'map-note';
-    this.#note.dataset.testid = 'map-note';
+    this.#tools = new MapTools(desk.t, { follow: () => this.#toggleFollow(), fleet: () => this.#showFleet() });
     void this.#open();
   }
 
   /** @param {HTMLElement} host @returns {() => void} leave */
   showIn(host) {
-    host.append(this.#root, this.#list, this.#note);
+    host.append(this.#root, this.#list, this.#tools.root);
     this.#map?.resize();
     this.#fitted = '';
     const resized = new ResizeObserver(() => this.#map?.resize());
@@ -109,11 +111,13 @@ class FleetMapView {
     }
     gl.getExtension('WEBGL_lose_context')?.loseContext();
     this.#library = await import('maplibre-gl');
-    const bases = await baseMaps();
-    const { ground } = GREYS[this.#desk.palette.peek()];
+    const { bases, tiles } = await baseMaps();
+    const palette = this.#desk.palette.peek();
+    const { ground } = GREYS[palette];
     /** @type {any} */
     const style = { version: 8, sources: {}, layers: [{ id: 'ground', type: 'background', paint: { 'background-color': ground } }] };
-    bases.forEach(({ url }, index) => addBase(style, `base-${index}`, url));
+    addTiles(style, tiles, palette);
+    bases.forEach(({ url }, index) => addBase(style, `base-${index}`, here(url)));
     addSites(style, bases, here);
     for (const name of ['routes', 'trails', 'options', 'path', 'points']) style.sources[name] = { type: 'geojson', data: EMPTY };
     style.layers.push(
@@ -131,6 +135,8 @@ class FleetMapView {
     map.addControl(new this.#library.ScaleControl({ maxWidth: 120 }), 'bottom-right');
     map.touchZoomRotate.disableRotation();
     map.on('click', (/** @type {any} */ { lngLat }) => this.#clicked([lngLat.lng, lngLat.lat]));
+    this.#tiles = new TileWatch(map, tiles);
+    this.#listen(map);
     map.on('load', () => {
       this.#ready = true;
       this.#root.dataset.state = 'ready';
@@ -142,18 +148,68 @@ class FleetMapView {
     if (bases.length === 0) this.#root.dataset.base = 'none';
   }
 
+  /** What is done to the map by hand, and what is in view of it. @param {any} map */
+  #listen(map) {
+    map.on('dragstart', () => {
+      this.#following = false;
+      this.#showTools(this.#desk.state.peek());
+    });
+    map.on('moveend', () => (this.#looked = false));
+    map.on('idle', () => {
+      if (this.#looked) return;
+      this.#looked = true;
+      this.#kinds = kindsInView(map);
+    });
+    map.on('sourcedata', (/** @type {any} */ { sourceId }) => {
+      if (sourceId?.startsWith('site-')) this.#looked = false;
+    });
+  }
+
+  #toggleFollow() {
+    this.#following = !this.#following;
+    const map = this.#map;
+    if (this.#following && map !== null && map.getZoom() < FOLLOW_ZOOM) map.setZoom(FOLLOW_ZOOM);
+    this.#updated_ms = -Infinity;
+    this.#update();
+  }
+
+  #showFleet() {
+    this.#following = false;
+    this.#fitTo(placesOf(this.#desk.state.peek().vehicles));
+    this.#showTools(this.#desk.state.peek());
+  }
+
+  /** @param {import('../core/store.js').State} state */
+  #showTools(state) {
+    this.#tools.show({
+      following: this.#following,
+      canFollow: state.focused !== null && pointOf(state.vehicles[state.focused]) !== null,
+      canFit: placesOf(state.vehicles).length > 0,
+      kinds: this.#kinds,
+      note: this.#noteNow(),
+      tiles: (this.#ready && this.#tiles?.tiles) || null,
+    }, this.#desk.language.peek());
+  }
+
+  #noteNow() {
+    const { t } = this.#desk;
+    if (this.#root.dataset.state === 'no-webgl') return t('map.no_webgl');
+    if (!this.#ready) return t('map.loading');
+    if (this.#tiles?.failed) return t('map.tiles_failed', { credit: this.#tiles.tiles?.credit ?? '' });
+    return this.#root.dataset.base === 'none' && !this.#tiles?.tiles ? t('map.no_base') : '';
+  }
+
   #update() {
     const now_ms = performance.now();
     const state = this.#desk.state.peek();
     if (now_ms - this.#updated_ms < UPDATE_EVERY_MS - 20 && this.#fitted === place(state)) return;
     this.#updated_ms = now_ms;
-    const { t } = this.#desk;
+    this.#tiles?.tryAgain(now_ms);
+    this.#showTools(state);
     if (this.#root.dataset.state === 'no-webgl') {
-      this.#listPositions(t('map.no_webgl'));
+      this.#listPositions();
       return;
     }
-    const note = !this.#ready ? t('map.loading') : this.#root.dataset.base === 'none' ? t('map.no_base') : '';
-    if (this.#note.textContent !== note) this.#note.textContent = note;
     if (!this.#ready || this.#map === null) return;
     this.#drawLines(state);
     for (const id of state.order) this.#drawVehicle(state.vehicles[id], state.focused === id);
@@ -248,12 +304,16 @@ class FleetMapView {
     shown.element.classList.toggle('held', mine);
   }
 
-  /** Who intervenes keeps the vehicle in sight, but not while he draws. @param {import('../core/store.js').State} state */
+  /** In the middle if asked for; who intervenes keeps it in sight; not while he draws. @param {import('../core/store.js').State} state */
   #follow(state) {
-    const pose = state.intervene === null ? null : state.vehicles[state.intervene]?.pose;
-    if (!pose || this.#map === null || this.#desk.path.peek() !== null) return;
-    const here = /** @type {[number, number]} */ ([pose.longitude, pose.latitude]);
-    if (this.#fitted === place(state) && !this.#map.getBounds().contains(here)) this.#map.setCenter(here);
+    const map = this.#map;
+    const watched = this.#following ? state.focused : state.intervene;
+    const at = watched === null ? null : pointOf(state.vehicles[watched]);
+    if (at === null || map === null || this.#desk.path.peek() !== null || map.dragPan.isActive()) return;
+    if (this.#following) {
+      if (state.intervene === null) this.#fitted = place(state);
+      map.setCenter(at);
+    } else if (this.#fitted === place(state) && !map.getBounds().contains(at)) map.setCenter(at);
   }
 
   /** Follow the focused vehicle's area: its route when it becomes the focused one. @param {import('../core/store.js').State} state */
@@ -267,11 +327,13 @@ class FleetMapView {
     const points = state.intervene !== null && pose ? around(pose) : [...route, ...here];
     if (points.length === 0) return;
     this.#fitted = wanted;
-    const bounds = points.reduce(
-      (box, point) => box.extend(point),
-      new this.#library.LngLatBounds(points[0], points[0]),
-    );
-    this.#map.fitBounds(bounds, { padding: 40, maxZoom: 18, animate: false });
+    this.#fitTo(points);
+  }
+
+  /** @param {readonly (readonly number[])[]} points */
+  #fitTo(points) {
+    const corners = cornersOf(points);
+    if (corners !== null) this.#map?.fitBounds(corners, { padding: 40, maxZoom: 18, animate: false });
   }
 
   /** @param {'night'|'dusk'|'day'} palette */
@@ -281,6 +343,7 @@ class FleetMapView {
     const grey = GREYS[palette];
     for (const { id, type } of map.getStyle().layers) {
       if (type === 'background') map.setPaintProperty(id, 'background-color', grey.ground);
+      else if (type === 'raster') Object.entries(tilePaint(palette)).forEach(([name, value]) => map.setPaintProperty(id, name, value));
       else if (paintSite(map, id, grey)) continue;
       else if (id === 'routes') map.setPaintProperty(id, 'line-color', grey.route);
       else if (id === 'options' || id === 'path') map.setPaintProperty(id, 'line-color', grey.trail);
@@ -293,11 +356,9 @@ class FleetMapView {
     }
   }
 
-  /** @param {string} why */
-  #listPositions(why) {
+  #listPositions() {
     const { t } = this.#desk;
     const { order, vehicles } = this.#desk.state.peek();
-    if (this.#note.textContent !== why) this.#note.textContent = why;
     this.#list.replaceChildren(
       ...order.map((id) => {
         const { name, pose } = vehicles[id];
@@ -316,50 +377,15 @@ function place(state) {
   return `${state.focused} ${state.intervene ?? ''}`;
 }
 
-/** Some 60 m each way. @param {{longitude: number, latitude: number}} pose @returns {[number, number][]} */
-function around({ longitude, latitude }) {
-  return [[longitude - 0.0008, latitude - 0.0005], [longitude + 0.0008, latitude + 0.0005]];
-}
-
-/** @returns {Promise<import('./mapsites.js').Base[]>} none: plain background */
+/** @returns {Promise<ReturnType<typeof mapsOf>>} none: plain background */
 async function baseMaps() {
   try {
     const { status, body } = await call('/basemaps/index.json');
-    return status === 200 && Array.isArray(body) ? body : [];
+    return mapsOf(status === 200 ? body : null);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    return [];
+    return mapsOf(null);
   }
-}
-
-/** @param {typeof GREYS['night']} grey @returns {any} */
-function areaGrey(grey) {
-  return ['match', ['get', 'kind'], 'water', grey.water, 'building', grey.building, 'land', grey.ground, grey.soft];
-}
-
-/**
- * Areas and lines of one GeoJSON file. `kind` is land, water, park, field, building or
- * road; a road's `class` is main, minor or rail. Anything else is drawn as an area.
- * @param {any} style @param {string} name @param {string} url
- */
-function addBase(style, name, url) {
-  const wide = ['interpolate', ['linear'], ['zoom'], 12, 0.8, 17, ['case', ['==', ['get', 'class'], 'main'], 7, 4]];
-  style.sources[name] = { type: 'geojson', data: here(url) };
-  style.layers.push(
-    { id: `${name}-area`, type: 'fill', source: name, filter: ['==', ['geometry-type'], 'Polygon'] },
-    { id: `${name}-edge`, type: 'line', source: name, filter: ['==', ['get', 'kind'], 'field'], paint: { 'line-width': 1 } },
-    { id: `${name}-road`, type: 'line', source: name, filter: ['==', ['geometry-type'], 'LineString'], paint: { 'line-width': wide } },
-  );
-}
-
-/** @param {readonly (readonly (readonly number[])[])[]} paths @returns {any} */
-function lines(paths) {
-  return {
-    type: 'FeatureCollection',
-    features: paths.filter((path) => path.length > 1).map((coordinates) => ({
-      type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates },
-    })),
-  };
 }
 
 /** @param {string} url relative to the list of base maps */

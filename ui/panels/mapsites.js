@@ -1,17 +1,18 @@
 // @ts-check
 /**
- * What a site is on the map: operating areas 走行領域, headland 枕地, handover spots 引継ぎ場所, as its
+ * What a site is on the map: operating areas 走行領域, headland 枕地, handover spots 引継ぎ地点, as its
  * GeoJSON says by `properties.kind`. Drawn in greys, told apart by line and shape.
  */
 
 const KINDS = /** @type {const} */ ({ operating_area: [4, 3], headland: [1, 1.5] });
 
-/** @typedef {{name: string, url: string, site?: string}} Base */
+/** In the order of the key. */
+export const SITE_KINDS = [...Object.keys(KINDS), 'handover_spot'];
 
 /**
  * The areas of each site, under routes and vehicles.
  *
- * @param {any} style @param {readonly Base[]} bases @param {(url: string) => string} here
+ * @param {any} style @param {readonly import('../core/mapstyle.js').Base[]} bases @param {(url: string) => string} here
  */
 export function addSites(style, bases, here) {
   bases.forEach(({ site }, index) => {
@@ -29,6 +30,14 @@ export function addSites(style, bases, here) {
       paint: { 'circle-radius': 6, 'circle-stroke-width': 3 },
     });
   });
+}
+
+/** The kinds that are drawn in view now. @param {any} map @returns {string[]} */
+export function kindsInView(map) {
+  const layers = map.getLayersOrder().filter((/** @type {string} */ id) => id.startsWith('site-'));
+  if (layers.length === 0) return [];
+  const found = new Set(map.queryRenderedFeatures({ layers }).map(({ properties }) => properties.kind));
+  return SITE_KINDS.filter((kind) => found.has(kind));
 }
 
 /** Whether this layer is one of ours; if so it is painted. @param {any} map @param {string} id @param {{ground: string, route: string, trail: string}} grey */

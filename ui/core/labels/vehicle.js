@@ -52,10 +52,5 @@ export const VEHICLE = {
   'tile.aged': ['{age}前の値', '{age} old'],
   'tile.empty': ['車両がまだ登録されていません。ハブの設定を確認してください。', 'No vehicle is known yet. Check the hub’s configuration.'],
 
-  'map.no_webgl': ['地図を表示できません（WebGL が使えません）。位置を一覧で示します。', 'The map cannot be drawn (WebGL is not available). Positions are listed instead.'],
-  'map.no_base': ['背景地図なし', 'no base map'],
-  'map.no_position': ['位置不明', 'Position unknown'],
-  'map.loading': ['地図を準備中', 'Preparing the map'],
-
   'rows.title': ['映像のない車両', 'Vehicles without video'],
 };
