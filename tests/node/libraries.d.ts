@@ -41,8 +41,6 @@ declare module 'maplibre-gl' {
   type Point = { lng: number; lat: number };
   type LngLat = readonly number[];
   export class LngLatBounds {
-    constructor(a: LngLat, b: LngLat);
-    extend(point: LngLat): this;
     contains(point: LngLat): boolean;
   }
   export class Marker {
@@ -58,6 +56,7 @@ declare module 'maplibre-gl' {
     constructor(options: object);
     addControl(control: ScaleControl, position: string): this;
     touchZoomRotate: { disableRotation(): void };
+    dragPan: { isActive(): boolean };
     on(event: string, listener: (event: any) => void): this;
     resize(): this;
     remove(): void;
@@ -65,8 +64,10 @@ declare module 'maplibre-gl' {
     getStyle(): { layers: { id: string; type: string }[] };
     getBounds(): LngLatBounds;
     setCenter(point: LngLat): this;
+    getZoom(): number;
+    setZoom(zoom: number): this;
     setPaintProperty(layer: string, name: string, value: unknown): this;
-    fitBounds(bounds: LngLatBounds, options: object): this;
+    fitBounds(corners: readonly [LngLat, LngLat], options: object): this;
   }
 }
 

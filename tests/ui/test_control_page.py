@@ -347,13 +347,13 @@ async def the_map_follows_and_credits(page: Page) -> None:
     follow, whole = page.get_by_test_id("map-follow"), page.get_by_test_id("map-fleet")
     await expect(follow).to_be_enabled(timeout=PICTURE_MS)
     await expect(page.get_by_test_id("map-credit")).to_have_text("地理院タイル", timeout=PICTURE_MS)
+    await expect(page.get_by_test_id("map-legend")).to_contain_text("引継ぎ地点", timeout=SOON_MS)
     await whole.click()
     await expect(page.get_by_test_id("map-note")).to_contain_text(
         "地理院タイルを取得できません", timeout=SOON_MS
     )
     await follow.press("Enter")
     await expect(follow).to_have_attribute("aria-pressed", "true")
-    await expect(page.get_by_test_id("map-legend")).to_contain_text("走行領域", timeout=SOON_MS)
     box = await page.get_by_test_id("map").bounding_box()
     assert box is not None
     await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)

@@ -36,7 +36,7 @@ export function addSites(style, bases, here) {
 export function kindsInView(map) {
   const layers = map.getLayersOrder().filter((/** @type {string} */ id) => id.startsWith('site-'));
   if (layers.length === 0) return [];
-  const found = new Set(map.queryRenderedFeatures({ layers }).map(({ properties }) => properties.kind));
+  const found = new Set(map.queryRenderedFeatures({ layers }).map((/** @type {any} */ { properties }) => properties.kind));
   return SITE_KINDS.filter((kind) => found.has(kind));
 }
 

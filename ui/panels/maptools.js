@@ -49,6 +49,6 @@ export class MapTools {
         ${shown.note !== '' && html`<p class="map-note" data-testid="map-note">${shown.note}</p>`}
       </div>
       ${shown.tiles !== null && html`<a class="map-credit" data-testid="map-credit" href=${shown.tiles.credit_url}
-        target="_blank" rel="noopener noreferrer" lang="ja">${shown.tiles.credit}</a>`}`, this.root);
+        target="_blank" rel="noopener noreferrer" lang="ja" title=${t('map.tiles_greyed')}>${shown.tiles.credit}</a>`}`, this.root);
   }
 }

@@ -6,6 +6,7 @@ export const MAP = {
   'map.no_position': ['位置不明', 'Position unknown'],
   'map.loading': ['地図を準備中', 'Preparing the map'],
   'map.tiles_failed': ['{credit}を取得できません（内蔵地図のみ）', 'No {credit} (local base map only)'],
+  'map.tiles_greyed': ['色調を変えて表示（新しいタブで開く）', 'Shown in other tones (opens in a new tab)'],
   'map.follow': ['追従', 'Follow'],
   'map.follow_long': ['選択中の車両を地図の中央に保つ（地図を手で動かすと解除）', 'Keep the focused vehicle in the middle (ends when the map is moved by hand)'],
   'map.fleet': ['全車両', 'Whole fleet'],
