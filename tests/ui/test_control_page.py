@@ -13,6 +13,7 @@ from protocols.operator import Role
 from protocols.supervision import ClosedLoopView, DriveView, LadderView, Purpose, SupervisionView
 from protocols.vehicle import AlternatePath, Doors, EmergencyStop, FollowPath, PathOption, Wait
 from supervisor import clock
+from supervisor.console.config import ConsoleConfig
 from supervisor.console.map_tiles import MapTiles
 from supervisor.core import effects, events
 from support import pad
@@ -364,7 +365,7 @@ async def the_map_follows_and_credits(page: Page) -> None:
 
 
 async def test_a_path_is_drawn_on_the_map_measured_taken_back_and_sent(seat: Seat) -> None:
-    async with seat(map_tiles=MapTiles.GSI) as (hub, page):
+    async with seat(config=ConsoleConfig(port=0, map_tiles=MapTiles.GSI)) as (hub, page):
         await page.context.route("https://cyberjapandata.gsi.go.jp/**", lambda one: one.abort())
         await live(page, BUS)
         await the_map_follows_and_credits(page)
