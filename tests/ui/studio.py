@@ -46,6 +46,7 @@ from supervisor import clock
 from supervisor.core import catalogue, effects
 from supervisor.core.duty_rows import BUILT_IN
 from ui import fake_control, fake_hub
+from ui.fake_equipment import Works
 from ui.fake_hub import BUS_1, BUS_2, TRACTOR, FakeHub
 from ui.seat import open_page
 
@@ -86,6 +87,7 @@ class StillHub(FakeHub):
         super().__init__(folder, role=role)
         self.scene: Callable[[StillHub], None] = healthy
         self.open_items: list[HandoverItem] = []
+        self.equipment = Works(self)
         self.fleet.handover = lambda: HandoverBoardView(items=self.open_items)  # type: ignore[method-assign]
         self.fleet.catalogue = all_alarms  # type: ignore[method-assign]
         for vehicle_id, view in self.fleet.vehicle_views.items():
@@ -161,7 +163,10 @@ def troubled(hub: StillHub) -> None:
     pose = hub.fleet.vehicle_views[TRACTOR].pose
     assert pose is not None
     pose = msgspec.structs.replace(pose, at_ns=lost_ns)
-    hub.change(TRACTOR, link=LinkState.LOST, link_at_ns=lost_ns, pose=pose)
+    streams = [
+        msgspec.structs.replace(one, live=False) for one in hub.fleet.vehicle_views[TRACTOR].streams
+    ]
+    hub.change(TRACTOR, link=LinkState.LOST, link_at_ns=lost_ns, pose=pose, streams=streams)
     supervise(hub, TRACTOR, Verdict.UNKNOWN)
     request = RequestView(
         id="e1",
@@ -286,14 +291,16 @@ def supervise(hub: StillHub, vehicle_id: VehicleId, verdict: Verdict) -> None:
             )
             for indicator, value, limit, judged in rows
         ],
-        closed_loop=ClosedLoopView(ms=205, uncertainty_ms=8, g2g_ms=118, command_ms=84),
+        closed_loop=ClosedLoopView(ms=None, uncertainty_ms=None, missing=["g2g", "command"])
+        if blind
+        else ClosedLoopView(ms=205, uncertainty_ms=8, g2g_ms=118, command_ms=84),
         speed_limit=SpeedLimitView(
             kmh=15.0, set_by=LimitSource.LADDER, why="assist_g2g", allowed_kmh=15.0,
             state="applied", expires_ns=now_ns + 4 * SECOND, distance_m=12.0,
         ) if bad else None,
         ladder=LadderView(),
         drive=DriveView(available=not bad, reasons=["objective:assist_g2g"] if bad else []),
-        round_trip_ms=42,
+        round_trip_ms=None if blind else 42,
         clock_trusted=True,
     )  # fmt: skip
     hub.fleet.supervision_views[vehicle_id] = view
