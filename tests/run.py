@@ -69,7 +69,8 @@ def main() -> int:
         if result.returncode != 0:
             print("-- simulation of control failed", flush=True)
             return 1
-        arguments = ["-n", str(min(2, os.cpu_count() or 1)), "--dist", "loadgroup"]
+        processes = str(min(2, os.cpu_count() or 1))
+        arguments = ["-n", processes, "--dist", "loadgroup", "--durations=20"]
     print("-- tests", flush=True)
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False

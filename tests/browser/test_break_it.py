@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from support.processes import demo
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
 
 SOON_MS = 60_000
+HEARD_MS = 15_000
+TRIES = 3
 BUS = "maebashi-bus-02"
 VEHICLE = "maebashi/bus-02"
 
@@ -52,10 +55,24 @@ async def observed(page: Page, fault: str, key: str) -> bool:
     return state == "seen"
 
 
+async def press(page: Page, fault: str) -> None:
+    """Press the button until it has been heard.
+
+    While the picture comes and goes, as on a busy machine, the button does so too, and a
+    press in between is nobody's: a person presses again.
+    """
+    row = page.get_by_test_id(f"fault-{fault}")
+    for _ in range(TRIES):
+        await page.get_by_test_id(f"break-{fault}").click(timeout=SOON_MS)
+        with contextlib.suppress(AssertionError):
+            await expect(row).to_have_attribute("data-broken", "true", timeout=HEARD_MS)
+            return
+
+
 async def breaks(page: Page, fault: str) -> int:
     """Break, wait for what must follow, mend, wait for all to come back; count the ticks."""
-    await page.get_by_test_id(f"break-{fault}").click(timeout=SOON_MS)
     row = page.get_by_test_id(f"fault-{fault}")
+    await press(page, fault)
     await expect(row).to_have_attribute("data-broken", "true", timeout=SOON_MS)
     ticks = 0
     for key in OBSERVED[fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import wave
 from pathlib import Path
 
@@ -91,16 +90,11 @@ async def replays_what_was_seen(page: Page) -> None:
     await expect(replay).to_have_attribute("data-rate", "0.5")
     strip = await until(lambda: read_strip(page, f"video-{NAME}-front"), "the live picture")
     assert strip.captured_ms > 0
-    if folder := os.environ.get("ENKAN_SCREENS"):
-        await page.screenshot(path=f"{folder}/replay.png")
     await page.keyboard.press("Escape")
     await expect(replay).to_be_hidden()
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("takeover")).to_be_visible()
     await expect(replay).to_have_attribute("data-shown", "true", timeout=20_000)
-    if folder:
-        await page.set_viewport_size({"width": 1920, "height": 1080})
-        await page.screenshot(path=f"{folder}/orient.png")
     await page.keyboard.press("Escape")
     await expect(replay).to_be_hidden()
     await expect(page.get_by_test_id("takeover")).to_be_visible()
@@ -115,8 +109,10 @@ async def is_heard_while_the_key_is_held(page: Page, spoken: Path) -> None:
     await expect(intercom).to_have_attribute("data-reason", "")
     await page.keyboard.up("t")
     await expect(intercom).to_have_attribute("data-state", "idle")
-    track = "() => enkan.media.of('maebashi/bus-01').voice.sender.track"
-    assert await page.evaluate(f"{track} === null")
+    track = "enkan.media.of('maebashi/bus-01').voice.sender.track"
+    # Closed at once; out of its sender as soon as the browser comes to it.
+    assert await page.evaluate(f"() => ({track}?.readyState ?? 'ended') === 'ended'")
+    await page.wait_for_function(f"() => {track} === null", timeout=20_000)
     await page.keyboard.down("t")
     await expect(intercom).to_have_attribute("data-state", "talking", timeout=20_000)
     await page.evaluate("window.dispatchEvent(new Event('blur'))")

@@ -35,7 +35,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(
 
 SUPERVISOR = "mori"
 NAME = "maebashi-bus-01"
-SCREENS = ROOT / "docs" / "screens"
 SOON_MS = 20_000
 WITHIN_MS = 500
 STEP_MS = 50

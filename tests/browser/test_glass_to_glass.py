@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(
 
 FRAMES = 200
 DELAY_MS = 150
+SURE_MS = 20
+TRIES = 3
 
 
 async def look(browser: Browser, url: str, delay_ms: float) -> bench.Glass:
@@ -44,15 +46,24 @@ async def look(browser: Browser, url: str, delay_ms: float) -> bench.Glass:
         return bench.judge(frames, splits, delay_ms)
 
 
+async def look_well(browser: Browser, url: str, delay_ms: float) -> bench.Glass:
+    """Look, and again where the machine was too busy for clocks to be compared closely."""
+    for _ in range(TRIES - 1):
+        seen = await look(browser, url, delay_ms)
+        if seen.uncertainty <= SURE_MS:
+            return seen
+    return await look(browser, url, delay_ms)
+
+
 async def test_the_computed_age_of_each_frame_is_that_of_its_pixels_also_150_ms_later(
     tmp_path: Path,
 ) -> None:
     async with demo(tmp_path / "demo") as running, chromium() as browser:
-        near = await look(browser, running.console, 0)
-        far = await look(browser, running.console, DELAY_MS)
+        near = await look_well(browser, running.console, 0)
+        far = await look_well(browser, running.console, DELAY_MS)
     for seen in (near, far):
         assert seen.within >= 0.99, f"{seen.within:.1%} of {len(seen.errors)}: {seen.errors}"
         assert seen.other <= seen.frames * 0.2, "the probe saw too few pictures of their own"
-        assert seen.uncertainty <= 20
+        assert seen.uncertainty <= SURE_MS
         assert {"capture_encode", "uplink", "hub", "downlink", "display"} == set(seen.stages)
     assert far.ages[0] >= DELAY_MS

@@ -26,12 +26,11 @@ from support.fleet import (
     running_vehicle,
     write_vehicle_config,
 )
-from support.processes import ROOT, Running, demo
+from support.processes import Running, demo
 from support.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(300)]
 
-SCREENS = ROOT / "docs" / "screens"
 NAMES = ("maebashi-bus-01", "maebashi-bus-02", "iwamizawa-tractor-01")
 FIRST_PICTURE_S = 60
 
@@ -107,7 +106,7 @@ async def test_three_tiles_show_moving_pictures_and_space_stops_the_focused_vehi
             first, later = await advancing(page, f"video-{name}-front")
             assert later > first
         await check_age_in_both_sizes(page, "maebashi-bus-02", elsewhere="maebashi-bus-01")
-        await take_screens(page)
+        await speaks_both_languages(page)
         await stop_with_space(page, "maebashi-bus-02")
         await answer_the_takeover_request(page, running)
 
@@ -148,9 +147,8 @@ async def check_age_against_pixels(page: Page, name: str) -> None:
     assert min([await apart_ms() for _ in range(20)]) < 40
 
 
-async def take_screens(page: Page) -> None:
-    """Renew the pictures of the README, in both languages."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
+async def speaks_both_languages(page: Page) -> None:
+    """One key changes every word, those on the map too."""
     language = page.get_by_test_id("language")
     html = page.locator("html")
     for wanted in ("en", "ja"):
@@ -159,8 +157,6 @@ async def take_screens(page: Page) -> None:
         await expect(html).to_have_attribute("lang", wanted)
         mark = page.get_by_test_id("mark-iwamizawa-tractor-01")
         await expect(mark).to_contain_text({"en": "tractor", "ja": "トラクター"}[wanted])
-        await page.mouse.move(5, 5)
-        await page.screenshot(path=SCREENS / f"watch-{wanted}.png")
 
 
 async def answer_the_takeover_request(page: Page, running: Running) -> None:
@@ -172,12 +168,10 @@ async def answer_the_takeover_request(page: Page, running: Running) -> None:
     await expect(page.get_by_test_id("takeover")).to_be_visible()
     allow = page.get_by_test_id(f"allow-{name}")
     await expect(allow).to_be_enabled(timeout=30_000)
-    await page.screenshot(path=SCREENS / "takeover-ja.png")
     await allow.click()
     await expect(page.get_by_test_id(f"closed-{name}")).to_be_visible(timeout=20_000)
     await expect(card).to_be_hidden()
     await expect(page.get_by_test_id(f"handback-{name}")).to_be_visible()
-    await page.screenshot(path=SCREENS / "handback-ja.png")
     await page.get_by_test_id("cause-obstacle").click()
     await expect(page.get_by_test_id("control")).to_have_attribute(
         "data-standing", "none", timeout=20_000

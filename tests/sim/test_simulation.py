@@ -15,7 +15,7 @@ from sim.mutants import MUTANTS
 from sim.simulation import run_seed
 
 RUN = Path(__file__).with_name("run.py")
-SEEDS = 20
+SEEDS = 40
 """`./enkan test` simulates a thousand in a step of its own and says how many it was."""
 
 pytestmark = pytest.mark.timeout(600)

@@ -30,7 +30,7 @@ from protocols.supervision import Purpose
 from protocols.tags import sign
 from protocols.topics import VehicleId, parse_topic, topic_for
 from supervisor import config as hub_config
-from supervisor.console import incoming, server
+from supervisor.console import bodies, incoming, server, sign_in
 from supervisor.console.credentials import Credentials, CredentialsError
 from supervisor.core import events
 from supervisor.core.effects import Record
@@ -344,9 +344,9 @@ def _websocket_seeds() -> list[bytes]:
 
 def _http_body(data: bytes) -> None:
     try:
-        decode(data, server._SignIn, limit=server.BODY_LIMIT)
+        decode(data, sign_in._SignIn, limit=bodies.BODY_LIMIT)
     except ProtocolError:
-        decode(data, server._StopBody, limit=server.BODY_LIMIT)
+        decode(data, server._StopBody, limit=bodies.BODY_LIMIT)
 
 
 def _command(data: bytes) -> None:
