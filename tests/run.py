@@ -5,7 +5,8 @@
     ./enkan test -k words     further arguments go to pytest
 
 The full run simulates 1,000 seeds for at most a minute, says how many it was, and then
-runs the tests in two processes, one file in one of them.
+runs the tests in two processes, one file in one of them. Up to three tests of real servers
+or browsers that fail there are run once more, alone, and both results are told.
 
 Browser and broker tests need Debian packages. As root they are installed; otherwise
 one line says what is missing, and the tests that need it are left out and counted
@@ -14,6 +15,7 @@ as such. With CI=true anything missing is a failure.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -38,6 +40,9 @@ SERVICES = {"mosquitto", "prometheus"}
 """Packages that bring a service."""
 SIMULATION = [str(ROOT / "tests" / "sim" / "run.py"), "--seeds", "1000", "--within", "60"]
 CONTROL = [*SIMULATION[:1], "--control", "--seeds", "2000", "--within", "20"]
+PYTEST = [sys.executable, "-m", "pytest"]
+FEW = 3
+"""So many tests may be run a second time, alone."""
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Japanese glyphs for the screenshots."""
 
@@ -59,7 +64,8 @@ def main() -> int:
     if missing and os.environ.get("CI") == "true":
         print(f"-- missing: {', '.join(missing)}. Install: apt-get install {' '.join(missing)}")
         return 1
-    if not arguments:
+    whole = not arguments
+    if whole:
         print("-- simulation", flush=True)
         result = subprocess.run([sys.executable, *SIMULATION], cwd=ROOT, check=False)
         if result.returncode != 0:
@@ -72,9 +78,34 @@ def main() -> int:
         processes = str(min(2, os.cpu_count() or 1))
         arguments = ["-n", processes, "--dist", "loadgroup", "--durations=20"]
     print("-- tests", flush=True)
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False
-    ).returncode
+    result = subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
+    return alone() if whole and result == 1 else result
+
+
+def alone() -> int:
+    """Run the few tests of real servers and browsers that failed again, by themselves.
+
+    What they hold to a bound of real time shared the processors with another process of
+    tests. The bounds stay; who fails twice has failed, and so has everything else that
+    failed. Both results are told.
+    """
+    failed = still_failing()
+    if not failed or len(failed) > FEW:
+        return 1
+    print(f"-- again, alone: {', '.join(failed)}", flush=True)
+    only = ["--last-failed", "-m", "browser or integration"]
+    subprocess.run([*PYTEST, *only], cwd=ROOT, check=False)
+    twice = still_failing()
+    for name in failed:
+        result = "failed" if name in twice else "passed"
+        print(f"-- failed beside other tests, {result} alone: {name}")
+    return 1 if twice else 0
+
+
+def still_failing() -> list[str]:
+    """Return the tests that pytest remembers as failed."""
+    cache = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    return sorted(json.loads(cache.read_text())) if cache.exists() else []
 
 
 def checks() -> list[tuple[str, list[str]]]:
