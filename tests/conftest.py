@@ -19,7 +19,13 @@ PROGRAMS = {
 }
 
 
-ONE_AT_A_TIME = ("browser", "loadtests/test_short_faults.py", "loadtests/test_short_crash.py")
+ONE_AT_A_TIME = (
+    "browser",
+    "ui",
+    "loadtests/test_bench_console.py",
+    "loadtests/test_short_faults.py",
+    "loadtests/test_short_crash.py",
+)
 """Files that keep a whole machine busy: real pictures in a real browser, emulated links."""
 
 

@@ -5,7 +5,7 @@
     ./enkan test -k words     further arguments go to pytest
 
 The full run simulates 1,000 seeds for at most a minute, says how many it was, and then
-runs the tests in two processes, one file in one of them. Up to three tests of real servers
+runs the tests in two processes, one file in one of them. Up to five tests of real servers
 or browsers that fail there are run once more, alone, and both results are told.
 
 Browser and broker tests need Debian packages. As root they are installed; otherwise
@@ -41,7 +41,7 @@ SERVICES = {"mosquitto", "prometheus"}
 SIMULATION = [str(ROOT / "tests" / "sim" / "run.py"), "--seeds", "1000", "--within", "60"]
 CONTROL = [*SIMULATION[:1], "--control", "--seeds", "2000", "--within", "20"]
 PYTEST = [sys.executable, "-m", "pytest"]
-FEW = 3
+FEW = 5
 """So many tests may be run a second time, alone."""
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Japanese glyphs for the screenshots."""
