@@ -76,7 +76,7 @@ def main() -> int:
             print("-- simulation of control failed", flush=True)
             return 1
         processes = str(min(2, os.cpu_count() or 1))
-        arguments = ["-n", processes, "--dist", "loadgroup", "--durations=20"]
+        arguments = ["-n", processes, "--no-loadscope-reorder", "--durations=20"]
     print("-- tests", flush=True)
     result = subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
     return alone() if whole and result == 1 else result

@@ -105,6 +105,8 @@ def test_ctrl_c_leaves_neither_namespace_nor_process() -> None:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        # Whoever starts the tests in the background has SIGINT ignored, and children inherit it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
