@@ -300,10 +300,10 @@ async def loop_lag(vehicles: int, seconds: float) -> tuple[list[float], list[flo
     loop = asyncio.get_running_loop()
     late: list[float] = []
     own: list[float] = []
-    ending = loop.time() + seconds
     pool = [list(bench.telemetry()) for _ in range(int(seconds * 10) + 20)]
     gc.collect()
     gc.freeze()
+    ending = loop.time() + seconds
 
     async def watch() -> None:
         while loop.time() < ending:
