@@ -40,7 +40,8 @@ WITHIN_MS = 500
 STEP_MS = 50
 
 # Whether a shared test machine is fast enough to drive by is another test's question.
-CORE = """clock_trusted_ms = 200.0
+CORE = """decision_limit_s = 1.0
+clock_trusted_ms = 200.0
 objective = [
   { key = "drive-late", purpose = "drive", indicator = "closed_loop", limit = 5000.0, share = 0.5, window_s = 10.0, enforce = "withdraw_drive" },
 ]"""  # noqa: E501
