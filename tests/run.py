@@ -4,9 +4,12 @@
     ./enkan test --static     style, types, contracts only (also: ./enkan check)
     ./enkan test -k words     further arguments go to pytest
 
-The full run simulates 1,000 seeds for at most a minute, says how many it was, and then
-runs the tests in two processes, one file in one of them. Up to five tests of real servers
-or browsers that fail there are run once more, alone, and both results are told.
+The full run simulates 1,000 seeds for at most a minute and says how many it was. Tests
+that hold real pictures to bounds of real time then have the machine to themselves; all
+others run in two processes, one file in one of them. Up to five tests of real servers or
+browsers that fail there are run once more, alone, and both results are told. What tests
+write is kept in memory where there is room: the disk of a shared machine is as slow as
+its other users make it.
 
 Browser and broker tests need Debian packages. As root they are installed; otherwise
 one line says what is missing, and the tests that need it are left out and counted
@@ -15,11 +18,13 @@ as such. With CI=true anything missing is a failure.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +48,9 @@ CONTROL = [*SIMULATION[:1], "--control", "--seeds", "2000", "--within", "20"]
 PYTEST = [sys.executable, "-m", "pytest"]
 FEW = 5
 """So many tests may be run a second time, alone."""
+MEMORY = Path("/dev/shm")
+ROOM = 256 << 20
+"""Bytes that the tests' files may come to; a whole run writes some 10 MB."""
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Japanese glyphs for the screenshots."""
 
@@ -75,31 +83,50 @@ def main() -> int:
         if result.returncode != 0:
             print("-- simulation of control failed", flush=True)
             return 1
-        processes = str(min(2, os.cpu_count() or 1))
-        arguments = ["-n", processes, "--no-loadscope-reorder", "--durations=20"]
+        return all_tests()
     print("-- tests", flush=True)
-    result = subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
-    return alone() if whole and result == 1 else result
+    return pytest(*arguments)
 
 
-def alone() -> int:
+def all_tests() -> int:
+    """Run the tests of real time by themselves, then all others side by side."""
+    with contextlib.ExitStack() as stack:
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY, prefix="enkan-"))
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+        print("-- tests of real time, alone", flush=True)
+        first = pytest("--cache-clear", "-m", "real_time", "--durations=10")
+        print("-- all other tests", flush=True)
+        processes = str(min(2, os.cpu_count() or 1))
+        second = pytest(
+            *("-n", processes, "--dist", "loadfile", "--no-loadscope-reorder"),
+            *("-m", "not real_time", "--durations=20"),
+        )
+        results = {first, second} - {0}
+        return again() if results == {1} else max(results, default=0)
+
+
+def again() -> int:
     """Run the few tests of real servers and browsers that failed again, by themselves.
 
-    What they hold to a bound of real time shared the processors with another process of
-    tests. The bounds stay; who fails twice has failed, and so has everything else that
+    What they wait for came from processors shared with other tests, or other users of the
+    machine. The bounds stay; who fails twice has failed, and so has everything else that
     failed. Both results are told.
     """
     failed = still_failing()
     if not failed or len(failed) > FEW:
         return 1
     print(f"-- again, alone: {', '.join(failed)}", flush=True)
-    only = ["--last-failed", "-m", "browser or integration"]
-    subprocess.run([*PYTEST, *only], cwd=ROOT, check=False)
+    pytest("--last-failed", "-m", "browser or integration or real_time")
     twice = still_failing()
     for name in failed:
-        result = "failed" if name in twice else "passed"
-        print(f"-- failed beside other tests, {result} alone: {name}")
+        print(f"-- failed once, {'failed' if name in twice else 'passed'} alone: {name}")
     return 1 if twice else 0
+
+
+def pytest(*arguments: str) -> int:
+    """Run pytest; return its exit code."""
+    return subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
 
 
 def still_failing() -> list[str]:

@@ -15,7 +15,12 @@ from supervisor.demo import DEMO_ACCOUNT, DEMO_PASSWORD
 from support.browser import chromium, console_page
 from support.processes import demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.real_time,
+    pytest.mark.timeout(240),
+]
 
 SOON_MS = 60_000
 HEARD_MS = 15_000

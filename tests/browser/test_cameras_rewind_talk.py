@@ -20,7 +20,12 @@ from support.fleet import (
 )
 from support.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.real_time,
+    pytest.mark.timeout(300),
+]
 
 NAME = "maebashi-bus-01"
 SMALL = 'source = "synthetic"\nwidth = 640\nheight = 360\nfps = 15\nbitrate_kbps = 300\n'

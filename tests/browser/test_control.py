@@ -31,7 +31,12 @@ from support.processes import ROOT, Running, descendants
 from support.traced_vehicle import Step, read
 from support.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.real_time,
+    pytest.mark.timeout(420),
+]
 
 SUPERVISOR = "mori"
 NAME = "maebashi-bus-01"
@@ -100,25 +105,6 @@ async def has(page: Page, standing: str) -> None:
         raise AssertionError(f"{error}; the screen says {said} {banners}") from error
 
 
-async def gets_control(page: Page) -> None:
-    """Wait for the control that was asked for; ask again where a slow disk refused it.
-
-    Control whose record is not durable in time is refused, as it must be.
-    """
-    box = page.get_by_test_id(f"control-{NAME}")
-    for _ in range(TRIES):
-        await expect(
-            page.locator(
-                f'[data-testid="control"][data-standing="held"], '
-                f'[data-testid="control-{NAME}"][data-refused="audit"]'
-            ).first
-        ).to_be_attached(timeout=SOON_MS)
-        if await box.count() == 0 or await box.get_attribute("data-refused") != "audit":
-            break
-        await hold_l(page)
-    await has(page, "held")
-
-
 async def test_one_has_control_another_is_refused_a_supervisor_takes_it_and_gives_it_back(
     tmp_path: Path,
 ) -> None:
@@ -132,7 +118,7 @@ async def test_one_has_control_another_is_refused_a_supervisor_takes_it_and_give
             await check_shift(page)
         await expect(first.get_by_test_id(f"card-{NAME}")).to_be_visible(timeout=60_000)
         await first.keyboard.press("Enter")
-        await gets_control(first)
+        await has(first, "held")
         await expect(first.get_by_test_id(f"allow-{NAME}")).to_be_enabled(timeout=60_000)
         await expect(second.get_by_test_id(f"holder-{NAME}").first).to_have_attribute(
             "data-holder", ACCOUNT, timeout=SOON_MS
@@ -154,7 +140,7 @@ async def test_one_has_control_another_is_refused_a_supervisor_takes_it_and_give
         gone = first.get_by_test_id("banner-gone")
         await expect(gone).to_have_attribute("data-how", "preempted", timeout=SOON_MS)
         print(f"preempted: seen by the first after {(time.monotonic() - began) * 1e3:.0f} ms")
-        await gets_control(second)
+        await has(second, "held")
         await has(first, "none")
         await expect(gone).to_contain_text("歩行者が近い", timeout=SOON_MS)
         await expect(first.get_by_test_id(f"allow-{NAME}")).to_have_attribute(
@@ -171,7 +157,7 @@ async def test_one_has_control_another_is_refused_a_supervisor_takes_it_and_give
             "data-armed", "true", timeout=SOON_MS
         )
         await hold_l(first)
-        await gets_control(first)
+        await has(first, "held")
         await hold_l(first)
         await has(first, "none")
         await expect(gone).to_be_hidden()

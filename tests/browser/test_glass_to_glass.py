@@ -15,7 +15,12 @@ from support.browser import chromium
 from support.processes import demo
 from support.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.real_time,
+    pytest.mark.timeout(300),
+]
 
 FRAMES = 200
 DELAY_MS = 150

@@ -29,7 +29,12 @@ from support.fleet import (
 from support.processes import Running, demo
 from support.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.real_time,
+    pytest.mark.timeout(300),
+]
 
 NAMES = ("maebashi-bus-01", "maebashi-bus-02", "iwamizawa-tractor-01")
 FIRST_PICTURE_S = 60

@@ -15,6 +15,7 @@ def test_every_figure_is_measured() -> None:
     assert len(by_clock) == len(by_cpu) == 1
 
 
+@pytest.mark.real_time
 async def test_lag_is_measured_while_a_fleet_is_decided() -> None:
     late, own = await core_bench.loop_lag(3, 0.3)
     assert len(late) == len(own) > 0

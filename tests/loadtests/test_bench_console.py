@@ -40,6 +40,7 @@ def test_nothing_measured_is_no_number() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.real_time
 @pytest.mark.browser
 async def test_a_short_run_measures_everything(tmp_path: Path) -> None:
     result = await measure(ConsoleLoad(6, 2, 0.05), tmp_path, lambda _: None)

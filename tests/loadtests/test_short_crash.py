@@ -16,7 +16,7 @@ import pytest
 from loadtests.crash.results import CrashResult
 from support.processes import ROOT
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.real_time]
 
 
 def crash(tmp_path: Path, *arguments: str) -> CrashResult:

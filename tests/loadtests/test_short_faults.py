@@ -41,6 +41,7 @@ def namespaces() -> set[str]:
 
 
 @pytest.mark.integration
+@pytest.mark.real_time
 async def test_the_emulator_carries_packets_without_losing_any_and_loses_what_it_is_told() -> None:
     async with Network(seed=3) as network:
         carried = await calibrate(network, 2_000, 1.0)
@@ -59,6 +60,7 @@ async def test_the_emulator_carries_packets_without_losing_any_and_loses_what_it
 
 
 @pytest.mark.integration
+@pytest.mark.real_time
 @pytest.mark.timeout(300)
 async def test_lost_packets_are_repaired_and_connections_stand_and_come_back(
     tmp_path: Path,
@@ -98,6 +100,7 @@ def number(text: str) -> float:
 
 
 @pytest.mark.integration
+@pytest.mark.real_time
 def test_ctrl_c_leaves_neither_namespace_nor_process() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "loadtests", "faults", "--only", "F-01"],
