@@ -25,6 +25,7 @@ import select
 import signal
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,9 +37,6 @@ log = logging.getLogger("enkan.media")
 
 ANSWER_S: Final = 2.0
 """How long either end waits for the other's word."""
-
-MAX_PATH: Final = 107
-"""Bytes of a Unix socket's address (unix(7))."""
 
 SCHEMA: Final = hashlib.sha256(Path(ipc.__file__).read_bytes()).hexdigest()
 """What two ends must share; the text of the schema itself is the simplest exact name."""
@@ -72,9 +70,26 @@ class Doors:
         return token
 
     def path(self, index: int) -> str:
-        """Return where worker `index` listens; "" if the name is too long for a socket."""
-        path = str(self._folder / f"worker-{index}.sock")
-        return path if len(path.encode()) <= MAX_PATH else ""
+        """Return where worker `index` listens."""
+        return str(self._folder / f"worker-{index}.sock")
+
+
+@contextlib.contextmanager
+def address(path: str) -> Iterator[str]:
+    """Give an address of the socket at `path`, valid while the context lasts.
+
+    The address of a Unix socket has 107 bytes (unix(7)), and folders lie deeper than that:
+    it goes by a descriptor of the folder (proc(5), `/proc/self/fd`).
+
+    Raises:
+        OSError: The folder is not there.
+    """
+    folder, _, name = path.rpartition("/")
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
 
 
 # ------------------------------------------------------------------ the hub's end
@@ -96,7 +111,8 @@ def adopt(path: str, token: str) -> Adopted | None:
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     control.settimeout(ANSWER_S)
     try:
-        control.connect(path)
+        with address(path) as short:
+            control.connect(short)
         pid = _peer(control)
         pidfd = os.pidfd_open(pid)
     except OSError:  # nobody listens: the usual case
@@ -146,7 +162,8 @@ class Door:
             self._path.unlink()
         before = os.umask(0o177)
         try:
-            self._socket.bind(path)
+            with address(path) as short:
+                self._socket.bind(short)
         finally:
             os.umask(before)
         self._socket.listen(1)

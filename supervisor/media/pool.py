@@ -132,7 +132,7 @@ class WorkerPool:
                     WorkerLink(
                         index,
                         udp,
-                        door if door[0] else ("", ""),
+                        door,
                         adopted,
                         self.supply,
                         self._counters,

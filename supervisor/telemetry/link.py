@@ -71,7 +71,7 @@ class TelemetryLink:
     ) -> None:
         self._config = config
         self._broker = broker
-        self._address = None if broker is not None else _parse(config.broker)
+        self._address = None if broker is not None else parse_address(config.broker)
         self._hub_id = hub_id
         self._keys = dict(command_keys)
         self._counters = counters
@@ -98,7 +98,7 @@ class TelemetryLink:
         assert self._address is not None
         host = self._address.hostname or ""
         host = f"[{host}]" if ":" in host else host
-        return f"{self._address.scheme}://{host}:{self._port(self._address)}"
+        return f"{self._address.scheme}://{host}:{port_of(self._address)}"
 
     def tell_epochs(self, epochs: Mapping[VehicleId, int]) -> None:
         """Say these fencing tokens in heartbeats from now on."""
@@ -360,7 +360,7 @@ class TelemetryLink:
             tls = None
         else:
             assert self._address is not None
-            host, port = self._address.hostname or "", self._port(self._address)
+            host, port = self._address.hostname or "", port_of(self._address)
             user = unquote(self._address.username or "") or None
             password = unquote(self._address.password or "") or None
             tls = ssl.create_default_context() if self._address.scheme == "mqtts" else None
@@ -401,12 +401,18 @@ class TelemetryLink:
             self._failure = error
             self._broken.set()
 
-    @staticmethod
-    def _port(address: SplitResult) -> int:
-        return address.port or (8883 if address.scheme == "mqtts" else 1883)
+
+def port_of(address: SplitResult) -> int:
+    """Return the port of a broker's address: 1883 unless given, 8883 with TLS."""
+    return address.port or (8883 if address.scheme == "mqtts" else 1883)
 
 
-def _parse(url: str) -> SplitResult:
+def parse_address(url: str) -> SplitResult:
+    """Return the parts of `telemetry.broker` when it is an address.
+
+    Raises:
+        BrokerError: It is none.
+    """
     try:
         address = urlsplit(url)
         port_is_valid = address.port is None or address.port > 0

@@ -276,7 +276,8 @@ async def greeted(state, token, schema=adoption.SCHEMA, raw=None):
         knocking.setblocking(False)
         loop = asyncio.get_running_loop()
         try:
-            await loop.sock_connect(knocking, doors.path(0))
+            with adoption.address(doors.path(0)) as short:
+                await loop.sock_connect(knocking, short)
             hello = raw if raw is not None else ipc.frame(ipc.Hello(token, schema))
             await loop.sock_sendall(knocking, hello)
             said = await loop.sock_recv(knocking, 1)
@@ -319,9 +320,12 @@ def test_a_token_that_others_could_read_is_made_anew(state):
 
 def test_where_nobody_listens_nobody_is_taken_over(state):
     assert adopt(Doors(state).path(0), "token") is None
+
+
+async def test_a_state_folder_deeper_than_a_sockets_address_is_no_hindrance(state):
     deep = state / ("long" * 30)
     deep.mkdir()
-    assert Doors(deep).path(0) == ""
+    assert (await greeted(deep, Doors(deep).token))[0] == adoption.TAKE
 
 
 async def test_a_stray_process_is_waited_for_and_ended_by_its_descriptor():

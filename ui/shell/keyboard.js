@@ -14,14 +14,19 @@ const CONTROL = 'button, a[href], summary';
  * @returns {() => void} unbind
  */
 export function bindKeys(desk) {
+  /** The keyboard was last used on the take-over screen: a button there that is disabled
+   * or goes under the finger drops the focus, and Tab has to walk on from that place. */
+  let walking = false;
   /** @param {KeyboardEvent} event */
   const read = (event) => {
     const at = event.target instanceof Element ? event.target : document.body;
+    const nowhere = at === document.body || at === document.documentElement;
+    if (!nowhere) walking = at.closest('.takeover') !== null;
     return actionFor(event, {
       inText: at.closest(TEXT) !== null,
       onControl: at.closest(CONTROL) !== null,
       hasRequests: openRequests(desk.state.peek()).length > 0,
-      inTakeover: at.closest('.takeover') !== null,
+      inTakeover: walking && document.querySelector('.takeover') !== null,
     });
   };
   /** @param {KeyboardEvent} event */
@@ -46,6 +51,7 @@ export function bindKeys(desk) {
   /** After a click with the pointer, Enter must not press the same button again. @param {MouseEvent} event */
   const click = (event) => {
     const button = event.target instanceof Element && event.target.closest('button');
+    if (event.detail > 0) walking = false;
     if (button instanceof HTMLElement && event.detail > 0) button.blur();
   };
   const hold = new Hold(desk);
