@@ -54,7 +54,7 @@ class _DemoConsole(Console):
     async def ready(self, part: str) -> bool:
         """Tell whether `/readyz` calls one part ready."""
         answer = await self.client.get("/readyz")
-        return bool(answer.json().get(part) is True)
+        return bool(answer.json()["parts"][part]["state"] == "ok")
 
 
 async def measure(folder: Path, stops: int, kills: int, say: Callable[[str], None]) -> list[Timing]:

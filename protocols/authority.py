@@ -46,7 +46,7 @@ class ControlView(msgspec.Struct, frozen=True, kw_only=True):
         until_ns: When the state ends by itself unless something happens; None: never.
         ended: Why control last ended: `handed_back`, `preempted`, `seat_lost`, `refused`,
             `declined`, `unconfirmed`, `link_lost`, `deadman`, `drive_withdrawn`,
-            `hub_restarted`, `session_ended`; empty before the first end.
+            `hub_restarted`, `hub_ending`, `session_ended`; empty before the first end.
         ended_by: Account or vehicle that ended it.
         reason: Of a preemption, in the words of who did it.
         vehicle_confirms: The vehicle's own word agrees with this state.

@@ -43,6 +43,7 @@ from supervisor.console.server import Console
 from supervisor.core import effects, events, handover, views
 from supervisor.core.duty_rows import not_configured
 from supervisor.core.fleet import Fleet
+from supervisor.core.itself import unsettled
 from supervisor.core.snapshot import Capture
 from supervisor.core.step import step
 from supervisor.counters import Counters
@@ -56,7 +57,6 @@ from supervisor.media.session import right_of
 from supervisor.observability.equipment import EquipmentReader
 from supervisor.observability.exporter import Exporter
 from supervisor.observability.fleet import (
-    Storage,
     add_duty_gauges,
     add_fleet_gauges,
     add_hub_gauges,
@@ -70,11 +70,14 @@ from supervisor.observability.metrics_server import MetricsServer
 from supervisor.telemetry.broker import EmbeddedBroker
 from supervisor.telemetry.drive_relay import DriveRelays
 from supervisor.telemetry.link import TelemetryLink
+from supervisor.vitals import Sources, Storage, Vitals
 
 log = logging.getLogger("enkan.hub")
 
 TICK_S: Final = 0.02
 """Each takes a fifth of the fleet: every vehicle is looked at ten times a second."""
+DRAIN_S: Final = 3.0
+"""How long vehicles may take to say that nobody has control any more."""
 STORES_S: Final = 2.0
 """Room on the disk and the health of the journal are looked at this often."""
 EVENT_QUEUE: Final = 20_000
@@ -211,8 +214,6 @@ class Hub:
         self.counters = Counters()
         self._fleet = Fleet(config.core)
         self._queue: asyncio.Queue[events.AnyEvent] = asyncio.Queue()
-        self._broker_connected = False
-        self._storage: Storage | None = None
 
         credentials = Credentials.load(self._state_dir / config.hub.credentials)
         secrets = credentials.vehicles()
@@ -269,6 +270,18 @@ class Hub:
             ),
             sign_in_valid=lambda sign_in: self._access.who(sign_in) is not None,
         )
+        journal = self._journal
+        self.vitals = Vitals(
+            Sources(
+                audit=lambda: self._audit.healthy,
+                journal=lambda: journal is None or journal.healthy,
+                journal_age_s=lambda: None if journal is None else journal.last_write_age_s(),
+                workers=lambda: [worker.ready for worker in self._media.worker_stats()],
+            ),
+            clock.monotonic_ns,
+        )
+        self._served = asyncio.Event()
+        self._settled = asyncio.Event()
         self._console = Console(
             config.console,
             access=self._access,
@@ -283,7 +296,7 @@ class Hub:
             runbooks_dir=ROOT / "docs" / "runbooks",
             help_dir=ROOT / "docs" / "help",
             extra_routes=self._media.routes(),
-            readiness=self.readiness,
+            readiness=self.vitals.parts,
             stop_keys=self._drive.stop_keys,
             on_drive=self._drive.relay,
             rehearsal=find_channel(self._state_dir, self.counters) if config.hub.demo else None,
@@ -298,8 +311,8 @@ class Hub:
         add_hub_gauges(
             self._exporter,
             version=__version__,
-            ready=self.readiness,
-            storage=lambda: self._storage,
+            ready=self.vitals.works,
+            storage=lambda: self.vitals.storage,
             events_waiting=self._queue.qsize,
         )
         add_fleet_gauges(self._exporter, self._fleet, clock.monotonic_ns)
@@ -313,7 +326,7 @@ class Hub:
             self._fleet,
             self._exporter,
             workers=self._media.worker_stats,
-            readiness=self.readiness,
+            readiness=self.vitals.works,
             version=__version__,
             embedded=self._broker is not None,
             now_ns=clock.monotonic_ns,
@@ -394,14 +407,32 @@ class Hub:
             return
         self._queue.put_nowait(event)
 
-    def readiness(self) -> dict[str, str | bool]:
-        """Return which parts are ready, for `/readyz`."""
-        return {
-            "broker": self._broker_connected,
-            "media": self._media.ready.is_set(),
-            "audit": self._audit.healthy,
-            "journal": self._journal is None or self._journal.healthy,
-        }
+    async def started(self) -> str:
+        """Return once everything is served, with the console's address."""
+        await self._served.wait()
+        return f"console {self._console.url}"
+
+    def overdue(self) -> str:
+        """Name what this hub has not done for too long; empty: it is alive."""
+        return self.vitals.overdue()
+
+    async def drain(self, why: str) -> None:
+        """Give back every control, take nothing and nobody new; the rest goes on meanwhile.
+
+        Returns as soon as every vehicle has said that nobody has control of it, and after
+        `DRAIN_S` at the latest. Stops are taken and carried out until the end.
+        """
+        self.vitals.draining = True
+        self._console.begin_drain()
+        self._media.begin_drain()
+        self.submit(events.HubEnding(why))
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._settled.wait()
+            log.info("drained: nobody has control of any vehicle")
+        except TimeoutError:
+            names = ", ".join(unsettled(self._fleet)) or "none"
+            log.warning("ending after %.0f s; control not confirmed as free: %s", DRAIN_S, names)
 
     # ------------------------------------------------------------------ tasks
 
@@ -409,8 +440,10 @@ class Hub:
         while True:
             event = await self._queue.get()
             now_ns = clock.monotonic_ns()
-            if isinstance(event, events.BrokerChanged):
-                self._broker_connected = event.connected
+            if type(event) is events.HeartbeatReceived:
+                self.vitals.on_heard(now_ns)
+            elif isinstance(event, events.BrokerChanged):
+                self.vitals.on_broker(event.connected)
             elif isinstance(event, events.PublisherChanged) and event.connected:
                 self._announce("video", f"{event.vehicle_id} is live")
             if self._journal is not None:
@@ -426,6 +459,9 @@ class Hub:
             self.counters.add("core_event", type(event).__name__)
             for effect in following:
                 self._execute(effect)
+            self.vitals.on_step(now_ns)
+            if self._fleet.ending and not unsettled(self._fleet):
+                self._settled.set()
 
     def _execute(self, effect: effects.AnyEffect) -> None:
         match effect:
@@ -495,7 +531,7 @@ class Hub:
     async def _watch_stores(self) -> None:
         while True:
             room = await asyncio.to_thread(shutil.disk_usage, self._state_dir)
-            self._storage = Storage(room.free, room.total)
+            self.vitals.on_look(Storage(room.free, room.total), _discipline())
             healthy = self._journal is None or self._journal.healthy
             self.submit(events.StoresSampled(room.free, healthy))
             await asyncio.sleep(STORES_S)
@@ -523,6 +559,7 @@ class Hub:
             log.warning("the console runs over PLAIN HTTP on the network: see /help/https")
             self._announce("console", "PLAIN HTTP: everyone there can read along")
         self._announce("console", self._console.url)
+        self._served.set()
 
     async def _authorise_watcher(self, request: Request) -> str | None:
         operator = await self._access.account_of(request)
@@ -538,6 +575,13 @@ class Hub:
     def _sign_in_ended(self, sign_in: str, reason: str) -> None:
         closed = self._media.close_watchers_of(sign_in)
         log.info("a sign-in ended (%s), %d media sessions with it", reason, closed)
+
+
+def _discipline() -> clock.Discipline | None:
+    try:
+        return clock.discipline()
+    except OSError:  # some systems do not say; `/readyz` tells that
+        return None
 
 
 def _write_endpoints(path: Path, endpoints: dict[str, str]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import enum
 import gc
 import logging
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +22,7 @@ from rich.progress import Progress
 from protocols.codec import ProtocolError
 from protocols.operator import Role
 from protocols.topics import VehicleId
-from supervisor import __version__, clock, demo
+from supervisor import __version__, clock, demo, service
 from supervisor.app import AUDIT_FILE, Hub
 from supervisor.config import ROOT, ConfigError, load
 from supervisor.console import certificates, https_help
@@ -149,21 +147,15 @@ def hub(
 
 
 async def _run_hub(built: Hub) -> int:
-    task = asyncio.create_task(built.run(), name="hub")
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
     try:
-        await task
-    except asyncio.CancelledError:
-        log.info("hub ended on request")
-        return 0
+        await service.run(built, service.Notifier.of_this_process())
     except BaseExceptionGroup as group:  # the boundary of the process: one line each, a code
         for error in _leaves(group):
             known = isinstance(error, REFUSALS)
             log.error("hub ended: %s", error, exc_info=None if known else error)
             terminal.print(f"enkan: {error}", style="red", markup=False, soft_wrap=True)
         return EXIT_CANNOT_START
+    log.info("hub ended on request")
     return 0
 
 

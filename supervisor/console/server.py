@@ -53,6 +53,7 @@ from supervisor.console.sign_in import SignInRoutes, signed_in
 from supervisor.core import effects, events
 from supervisor.core.events import Operator
 from supervisor.counters import Counters
+from supervisor.vitals import Part, is_ready
 
 log = logging.getLogger("enkan.console")
 
@@ -97,7 +98,7 @@ class Console:
         ui_dir: The static console.
         scenarios_dir: the `basemap.geojson` of each case is served to who signed in.
         extra_routes: Of the media room, below `MEDIA_PREFIXES`; they check who calls.
-        readiness: Parts of the hub; True is ready, False or a text is not.
+        readiness: Parts of the hub.
         runbooks_dir, help_dir: Pages for each alarm and for seats without https, by language.
         equipment: Answers `/api/fleet`; None: this hub does not tell.
         stop_keys: Returns an account's stop keys by vehicle, hexadecimal.
@@ -128,7 +129,7 @@ class Console:
         ui_dir: Path,
         scenarios_dir: Path,
         extra_routes: Sequence[BaseRoute],
-        readiness: Callable[[], dict[str, str | bool]],
+        readiness: Callable[[], dict[str, Part]],
         runbooks_dir: Path = Path("docs/runbooks"),
         help_dir: Path = Path("docs/help"),
         equipment: Callable[[], msgspec.Struct | None] = lambda: None,
@@ -346,8 +347,12 @@ class Console:
             if (found := self._fleet.supervision(vehicle_id, now_ns)) is not None:
                 changes.supervision[found.vehicle] = found
 
-    async def _drain(self) -> None:
+    def begin_drain(self) -> None:
+        """Refuse new consoles and sign-ins; those that are there go on, and stop vehicles."""
         self._draining = True
+
+    async def _drain(self) -> None:
+        self.begin_drain()
         for socket in list(self._sockets.values()):
             socket.close("shutdown")
         await self._empty.wait()  # each ends within operator_socket.CLOSE_WITHIN_S
@@ -390,7 +395,7 @@ class Console:
                 self._route("GET", "/version", self._version),
                 self._route("GET", "/api/info", self._info),
                 self._route("GET", "/api/session", sign_in.who),
-                self._route("POST", "/api/session", sign_in.sign_in),
+                self._route("POST", "/api/session", self._unless_draining(sign_in.sign_in)),
                 self._route("POST", "/api/session/proof", sign_in.prove),
                 self._route("DELETE", "/api/session", sign_in.sign_out),
                 self._route("POST", "/api/vehicles/{site}/{vehicle}/stop", self._stop),
@@ -423,6 +428,15 @@ class Console:
 
         return Route(path, checked, methods=[method])
 
+    def _unless_draining(self, endpoint: _Endpoint) -> _Endpoint:
+        async def asked(request: Request) -> Response:
+            if self._draining:
+                self._counters.add("http_refused", "draining")
+                return problem(503, "draining", "this hub is about to end; try again soon", 5)
+            return await endpoint(request)
+
+        return asked
+
     async def _may(self, request: Request, rule: Operation | Rule) -> Response | None:
         if isinstance(rule, Rule):
             return None
@@ -441,12 +455,13 @@ class Console:
         return PlainTextResponse("ok\n")
 
     async def _readyz(self, request: Request) -> Response:
-        parts: dict[str, object] = {n: state is True for n, state in self._readiness().items()}
-        status = 200 if all(parts.values()) else 503
+        parts = self._readiness()
+        ready = is_ready(parts)
+        told: dict[str, object] = {"ready": ready, "parts": msgspec.to_builtins(parts)}
         # Told, not judged: a hub whose certificate has ended still serves who is connected.
         if (remaining_s := self.certificate.remaining_s()) is not None:
-            parts["certificate_days_left"] = int(remaining_s // 86_400)
-        return JSONResponse(parts, status)
+            told["certificate_days_left"] = int(remaining_s // 86_400)
+        return JSONResponse(told, 200 if ready else 503)
 
     async def _version(self, request: Request) -> Response:
         return JSONResponse({"hub": self._hub_version, "protocol": PROTOCOL_VERSION})

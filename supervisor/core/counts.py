@@ -46,12 +46,12 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
     "control": ("free", "offered", "confirming", "held", "releasing"),
     "control_ended": (
         *("handed_back", "declined", "preempted", "seat_lost", "link_lost", "deadman"),
-        *("drive_withdrawn", "session_ended", "hub_restarted"),
+        *("drive_withdrawn", "session_ended", "hub_restarted", "hub_ending"),
     ),
     "control_refused": (
         *("role", "unknown_vehicle", "purpose", "seat", "other_vehicle", "not_supported"),
         *("link", "drive", "moving", "held", "not_offered", "not_holder", "audit", "session"),
-        *("broker", "refused", "unconfirmed"),
+        *("broker", "refused", "unconfirmed", "hub_ending"),
     ),
     "seat": ("armed", "disarmed", "no_seat"),
     "order": ("not_recorded", "sent", "applied", "refused", "unconfirmed", "broker"),

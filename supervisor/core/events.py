@@ -406,6 +406,16 @@ class StoresSampled(Event, frozen=True):
     journal_ok: bool
 
 
+class HubEnding(Event, frozen=True):
+    """The hub was asked to end: control is given back, and none is given any more.
+
+    Attributes:
+        why: Who asked, for the record: `sigterm`, `sigint`.
+    """
+
+    why: str
+
+
 class Tick(Event, frozen=True):
     """Time passed; sent at least every 100 ms."""
 
@@ -448,5 +458,6 @@ AnyEvent = (
     | VehicleConfigured
     | AlarmsRestored
     | StoresSampled
+    | HubEnding
     | Tick
 )

@@ -237,6 +237,7 @@ class Fleet:
         attention: Who needs a person, and whose turn it is.
         handover: What the next shift has to know, and who hands over to whom.
         last_tick_ns: When time was last looked at.
+        ending: The hub was asked to end: nobody is given control any more.
     """
 
     def __init__(self, config: CoreConfig | None = None) -> None:
@@ -255,3 +256,4 @@ class Fleet:
         self.asked: OrderedDict[str, None] = OrderedDict()
         self.broker_connected: bool | None = None
         self.last_tick_ns: int | None = None
+        self.ending = False

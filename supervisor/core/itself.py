@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protocols.authority import ControlState
+from protocols.operator import Refusal
 from supervisor.core import (
     alarm_keeping,
     attention,
@@ -11,17 +12,19 @@ from supervisor.core import (
     coverage,
     duties,
     handover,
+    holding,
     requests,
     seats,
     supervise,
 )
 from supervisor.core.catalogue import AUDIT_FAILED, BROKER_DOWN, JOURNAL_FAILED, STORAGE_LOW
-from supervisor.core.effects import AnyEffect, Count
+from supervisor.core.effects import AnyEffect, Count, Refuse
 from supervisor.core.events import (
     AlarmsRestored,
     AuditWritten,
     BrokerChanged,
     CommandSent,
+    HubEnding,
     StoresSampled,
     Tick,
 )
@@ -123,3 +126,39 @@ def on_stores(fleet: Fleet, event: StoresSampled, now_ns: int) -> list[AnyEffect
     low = event.free_bytes < fleet.config.storage_low_mib << 20
     effects = fleet.alarms.set(STORAGE_LOW, "", low, now_ns, f"{event.free_bytes >> 20} MiB")
     return effects + fleet.alarms.set(JOURNAL_FAILED, "", not event.journal_ok, now_ns)
+
+
+def on_hub_ending(fleet: Fleet, event: HubEnding, now_ns: int) -> list[AnyEffect]:
+    """The hub was asked to end: whoever has control, is offered it or waits for it loses it.
+
+    Ending is on record first, then each release; stops are taken until the very end.
+    """
+    if fleet.ending:
+        return []
+    fleet.ending = True
+    had = ", ".join(
+        f"{record.name_text} {record.control.view.holder}"
+        for record in fleet.vehicles.values()
+        if record.control.state is not ControlState.FREE
+    )
+    effects: list[AnyEffect] = [
+        fleet.ledger.record("hub.ending", "hub", "hub", {"why": event.why, "control": had})
+    ]
+    for record in fleet.vehicles.values():
+        waits, record.control.then = record.control.then, None
+        if waits is not None:
+            words = "the hub is being stopped"
+            effects.append(
+                Refuse(waits.operator.session, Refusal(record.name_text, "hub_ending", words))
+            )
+        effects += holding.end(fleet, record, "hub_ending", "hub", now_ns)
+    return effects
+
+
+def unsettled(fleet: Fleet) -> list[str]:
+    """Name the vehicles that may still believe that somebody has control of them."""
+    return [
+        record.name_text
+        for record in fleet.vehicles.values()
+        if record.control.state is not ControlState.FREE or record.control.owed
+    ]

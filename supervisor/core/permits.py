@@ -50,7 +50,9 @@ def to_control(
 
 
 def to_take(fleet: Fleet, record: VehicleRecord, purpose: Purpose, now_ns: int) -> Objection | None:
-    """Return what speaks, on the vehicle's side, against anybody's control of it."""
+    """Return what speaks, on the hub's and the vehicle's side, against anybody's control of it."""
+    if fleet.ending:
+        return Objection("hub_ending", "the hub is about to end")
     if record.factsheet is None or TAKE not in record.factsheet.commands:
         return Objection("not_supported", "the vehicle does not list this command")
     if not record.link.is_fresh(now_ns) or record.beat_at_ns is None:

@@ -62,6 +62,7 @@ HANDLERS: Final[dict[type[e.Event], Callable[[Fleet, Any, int], list[AnyEffect]]
     e.BrokerChanged: itself.on_broker,
     e.AlarmsRestored: itself.on_alarms_restored,
     e.StoresSampled: itself.on_stores,
+    e.HubEnding: itself.on_hub_ending,
     e.Tick: itself.on_tick,
 }
 

@@ -101,6 +101,7 @@ class MediaPlane:
         self.pace_of_seat = Pace(*PER_SEAT)
         self.table = SessionTable(counters, on_event)
         self.sessions = self.table.by_id
+        self._draining = False
         self._publishers = self.table.publishers
         self.pool = WorkerPool(
             config,
@@ -128,6 +129,10 @@ class MediaPlane:
                 address to announce is known.
         """
         await self.pool.run()
+
+    def begin_drain(self) -> None:
+        """Take no new sessions; those that are there go on."""
+        self._draining = True
 
     def _renew(self, link: WorkerLink) -> None:
         """Renew the right of every session of a worker; the pool asks for it in time."""
@@ -328,6 +333,8 @@ class MediaPlane:
         publisher: bool,
         account: str = "",
     ) -> tuple[Session, Local]:
+        if self._draining:
+            raise UnavailableError("the hub is about to end")
         if link.ready is None:
             raise UnavailableError("the media worker is starting")
         if len(self.sessions) >= self.config.max_sessions:

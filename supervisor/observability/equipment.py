@@ -46,7 +46,7 @@ class EquipmentReader:
         exporter: Exporter,
         *,
         workers: Callable[[], list[WorkerView]],
-        readiness: Callable[[], dict[str, str | bool]],
+        readiness: Callable[[], dict[str, bool]],
         version: str,
         embedded: bool,
         now_ns: Callable[[], int],
@@ -83,7 +83,7 @@ class EquipmentReader:
         return HubEquipment(
             version=self._version,
             started_ns=self._started_ns,
-            parts={name: state is True for name, state in self._readiness().items()},
+            parts=self._readiness(),
             broker=self._broker,
             loop_lag=exporter.observed("loop_lag"),
             totals={BY_SOURCE[name].name: total for name, total in totals.items()},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from protocols.alarms import AlarmState
 from protocols.authority import ControlState
@@ -19,6 +19,7 @@ from supervisor.core.fleet import Fleet
 from supervisor.evidence.journal import Journal
 from supervisor.media.pool import WorkerView
 from supervisor.observability.exporter import Exporter
+from supervisor.vitals import Storage
 
 PRIORITIES = (1, 2, 3)
 SAME_SCRAPE_NS = 200_000_000
@@ -27,13 +28,6 @@ STEPS = ("routed", "neighbour", "supervisor", "unanswered")
 
 Values = dict[tuple[str, ...], float]
 View = TypeVar("View")
-
-
-class Storage(NamedTuple):
-    """Room on the disk that holds the hub's state."""
-
-    free_bytes: int
-    size_bytes: int
 
 
 def once_a_scrape(
@@ -266,7 +260,7 @@ def add_hub_gauges(
     exporter: Exporter,
     *,
     version: str,
-    ready: Callable[[], Mapping[str, str | bool]],
+    ready: Callable[[], Mapping[str, bool]],
     storage: Callable[[], Storage | None],
     events_waiting: Callable[[], int],
 ) -> None:

@@ -12,7 +12,7 @@ HUB: Final[tuple[Metric, ...]] = (
     gauge(
         "ready",
         "ready",
-        "1 while a part works, else 0, as `/readyz` says: broker, media, audit, journal",
+        "1 while a part is ok, else 0, by `/readyz`: audit, broker, clock, disk, journal, media",
         unit="",
         labels=("part",),
     ),

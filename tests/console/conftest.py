@@ -32,6 +32,7 @@ from supervisor.console.server import Console
 from supervisor.core.catalogue import BY_KEY
 from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
+from supervisor.vitals import Part, State
 
 BUS = VehicleId("maebashi", "bus-01")
 PASSWORD = "correct horse battery"
@@ -195,7 +196,7 @@ class Running:
         self.counters = Counters()
         self.fleet = FakeFleet()
         self.events: list[object] = []
-        self.parts: dict[str, str | bool] = {"broker": True, "media": True}
+        self.parts = {"broker": Part(State.OK), "media": Part(State.OK)}
         self.clock = FakeClock()
         self.access = Access(credentials, counters=self.counters, now_ns=self.clock)
         demo = bool(settings.pop("demo", False))

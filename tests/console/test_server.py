@@ -22,6 +22,7 @@ from protocols.topics import VehicleId
 from protocols.vehicle import EmergencyStop, Stop
 from supervisor.console.access import ROUTES, Operation, Rule, allowed
 from supervisor.core import effects, events
+from supervisor.vitals import Part, State
 
 pytestmark = pytest.mark.integration
 
@@ -110,10 +111,33 @@ async def test_health_answers_anyone_under_any_name(hub: Any) -> None:
         anywhere = {"Host": "probe.internal"}
         assert (await client.get("/healthz", headers=anywhere)).text == "ok\n"
         ready = await client.get("/readyz", headers=anywhere)
-        assert (ready.status_code, ready.json()) == (200, {"broker": True, "media": True})
-        hub.parts["media"] = "no worker for 3 s on 10.0.0.3"
-        ready = await client.get("/readyz")
-        assert (ready.status_code, ready.json()) == (503, {"broker": True, "media": False})
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        hub.parts["clock"] = Part(State.NOT_OK, "nobody keeps it", 1.5, required=False)
+        assert (await client.get("/readyz")).status_code == 200, "told, not judged"
+        for state in (State.NOT_OK, State.UNKNOWN):
+            hub.parts["media"] = Part(state, "no worker")
+            ready = await client.get("/readyz")
+            assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        parts = ready.json()["parts"]
+        assert parts["media"] == {
+            "state": "unknown",
+            "reason": "no worker",
+            "age_s": None,
+            "required": True,
+        }
+        assert parts["clock"]["age_s"] == 1.5
+
+
+async def test_a_hub_about_to_end_takes_nobody_new_and_goes_on_with_who_is_there(hub: Any) -> None:
+    async with hub.sign_in() as client, hub.client() as late:
+        hub.console.begin_drain()
+        assert (await client.get("/api/session")).status_code == 200
+        refused = await late.post("/api/session", json={"name": "aoki", "password": "x"})
+        assert (refused.status_code, refused.json()["reason"]) == (503, "draining")
+        assert refused.headers["Retry-After"] == "5"
+        assert hub.counters.get("http_refused", "draining") == 1
+        stop = await client.post("/api/vehicles/maebashi/bus-01/stop", json={"command_id": "c-1"})
+        assert stop.status_code == 202, "a stop is taken until the very end"
 
 
 async def test_info_tells_strangers_no_version(hub: Any) -> None:

@@ -67,6 +67,7 @@ from supervisor.console.server import Console
 from supervisor.core import effects, events
 from supervisor.core.duty_rows import effective
 from supervisor.counters import Counters
+from supervisor.vitals import Part, State
 from ui.core_handover import CoreHandover
 from ui.fake_catalogue import CATALOGUE
 from ui.fake_control import FakeControl
@@ -308,7 +309,7 @@ class FakeHub:
                 Route("/whep/sessions/{name}", self._hang_up, methods=["DELETE"]),
                 Route("/whep/sessions/{name}/layers", self._layers, methods=["POST"]),
             ],
-            readiness=lambda: {"fake": True},
+            readiness=lambda: {"fake": Part(State.OK)},
             stop_keys=lambda account: self.control.stop_keys(
                 account, list(self.fleet.vehicle_views)
             ),

@@ -58,6 +58,7 @@ export const CONTROL = {
   'ended.link_lost': ['車両との通信が切れた', 'the link to the vehicle was lost'],
   'ended.deadman': ['デッドマンが離れた', 'the dead-man was let go'],
   'ended.drive_withdrawn': ['遠隔操作の条件を外れた', 'driving was withdrawn'],
+  'ended.hub_ending': ['ハブが計画停止する', 'the hub is being stopped'],
   'ended.hub_restarted': ['ハブが再起動した', 'the hub restarted'],
   'ended.session_ended': ['車両が再起動した', 'the vehicle restarted'],
   'ended.reloaded': ['画面が読み込み直された — 自動では戻りません', 'the page was reloaded — it does not come back by itself'],
