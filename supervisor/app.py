@@ -429,6 +429,7 @@ class Hub:
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self._settled.wait()
+                await self._console.told()
             log.info("drained: nobody has control of any vehicle")
         except TimeoutError:
             names = ", ".join(unsettled(self._fleet)) or "none"

@@ -47,6 +47,7 @@ class Notifier:
     def __init__(self, path: str = "", watchdog_s: float | None = None) -> None:
         self._path = "\0" + path[1:] if path.startswith("@") else path
         self.watchdog_s = watchdog_s
+        self._heard = True
 
     @classmethod
     def of(cls, environment: Mapping[str, str], pid: int) -> Notifier:
@@ -79,7 +80,11 @@ class Notifier:
             try:
                 to.sendto("\n".join(lines).encode(), self._path)
             except OSError as error:
-                log.warning("the service manager was not told %s: %s", lines[0], error)
+                if self._heard:
+                    log.warning("the service manager was not told %s: %s", lines[0], error)
+                self._heard = False
+            else:
+                self._heard = True
 
 
 async def run(service: Service, notifier: Notifier) -> None:
@@ -98,26 +103,23 @@ async def run(service: Service, notifier: Notifier) -> None:
     ]
     try:
         with _signals(asked.put_nowait):
-            done, _ = await asyncio.wait([running, *others], return_when=asyncio.FIRST_EXCEPTION)
-            if running not in done:  # one of ours failed: nobody would hear a signal any more
-                running.cancel()
-            await _ended(running)
+            await _until_over(running, others)
     finally:
-        for task in others:
+        for task in (running, *others):
             task.cancel()
-        await asyncio.wait(others)
-        if not running.done():
-            running.cancel()
-            await asyncio.wait([running])
-    for task in others:
+        await asyncio.wait([running, *others])
+    for task in (running, *others):
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 
 
-async def _ended(running: asyncio.Task[None]) -> None:
-    await asyncio.wait([running])
-    if not running.cancelled():
-        running.result()
+async def _until_over(running: asyncio.Task[None], others: list[asyncio.Task[None]]) -> None:
+    """Wait until the service is over, or one of ours failed: nobody would hear a signal then."""
+    waiting = {running, *others}
+    while not running.done():
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if any(not task.cancelled() and task.exception() for task in done):
+            return
 
 
 async def _end(
@@ -135,6 +137,7 @@ async def _end(
         await asyncio.wait([second, drained], return_when=asyncio.FIRST_COMPLETED)
         if not drained.done():
             log.warning("asked again: ending at once")
+            notifier.tell("STATUS=ending at once")
     finally:
         for task in (second, drained):
             task.cancel()

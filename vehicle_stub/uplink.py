@@ -153,6 +153,7 @@ class Uplink:
     async def _keep(self, name: str, serve: Callable[[Backoff], Awaitable[None]]) -> None:
         backoff = Backoff(self._random)
         complaints = Complaints()
+        ended = asyncio.current_task()
         while True:
             refused = False
             try:
@@ -164,6 +165,10 @@ class Uplink:
                 if complaints.worth_saying(f"{what}: {first}"):
                     log.warning("%s: %s: %s; trying on", name, what, first)
                 self._count(f"{name}_disconnected")
+            if ended is not None and ended.cancelling():
+                # Asked to end in the instant in which the connection broke: the client
+                # says that it is not connected, and the cancellation is lost with it.
+                raise asyncio.CancelledError
             delay = backoff.next_s()
             await asyncio.sleep(REFUSED_RETRY_S * (0.8 + delay / 10) if refused else delay)
 

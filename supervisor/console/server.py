@@ -165,6 +165,7 @@ class Console:
         self._draining = False
         self._empty = asyncio.Event()
         self._empty.set()
+        self._told = asyncio.Event()
         self.started = asyncio.Event()
         self.port = 0
         self.url = ""
@@ -294,6 +295,7 @@ class Console:
     async def _tick(self) -> None:
         last_ns = due_ns = 0
         while True:
+            self._told.set()
             left_s = max(0.0, (due_ns - clock.monotonic_ns()) / 1e9)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
@@ -350,6 +352,13 @@ class Console:
     def begin_drain(self) -> None:
         """Refuse new consoles and sign-ins; those that are there go on, and stop vehicles."""
         self._draining = True
+
+    async def told(self) -> None:
+        """Return once consoles were given everything that is shown until now."""
+        for _ in range(2):  # the first may be the end of one that was under way
+            self._told.clear()
+            self._urgent.set()
+            await self._told.wait()
 
     async def _drain(self) -> None:
         self.begin_drain()

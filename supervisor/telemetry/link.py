@@ -263,6 +263,7 @@ class TelemetryLink:
     async def _stay_connected(self) -> None:
         delay = FIRST_DELAY_S
         told = False
+        ended = asyncio.current_task()
         while True:
             if self._broker is not None:
                 await self._broker.ready.wait()
@@ -273,6 +274,10 @@ class TelemetryLink:
                 if not told:
                     log.warning("broker not reachable: %s; trying again", _brief(error))
                     told = True
+            if ended is not None and ended.cancelling():
+                # In the instant in which the connection broke: the client's own error
+                # has taken the place of the cancellation.
+                raise asyncio.CancelledError
             if self._failure is not None:
                 raise self._failure
             if self._was_connected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers_core import BUS, OPERATOR, SECOND_OPERATOR, SUPERVISOR, World, of
+from helpers_core import OPERATOR, SECOND_OPERATOR, SUPERVISOR, World, of
 
 from protocols import vehicle
 from protocols.authority import ControlState
@@ -64,6 +64,6 @@ def test_a_stop_is_carried_out_until_the_very_end() -> None:
     world = online()
     world.do(e.HubEnding("sigterm"))
     world.do(e.OperatorConnected(OPERATOR))
-    effects = world.do(e.CommandAsked(OPERATOR, BUS, "stop-1", vehicle.Stop()))
+    effects = world.ask(vehicle.Stop())
     effects += world.written(of(effects, Record)[0].record_id)
     assert [type(sent.command.body) for sent in of(effects, SendCommand)] == [vehicle.Stop]

@@ -134,6 +134,7 @@ async def test_losing_the_hub_makes_everything_unknown_with_its_age(seat: Seat) 
                 "data-state", "unknown"
             )
             await expect(page.get_by_test_id("queue-empty")).to_contain_text("不明")
+            await expect(page.get_by_test_id("banner-lost")).to_contain_text("計画停止")
         await expect(page.get_by_test_id("banner-lost")).to_be_hidden(timeout=SOON_MS)
         await expect(speed).to_have_attribute("data-mps", "5.500", timeout=SOON_MS)
 

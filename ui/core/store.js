@@ -36,11 +36,11 @@
  *   controls: Record<string, any>, seats: readonly any[], attention: readonly any[],
  *   taking: Taking | null, gone: Gone | null,
  *   session: {ends_ns: number, proved_until_ns: number} | null, ended: import('./session.js').Ended | null,
- *   focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
+ *   stopped: boolean, focused: string | null, screen: Screen, takeover: string | null, intervene: string | null,
  *   closed: readonly {key: string, vehicle: string, how: string, at_ms: number}[],
  *   refusal: {ref: string, reason: string, detail: string, at_ms: number} | null,
  * }} State
- *   `intervene`: vehicle of the take-over screen, null: not shown; `takeover`: the request it
+ *   `stopped`: the hub said that it was stopped on purpose. `intervene`: vehicle of the take-over screen, null: not shown; `takeover`: the request it
  *   was opened for, if any.
  * @typedef {'watch'|'map'|'alarms'|'duties'|'handover'|'seats'|'fleet'|'rehearsal'} Screen
  */
@@ -62,7 +62,7 @@ export function initialState() {
     duties: {}, coverage: {},
     alarm_groups: {}, alarm_kpi: null, handover: null,
     controls: {}, seats: [], attention: [], taking: null, gone: null, session: null, ended: null,
-    focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
+    stopped: false, focused: null, screen: 'watch', takeover: null, intervene: null, closed: [], refusal: null,
   };
 }
 
@@ -91,6 +91,8 @@ export function reduce(state, message) {
       return onDelta(state, message);
     case 'refusal':
       return onRefusal(state, message);
+    case 'goodbye':
+      return message.reason === 'shutdown' ? { ...state, stopped: true } : state;
     case 'session':
       return { ...state, session: { ends_ns: message.ends_ns, proved_until_ns: message.proved_until_ns } };
     case 'local.ended': {
@@ -105,6 +107,7 @@ export function reduce(state, message) {
         socket_since_ms: state.socket === message.state ? state.socket_since_ms : message.at_ms,
         was_open: state.was_open || message.state === 'open',
         needs_resync: false,
+        stopped: message.state === 'open' ? false : state.stopped,
         // A seat ends with its socket, and control with the seat; nothing is asked again by itself.
         taking: message.state === 'open' ? state.taking : null,
         gone: seatLost(state, message),

@@ -173,3 +173,14 @@ test('a request that ended while this console was away closes with the next snap
   assert.equal(state.takeover, null);
   assert.equal(state.closed[0].how, 'applied');
 });
+
+test('a hub that says goodbye on purpose is told apart from one that is lost, until it is back', () => {
+  const opened = reduce(initialState(), { type: 'local.socket', state: 'open', at_ms: 1 });
+  const lost = reduce(opened, { type: 'local.socket', state: 'lost', at_ms: 2 });
+  assert.equal(lost.stopped, false);
+  assert.equal(reduce(opened, { type: 'goodbye', reason: 'too_slow' }).stopped, false);
+  const told = reduce(opened, { type: 'goodbye', reason: 'shutdown' });
+  const away = reduce(told, { type: 'local.socket', state: 'lost', at_ms: 3 });
+  assert.equal(away.stopped, true);
+  assert.equal(reduce(away, { type: 'local.socket', state: 'open', at_ms: 4 }).stopped, false);
+});

@@ -103,13 +103,13 @@ const Strip = ({ desk }) => {
 /** @param {{desk: import('../shell/console.js').Console}} props */
 const Banners = ({ desk }) => {
   const { t } = desk;
-  const { socket, socket_since_ms, was_open, ended } = desk.state.value;
+  const { socket, socket_since_ms, was_open, ended, stopped } = desk.state.value;
   const lost = was_open && socket !== 'open';
   const age_ms = desk.tick.value - socket_since_ms;
   const hidden_ms = desk.hidden_for_ms.value;
   return html`<div class="banners" role="status">
     <${SessionLine} desk=${desk} />
-    ${lost && ended === null && html`<p class="banner lost" data-testid="banner-lost">${t('banner.lost', { age: seconds(age_ms) })}</p>`}
+    ${lost && ended === null && html`<p class="banner lost" data-testid="banner-lost" data-stopped=${stopped}>${t(stopped ? 'banner.stopped' : 'banner.lost', { age: seconds(age_ms) })}</p>`}
     ${!was_open && socket !== 'open' && html`<p class="banner note" data-testid="banner-connecting">${t('banner.connecting')}</p>`}
     ${hidden_ms > 1_000 && html`<p class="banner note" data-testid="banner-hidden">${t('banner.hidden')} (${seconds(hidden_ms)})</p>`}
     <${Insecure} t=${t} language=${desk.language.value} />

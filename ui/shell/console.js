@@ -479,6 +479,7 @@ export class Console {
       const how = endingOf(message.reason);
       if (message.reason === 'signed_out') this.#signedOut();
       else if (how !== null) this.#ended(how);
+      else this.state.value = reduce(this.state.peek(), message);
       return;
     }
     if (message.type === 'refusal') this.talk.onRefusal(message);

@@ -60,6 +60,7 @@ export const FRAME = {
   'nav.alarms': ['警報一覧', 'Alarms'],
 
   'banner.lost': ['ハブとの接続が切れています — 表示はすべて {age} 前のもので、現在の状態は不明です。再接続中…', 'CONNECTION TO THE HUB LOST — everything shown is {age} old; the present state is unknown. Reconnecting…'],
+  'banner.stopped': ['ハブは計画停止しました — 操作権はすべて返却済みか、車両側で失効します。表示はすべて {age} 前のもので、現在の状態は不明です。再接続中…', 'THE HUB WAS STOPPED ON PURPOSE — control was given back, or lapses at the vehicle. Everything shown is {age} old; the present state is unknown. Reconnecting…'],
   'banner.connecting': ['ハブに接続しています… まだ何も監視していません。', 'Connecting to the hub… nothing is being watched yet.'],
   'banner.unarmed': ['この席は警報音を鳴らせません。始業点検を行ってください。', 'This seat cannot warn you by sound. Do the start-of-shift check.'],
   'banner.hidden': ['この画面は隠れていました — 監視品質低下', 'This tab was hidden — monitoring degraded'],
