@@ -29,6 +29,7 @@ from supervisor.console import certificates, https_help
 from supervisor.console.certificates import CertificateError
 from supervisor.console.credentials import Credentials, CredentialsError, write_vehicle_file
 from supervisor.console.listening import ListenError
+from supervisor.deployment import mosquitto_command
 from supervisor.doctor.command import doctor_command
 from supervisor.evidence import audit, coverage, replay_report
 from supervisor.evidence.audit import AuditError
@@ -74,6 +75,7 @@ credentials_app = typer.Typer(
 )
 app.add_typer(credentials_app, name="credentials")
 app.command("doctor")(doctor_command)
+app.command("mosquitto")(mosquitto_command)
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 PROGRAMS = {
     "browser": ("chromium",),
+    "systemd": ("systemd-analyze",),
     "mosquitto": ("mosquitto", "mosquitto_sub", "mosquitto_pub"),
 }
 

@@ -40,6 +40,7 @@ PACKAGES = {
     "mosquitto_sub": "mosquitto-clients",
     "ip": "iproute2",
     "promtool": "prometheus",
+    "systemd-analyze": "systemd",
 }
 SERVICES = {"mosquitto", "prometheus"}
 """Packages that bring a service."""

@@ -37,6 +37,7 @@ def write_files(
     users: Mapping[VehicleId, str],
     hub_password: str,
     run_as: str | None = None,
+    tls: tuple[Path, Path] | None = None,
 ) -> Path:
     """Write `mosquitto.conf`, `acl` and `passwords` (all 0600) and return the first.
 
@@ -46,6 +47,7 @@ def write_files(
         users: The token of each vehicle: password of the user `site/vehicle`.
         hub_password: Password of the user `hub`.
         run_as: The account Mosquitto changes to when it is started as root.
+        tls: Certificate and private key, PEM files; None: plain MQTT.
 
     Raises:
         OSError: The directory cannot be written.
@@ -58,17 +60,31 @@ def write_files(
     passwords = "".join(
         f"{user}:{password_hash(check_secret(user, secret))}\n" for user, secret in logins.items()
     )
-    _write(directory / "passwords", passwords)
-    _write(directory / "acl", "\n".join(_acl(user, right) for user, right in rights.items()))
+    write_private(directory / "passwords", passwords)
+    write_private(directory / "acl", "\n".join(_acl(user, right) for user, right in rights.items()))
     path = directory / "mosquitto.conf"
-    _write(path, mosquitto_config(directory, listen=listen, port=port, run_as=run_as))
+    write_private(
+        path, mosquitto_config(directory, listen=listen, port=port, run_as=run_as, tls=tls)
+    )
     return path
 
 
-def mosquitto_config(directory: Path, *, listen: str, port: int, run_as: str | None = None) -> str:
+def mosquitto_config(
+    directory: Path,
+    *,
+    listen: str,
+    port: int,
+    run_as: str | None = None,
+    tls: tuple[Path, Path] | None = None,
+) -> str:
     """Return the text of `mosquitto.conf`."""
     lines = [
         f"listener {port} {listen}",
+        *(
+            ()
+            if tls is None
+            else (f"certfile {tls[0]}", f"keyfile {tls[1]}", "tls_version tlsv1.2")
+        ),
         "allow_anonymous false",
         f"password_file {directory / 'passwords'}",
         f"acl_file {directory / 'acl'}",
@@ -112,7 +128,8 @@ def _acl(user: str, rights: Permissions) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(

@@ -14,10 +14,11 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from typer.testing import CliRunner
 from websockets.asyncio.client import connect
 
 from protocols.operator import CommandState, Delta, Snapshot, ToConsole
-from supervisor.telemetry.mosquitto import write_files
+from supervisor import cli
 from support.fleet import (
     ACCOUNT,
     BUS,
@@ -30,8 +31,6 @@ from support.fleet import (
 from support.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.mosquitto]
-
-HUB_PASSWORD = "a-password-of-the-hub"
 
 
 def free_port() -> int:
@@ -59,20 +58,23 @@ async def mosquitto(configuration: Path, port: int) -> AsyncIterator[None]:
 
 
 async def test_a_stop_travels_over_mosquitto_and_is_shown_as_applied(tmp_path: Path) -> None:
-    config, secrets = prepare_hub(tmp_path)
+    config, _ = prepare_hub(tmp_path)
     port = free_port()
-    broker_files = write_files(
-        tmp_path / "mosquitto",
-        listen="127.0.0.1",
-        port=port,
-        users={BUS: secrets[BUS].token},
-        hub_password=HUB_PASSWORD,
-        run_as=getpass.getuser(),
-    )
-    url = f"mqtt://hub:{HUB_PASSWORD}@127.0.0.1:{port}"
+    folder = tmp_path / "mosquitto"
+    words = ["mosquitto", str(folder), "--config", str(config), "--port", str(port)]
+    written = CliRunner().invoke(cli.app, [*words, "--run-as", getpass.getuser()])
+    assert written.exit_code == 0, written.output
+    name, _, url = (folder / "hub.env").read_text().strip().partition("=")
+    assert name == "ENKAN_TELEMETRY__BROKER"
+    password = url.partition("hub:")[2].rpartition("@")[0]
+    assert len(password) >= 32 and password not in written.output
+    again = CliRunner().invoke(cli.app, words)
+    assert again.exit_code == 0 and password in (folder / "hub.env").read_text(), "it stays"
+    CliRunner().invoke(cli.app, [*words, "--run-as", getpass.getuser()])
+    broker_files = folder / "mosquitto.conf"
     async with mosquitto(broker_files, port), running_hub(config, "--broker", url) as hub:
         assert hub.find("nats-server") == [], "the embedded broker must not run"
-        assert HUB_PASSWORD not in " ".join(hub.lines) + str(hub.endpoints)
+        assert password not in " ".join(hub.lines) + str(hub.endpoints)
         vehicle = write_vehicle_config(tmp_path, hub)
         async with running_vehicle(vehicle):
             await stop_the_bus(hub.console)
