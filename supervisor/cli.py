@@ -24,6 +24,8 @@ from protocols.operator import Role
 from protocols.topics import VehicleId
 from supervisor import __version__, clock, demo, service
 from supervisor.app import AUDIT_FILE, Hub
+from supervisor.backup.archive import BackupError
+from supervisor.backup.command import backup_command, restore_command
 from supervisor.config import ROOT, ConfigError, load
 from supervisor.console import certificates, https_help
 from supervisor.console.certificates import CertificateError
@@ -49,6 +51,7 @@ HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 REFUSALS = (
     AuditError,
+    BackupError,
     BrokerError,
     CertificateError,
     ConfigError,
@@ -76,6 +79,8 @@ credentials_app = typer.Typer(
 app.add_typer(credentials_app, name="credentials")
 app.command("doctor")(doctor_command)
 app.command("mosquitto")(mosquitto_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 

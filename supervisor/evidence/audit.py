@@ -210,11 +210,17 @@ class AuditStore:
             ]
             self._transaction(entries, granted)
 
-    def raise_epochs(self, vehicle_ids: Iterable[VehicleId]) -> dict[VehicleId, int]:
+    def raise_epochs(
+        self, vehicle_ids: Iterable[VehicleId], *, leap: int = 0
+    ) -> dict[VehicleId, int]:
         """Return a new epoch for each vehicle, durable, higher than any given before.
 
         The first epoch is the wall clock in seconds, so that epochs rise even when this
         file was lost and the vehicles still remember the highest they have seen.
+
+        Args:
+            vehicle_ids: Which.
+            leap: So much higher still.
 
         Raises:
             AuditError: It could not be written; no epoch was raised.
@@ -226,7 +232,7 @@ class AuditStore:
             except sqlite3.Error as error:
                 raise _explain(error, self.path) from error
             raised = {
-                vehicle_id: next_epoch(stored.get(str(vehicle_id), 0), now_ns)
+                vehicle_id: next_epoch(stored.get(str(vehicle_id), 0), now_ns) + leap
                 for vehicle_id in vehicle_ids
             }
             entries = [
@@ -235,6 +241,18 @@ class AuditStore:
             ]
             self._transaction(entries, [(str(name), epoch) for name, epoch in raised.items()])
             return raised
+
+    def vehicles(self) -> list[VehicleId]:
+        """Return the vehicles that were ever given an epoch.
+
+        Raises:
+            AuditError: It cannot be read.
+        """
+        try:
+            rows = self._connection.execute("SELECT vehicle FROM epochs").fetchall()
+        except sqlite3.Error as error:
+            raise _explain(error, self.path) from error
+        return [VehicleId.parse(name) for (name,) in rows]
 
     def standing_alarms(self) -> list[StandingAlarm]:
         """Return the last word on each alarm that outlives a hub.

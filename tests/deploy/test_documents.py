@@ -42,7 +42,7 @@ def test_every_command_in_the_documents_exists() -> None:
 
 
 def test_operations_documents_are_there_in_both_languages() -> None:
-    for name in ("doctor", "health", "deployment"):
+    for name in ("doctor", "health", "deployment", "backup"):
         english, japanese = (ROOT / "docs" / f"{name}{end}" for end in (".md", ".ja.md"))
         blocks = [BLOCK.findall(page.read_text()) for page in (english, japanese)]
         assert len(blocks[0]) == len(blocks[1]), name

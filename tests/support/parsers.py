@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
 import zlib
@@ -30,6 +31,8 @@ from protocols.supervision import Purpose
 from protocols.tags import sign
 from protocols.topics import VehicleId, parse_topic, topic_for
 from supervisor import config as hub_config
+from supervisor.backup import archive
+from supervisor.backup.archive import BackupError
 from supervisor.console import bodies, incoming, server, sign_in
 from supervisor.console.credentials import Credentials, CredentialsError
 from supervisor.core import events
@@ -47,6 +50,7 @@ from supervisor.rtp.codec import Codec
 from supervisor.rtp.feed import Feed
 from supervisor.rtp.inbound import Inbound
 from supervisor.telemetry.inbox import KINDS, Inbox
+from support.backups import backup_of
 from vehicle_stub import config as vehicle_config
 from vehicle_stub.checker import Accepted, CommandChecker, Held, PersistEpoch, Refused
 from vehicle_stub.drive_frames import DriveFrames, Ignored, Limits
@@ -482,7 +486,16 @@ def _journal_seeds() -> list[bytes]:
     return [zlib.decompress(segments.block(entries)[segments.FRAME.size :])]
 
 
+def _backup(data: bytes) -> None:
+    archive.Reader(io.BytesIO(data)).check()
+
+
+def _backup_seeds() -> list[bytes]:
+    return [backup_of({name: name.encode() * 9 for name in archive.REQUIRED})]
+
+
 TARGETS: dict[str, Target] = {
+    "backup": Target(_backup, _backup_seeds, BackupError),
     "rtp": Target(_rtp, _files("rtp-*.bin")),
     "rtcp": Target(rtcp.parse, _files("rtcp-*.bin")),
     "stun": Target(ice.parse_request, _files("stun-*.bin")),

@@ -1,0 +1,1 @@
+"""Backup and restore of a hub: its record, its accounts and secrets, its configuration."""
