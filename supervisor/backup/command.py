@@ -81,7 +81,7 @@ def backup_command(
                 raise BackupError(f"{target} exists already")
             partial.rename(target)
     typer.echo(f"{target}: {checked.records} audit records, {target.stat().st_size >> 10} KiB")
-    typer.echo(f"keep elsewhere: last record {checked.records}:{checked.head}")
+    typer.echo(f"keep elsewhere: --head {checked.records}:{checked.head}")
 
 
 def restore_command(
