@@ -9,6 +9,7 @@ import pytest
 import typer.main
 
 from supervisor import cli
+from vehicle_stub import config as vehicle_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
@@ -41,8 +42,23 @@ def test_every_command_in_the_documents_exists() -> None:
     assert {"demo", "test", "hub", "doctor", "mosquitto"} <= seen
 
 
+@pytest.mark.parametrize("name", ["first-vehicle.md", "first-vehicle.ja.md"])
+def test_each_camera_of_the_document_is_one_that_the_client_takes(
+    name: str, tmp_path: Path
+) -> None:
+    sample = (ROOT / "deploy" / "vehicle.sample.toml").read_text(encoding="utf-8")
+    begins, ends = sample.index("\n[[camera]]") + 1, sample.index("[audio]")
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.M | re.S)
+    assert len(blocks) == 2
+    for number, block in enumerate(blocks):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(sample[:begins] + block + sample[ends:], encoding="utf-8")
+        (camera,) = vehicle_config.load(file, {}).camera
+        assert camera.name == "front" and camera.source in block
+
+
 def test_operations_documents_are_there_in_both_languages() -> None:
-    for name in ("doctor", "health", "deployment", "backup"):
+    for name in ("doctor", "health", "deployment", "backup", "first-vehicle"):
         english, japanese = (ROOT / "docs" / f"{name}{end}" for end in (".md", ".ja.md"))
         blocks = [BLOCK.findall(page.read_text()) for page in (english, japanese)]
         assert len(blocks[0]) == len(blocks[1]), name
