@@ -23,7 +23,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import aiomqtt
 import msgspec
@@ -106,9 +106,10 @@ class Uplink:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        mine = asyncio.current_task()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep("telemetry", self._telemetry), name="mqtt-telemetry")
-            tasks.create_task(self._keep("events", self._events), name="mqtt-events")
+            for name, serve in (("telemetry", self._telemetry), ("events", self._events)):
+                tasks.create_task(self._keep(name, serve, mine), name=f"mqtt-{name}")
             tasks.create_task(self._persist(), name="epoch-writer")
 
     async def say_goodbye(self) -> None:
@@ -150,10 +151,14 @@ class Uplink:
 
     # ------------------------------------------------------------------ connections
 
-    async def _keep(self, name: str, serve: Callable[[Backoff], Awaitable[None]]) -> None:
+    async def _keep(
+        self,
+        name: str,
+        serve: Callable[[Backoff], Awaitable[None]],
+        running: asyncio.Task[Any] | None,
+    ) -> None:
         backoff = Backoff(self._random)
         complaints = Complaints()
-        ended = asyncio.current_task()
         while True:
             refused = False
             try:
@@ -165,10 +170,10 @@ class Uplink:
                 if complaints.worth_saying(f"{what}: {first}"):
                     log.warning("%s: %s: %s; trying on", name, what, first)
                 self._count(f"{name}_disconnected")
-            if ended is not None and ended.cancelling():
+            if self._closing or (running is not None and running.cancelling()):
                 # Asked to end in the instant in which the connection broke: the client
                 # says that it is not connected, and the cancellation is lost with it.
-                raise asyncio.CancelledError
+                return
             delay = backoff.next_s()
             await asyncio.sleep(REFUSED_RETRY_S * (0.8 + delay / 10) if refused else delay)
 

@@ -133,12 +133,13 @@ class TelemetryLink:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        mine = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 group.create_task(self._beat(), name="hub heartbeats")
                 group.create_task(self._beat_leased(), name="hub heartbeats of control")
-                group.create_task(self._stay_connected(), name="mqtt connection")
+                group.create_task(self._stay_connected(mine), name="mqtt connection")
         finally:
             self._group = None
 
@@ -260,10 +261,9 @@ class TelemetryLink:
 
     # ----------------------------------------------------------------- inwards
 
-    async def _stay_connected(self) -> None:
+    async def _stay_connected(self, running: asyncio.Task[Any] | None) -> None:
         delay = FIRST_DELAY_S
         told = False
-        ended = asyncio.current_task()
         while True:
             if self._broker is not None:
                 await self._broker.ready.wait()
@@ -274,10 +274,10 @@ class TelemetryLink:
                 if not told:
                     log.warning("broker not reachable: %s; trying again", _brief(error))
                     told = True
-            if ended is not None and ended.cancelling():
+            if running is not None and running.cancelling():
                 # In the instant in which the connection broke: the client's own error
                 # has taken the place of the cancellation.
-                raise asyncio.CancelledError
+                return
             if self._failure is not None:
                 raise self._failure
             if self._was_connected:

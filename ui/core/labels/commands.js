@@ -39,6 +39,7 @@ export const COMMANDS = {
   'command.by': ['{who} による', 'by {who}'],
   'command.none': ['指令なし', 'no command'],
 
+  'refusal.hub_ending': ['ハブは停止処理中です', 'the hub is being stopped'],
   'refusal.role': ['権限がありません', 'role not sufficient'],
   'refusal.not_allowed': ['権限がありません', 'role not sufficient'],
   'refusal.talk_busy': ['他の人が車両に話しています', 'somebody else is talking to the vehicle'],
