@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 PROGRAMS = {
     "browser": ("chromium",),
+    "alertmanager": ("amtool",),
     "systemd": ("systemd-analyze",),
     "mosquitto": ("mosquitto", "mosquitto_sub", "mosquitto_pub"),
 }

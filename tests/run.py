@@ -40,9 +40,10 @@ PACKAGES = {
     "mosquitto_sub": "mosquitto-clients",
     "ip": "iproute2",
     "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
     "systemd-analyze": "systemd",
 }
-SERVICES = {"mosquitto", "prometheus"}
+SERVICES = {"mosquitto", "prometheus", "prometheus-alertmanager"}
 """Packages that bring a service."""
 SIMULATION = [str(ROOT / "tests" / "sim" / "run.py"), "--seeds", "1000", "--within", "60"]
 CONTROL = [*SIMULATION[:1], "--control", "--seeds", "2000", "--within", "20"]
